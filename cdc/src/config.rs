@@ -1,0 +1,128 @@
+//! The validated settings of one connector. Fields are named after Debezium's properties.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use debezium::ContractSettings;
+use regex::Regex;
+use service::Secret;
+
+/// `publication.autocreate.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PublicationAutocreate {
+    #[default]
+    AllTables,
+    Filtered,
+    Disabled,
+    NoTables,
+}
+
+/// `snapshot.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SnapshotMode {
+    #[default]
+    Initial,
+    NoData,
+}
+
+/// `delivery.guarantee`: ours; `exactly.once.support=required` also asks for `ExactlyOnce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeliveryGuarantee {
+    #[default]
+    ExactlyOnce,
+    AtLeastOnce,
+}
+
+/// `database.*`. A hostname that starts with `/` is the folder of a Unix socket.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    pub hostname: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Secret,
+    pub dbname: String,
+    /// `database.tcpKeepAlive`.
+    pub tcp_keepalive: bool,
+    /// `database.initial.statements`: run on each ordinary connection.
+    pub initial_statements: Vec<String>,
+}
+
+/// Include and exclude lists; regexes are anchored and ignore case.
+#[derive(Debug, Clone, Default)]
+pub struct CaptureFilter {
+    pub schema_include: Vec<Regex>,
+    pub schema_exclude: Vec<Regex>,
+    /// Against `schema.table`.
+    pub table_include: Vec<Regex>,
+    pub table_exclude: Vec<Regex>,
+    /// Against `schema.table.column`.
+    pub column_include: Vec<Regex>,
+    pub column_exclude: Vec<Regex>,
+}
+
+/// One entry of `message.key.columns`: a regex over `schema.table`, and the columns that make the key.
+#[derive(Debug, Clone)]
+pub struct MessageKeyColumns {
+    pub table: Regex,
+    pub columns: Vec<String>,
+}
+
+/// A `RegexRouter` of `transforms`: renames topics whose whole name matches.
+#[derive(Debug, Clone)]
+pub struct TopicRoute {
+    pub regex: Regex,
+    /// Java's replacement syntax (`$1`, `\$`), already turned into this regex library's.
+    pub replacement: String,
+}
+
+/// How topics that do not exist are created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicCreation {
+    /// `topic.creation.default.partitions`; 1 where nothing is said.
+    pub partitions: i32,
+    /// `topic.creation.default.replication.factor`; -1 asks for the broker's default.
+    pub replication_factor: i32,
+    /// Other `topic.creation.default.*` settings, passed on as topic configuration.
+    pub config: BTreeMap<String, String>,
+}
+
+/// Everything a connector needs, checked.
+#[derive(Debug, Clone)]
+pub struct ConnectorConfig {
+    /// `name`.
+    pub name: String,
+    pub database: DatabaseConfig,
+    /// `plugin.name` may say decoderbufs: pgoutput is used all the same.
+    pub slot_name: String,
+    pub slot_drop_on_stop: bool,
+    pub slot_max_retries: u32,
+    pub slot_retry_delay: Duration,
+    /// `slot.stream.params`, added to the options of START_REPLICATION.
+    pub slot_stream_params: Vec<(String, String)>,
+    pub publication_name: String,
+    pub publication_autocreate: PublicationAutocreate,
+    pub snapshot_mode: SnapshotMode,
+    /// `snapshot.fetch.size` and the like are accepted and have no effect: rows come by COPY.
+    pub filter: CaptureFilter,
+    pub message_key_columns: Vec<MessageKeyColumns>,
+    pub contract: ContractSettings,
+    /// `topic.delimiter`.
+    pub topic_delimiter: String,
+    pub routes: Vec<TopicRoute>,
+    pub topic_creation: TopicCreation,
+    pub delivery: DeliveryGuarantee,
+    /// `status.update.interval.ms`, at most; we answer sooner when something became durable.
+    pub status_update_interval: Duration,
+    /// `retriable.restart.connector.wait.ms`.
+    pub retry_wait: Duration,
+    /// `errors.max.retries`; None is endless.
+    pub max_retries: Option<u32>,
+    /// Byte budget of open streamed transactions in memory before they spill to `spill_folder`.
+    pub spill_memory_bytes: usize,
+    pub spill_folder: PathBuf,
+    /// Byte budget of the batch that is being filled.
+    pub batch_bytes: usize,
+    /// librdkafka settings passed through (`producer.override.*`).
+    pub producer_overrides: BTreeMap<String, String>,
+    /// The flat map this was made from, as posted.
+    pub properties: BTreeMap<String, String>,
+}

@@ -1,0 +1,7 @@
+//! PostgreSQL's WAL -> change events -> Kafka, and the Kafka Connect REST face.
+
+pub mod config;
+mod error;
+pub mod sink;
+
+pub use error::{Disposition, Error, ErrorKind};

@@ -1,0 +1,70 @@
+//! Where change events go: Kafka, a null sink, or a lake in the same process (wired outside this crate).
+
+use debezium::{ChangeEvent, ChangePosition};
+use pgoutput::Lsn;
+
+use crate::Error;
+
+/// The end of a source transaction (or of the snapshot) whose events were all written to the sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionEnd {
+    /// Position of its last change message.
+    pub position: ChangePosition,
+    /// May be confirmed to PostgreSQL once everything written so far is durable: the end of the COMMIT record, or the
+    /// snapshot's consistent point.
+    pub end_lsn: Lsn,
+}
+
+/// How far delivery has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Everything up to this LSN is durable downstream; None while the first transaction is not yet whole.
+    pub flushed: Option<Lsn>,
+    /// Events that became durable with this step.
+    pub events: u64,
+}
+
+/// A destination of change events, driven by one task.
+///
+/// ```text
+/// while sink.has_room() { sink.write(event)?; .. sink.end_transaction(end)?; }   // borrowed, never waits
+/// sink.dispatch()?;                                                             // start delivery if none runs
+/// let progress = sink.progress().await?;                                        // durable: confirm progress.flushed
+/// ```
+///
+/// One batch is open and at most one in flight. Memory is bounded by `has_room`: when it answers false the caller stops
+/// reading the socket, so PostgreSQL keeps the WAL and nothing grows here.
+pub trait EventSink: Send {
+    /// Take one event into the open batch. Nothing of it is borrowed after the return.
+    ///
+    /// # Errors
+    /// The event cannot be encoded (`Encode`), or the sink has failed before.
+    fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error>;
+
+    /// All events of a source transaction were written. Also called for transactions without captured changes.
+    ///
+    /// # Errors
+    /// The sink has failed.
+    fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error>;
+
+    /// Whether one more event fits the budget. May be exceeded by one event.
+    fn has_room(&self) -> bool;
+
+    /// Start delivering the open batch if none is in flight and the sink's own policy says so. Never waits.
+    ///
+    /// # Errors
+    /// The sink has failed.
+    fn dispatch(&mut self) -> Result<(), Error>;
+
+    /// The next step of delivery. Cancel-safe. Pending while nothing is in flight and no timer of the sink runs.
+    ///
+    /// # Errors
+    /// The batch in flight could not be made durable.
+    fn progress(&mut self) -> impl Future<Output = Result<Progress, Error>> + Send;
+
+    /// From now on `dispatch` delivers whatever is open without waiting for more (shutdown).
+    fn begin_drain(&mut self);
+
+    /// Nothing open and nothing in flight: every position before the last `end_transaction` is durable.
+    fn is_idle(&self) -> bool;
+}

@@ -1,0 +1,142 @@
+use std::sync::Arc;
+
+use crate::{ChangePosition, TableSchema};
+
+/// A column's value as PostgreSQL printed it (`DateStyle=ISO`, `IntervalStyle=postgres`, `TimeZone=UTC`,
+/// `extra_float_digits=3`, `bytea_output=hex`), whether it came by COPY or by pgoutput.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnValue<'a> {
+    Null,
+    /// A TOASTed value that the UPDATE did not touch: PostgreSQL did not send it.
+    Unchanged,
+    Text(&'a [u8]),
+}
+
+/// What a change does to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A row of a snapshot.
+    Read,
+    Create,
+    Update,
+    Delete,
+    Truncate,
+}
+
+impl Operation {
+    /// The letter in the envelope's `op` field.
+    pub const fn code(self) -> char {
+        match self {
+            Self::Read => 'r',
+            Self::Create => 'c',
+            Self::Update => 'u',
+            Self::Delete => 'd',
+            Self::Truncate => 't',
+        }
+    }
+
+    /// The operation of an envelope's `op` field.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            b'r' => Self::Read,
+            b'c' => Self::Create,
+            b'u' => Self::Update,
+            b'd' => Self::Delete,
+            b't' => Self::Truncate,
+            _ => return None,
+        })
+    }
+}
+
+/// The row before the change, as far as PostgreSQL told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldRow<'a> {
+    None,
+    /// Only the columns of the replica identity; all others are `Null`, which says nothing about them.
+    Key(&'a [ColumnValue<'a>]),
+    /// The whole row (`REPLICA IDENTITY FULL`).
+    Full(&'a [ColumnValue<'a>]),
+}
+
+impl<'a> OldRow<'a> {
+    /// The columns, however many of them are real.
+    pub const fn columns(self) -> Option<&'a [ColumnValue<'a>]> {
+        match self {
+            Self::None => None,
+            Self::Key(row) | Self::Full(row) => Some(row),
+        }
+    }
+}
+
+/// An UPDATE that changed the key becomes a delete of the old and a create of the new row; each half names the
+/// other's key in a header (`__debezium.newkey`, `__debezium.oldkey`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyChange<'a> {
+    None,
+    /// This is the delete; the row with the new key.
+    NewKey(&'a [ColumnValue<'a>]),
+    /// This is the create; the row with the old key.
+    OldKey(&'a [ColumnValue<'a>]),
+}
+
+/// `source.snapshot` of the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SnapshotMarker {
+    First,
+    FirstInDataCollection,
+    True,
+    LastInDataCollection,
+    Last,
+    Incremental,
+    /// Streaming.
+    #[default]
+    False,
+}
+
+impl SnapshotMarker {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::FirstInDataCollection => "first_in_data_collection",
+            Self::True => "true",
+            Self::LastInDataCollection => "last_in_data_collection",
+            Self::Last => "last",
+            Self::Incremental => "incremental",
+            Self::False => "false",
+        }
+    }
+}
+
+/// Where and when a change was made: what the envelope's `source` block is filled from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// WAL position of the change itself (`wal_start` of its XLogData); not unique. Snapshot: the consistent point.
+    pub lsn: u64,
+    /// Transaction id: of the top-level transaction while streaming, `txid_current()` of a snapshot.
+    pub tx_id: Option<u64>,
+    /// Commit time, microseconds since the Unix epoch. Snapshot: the snapshot transaction's start.
+    pub commit_micros: i64,
+    /// End LSN of the COMMIT that was processed before this transaction; none before the first.
+    pub last_commit_lsn: Option<u64>,
+    pub snapshot: SnapshotMarker,
+}
+
+/// One change with Debezium's meaning. All rows have as many values as the table has columns.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangeEvent<'a> {
+    pub table: &'a Arc<TableSchema>,
+    pub op: Operation,
+    pub before: OldRow<'a>,
+    /// None for deletes and truncates.
+    pub after: Option<&'a [ColumnValue<'a>]>,
+    pub key_change: KeyChange<'a>,
+    pub source: Source,
+    pub position: ChangePosition,
+}
+
+impl<'a> ChangeEvent<'a> {
+    /// The row that carries the event's key: `after`, or what is known of the deleted row.
+    pub fn key_row(&self) -> Option<&'a [ColumnValue<'a>]> {
+        self.after.or_else(|| self.before.columns())
+    }
+}

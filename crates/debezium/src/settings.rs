@@ -1,0 +1,157 @@
+use serde::{Deserialize, Serialize};
+
+/// `decimal.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecimalHandling {
+    #[default]
+    Precise,
+    Double,
+    String,
+}
+
+/// `time.precision.mode` (the modes of 2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimePrecision {
+    #[default]
+    Adaptive,
+    AdaptiveTimeMicroseconds,
+    Connect,
+}
+
+/// `interval.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntervalHandling {
+    #[default]
+    Numeric,
+    String,
+}
+
+/// `hstore.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HstoreHandling {
+    #[default]
+    Json,
+    Map,
+}
+
+/// `binary.handling.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BinaryHandling {
+    #[default]
+    Bytes,
+    Base64,
+    Base64UrlSafe,
+    Hex,
+}
+
+/// `decimal.format` of the JSON converter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DecimalFormat {
+    #[default]
+    Base64,
+    Numeric,
+}
+
+/// `schema.name.adjustment.mode` and `field.name.adjustment.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameAdjustment {
+    #[default]
+    None,
+    Avro,
+    AvroUnicode,
+}
+
+/// `skipped.operations`: which operations are not emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedOperations {
+    pub create: bool,
+    pub update: bool,
+    pub delete: bool,
+    pub truncate: bool,
+}
+
+/// Debezium's default: truncates are skipped.
+impl Default for SkippedOperations {
+    fn default() -> Self {
+        Self {
+            create: false,
+            update: false,
+            delete: false,
+            truncate: true,
+        }
+    }
+}
+
+impl SkippedOperations {
+    /// Whether the emitted operation `op` is left out. Snapshot rows never are.
+    pub const fn skips(self, op: crate::Operation) -> bool {
+        match op {
+            crate::Operation::Read => false,
+            crate::Operation::Create => self.create,
+            crate::Operation::Update => self.update,
+            crate::Operation::Delete => self.delete,
+            crate::Operation::Truncate => self.truncate,
+        }
+    }
+}
+
+/// Everything that decides how a change is written, apart from the change and its table. Fields are named after
+/// Debezium's properties.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContractSettings {
+    /// `source.name`: the `topic.prefix`.
+    pub topic_prefix: String,
+    /// `source.version`.
+    pub source_version: String,
+    pub decimal_handling: DecimalHandling,
+    pub time_precision: TimePrecision,
+    pub interval_handling: IntervalHandling,
+    pub hstore_handling: HstoreHandling,
+    pub binary_handling: BinaryHandling,
+    /// Scale of `money`, 0 to 18.
+    pub money_fraction_digits: u8,
+    pub include_unknown_datatypes: bool,
+    pub unavailable_value_placeholder: String,
+    pub tombstones_on_delete: bool,
+    pub skipped_operations: SkippedOperations,
+    pub schema_name_adjustment: NameAdjustment,
+    pub field_name_adjustment: NameAdjustment,
+    /// `key.converter.schemas.enable`.
+    pub key_schemas_enable: bool,
+    /// `value.converter.schemas.enable`.
+    pub value_schemas_enable: bool,
+    /// `value.converter.decimal.format` (and the key's).
+    pub decimal_format: DecimalFormat,
+}
+
+impl ContractSettings {
+    /// Debezium's defaults for a topic prefix.
+    pub fn new(topic_prefix: impl Into<String>) -> Self {
+        Self {
+            topic_prefix: topic_prefix.into(),
+            source_version: "2.7.3.Final".to_owned(),
+            decimal_handling: DecimalHandling::default(),
+            time_precision: TimePrecision::default(),
+            interval_handling: IntervalHandling::default(),
+            hstore_handling: HstoreHandling::default(),
+            binary_handling: BinaryHandling::default(),
+            money_fraction_digits: 2,
+            include_unknown_datatypes: false,
+            unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
+            tombstones_on_delete: true,
+            skipped_operations: SkippedOperations::default(),
+            schema_name_adjustment: NameAdjustment::default(),
+            field_name_adjustment: NameAdjustment::default(),
+            key_schemas_enable: true,
+            value_schemas_enable: true,
+            decimal_format: DecimalFormat::default(),
+        }
+    }
+}

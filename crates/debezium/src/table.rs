@@ -1,0 +1,105 @@
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::PgType;
+
+/// Names one version of a table: a hash of everything in its [`TableSchema`] that events depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SchemaId(pub u64);
+
+/// Sixteen hexadecimal digits: the text of the `tributary.schema` header.
+impl fmt::Display for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SchemaId({self})")
+    }
+}
+
+impl From<SchemaId> for String {
+    fn from(id: SchemaId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for SchemaId {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(SchemaId)
+    }
+}
+
+/// A table by its PostgreSQL names. Topics get routed and renamed; this does not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TableId {
+    pub database: String,
+    pub schema: String,
+    pub table: String,
+}
+
+/// `schema.table`, unquoted, as Debezium's filters and topics write it.
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// What an UPDATE or DELETE says of the old row (`pg_class.relreplident`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplicaIdentity {
+    Default,
+    Nothing,
+    Full,
+    Index,
+}
+
+/// One version of a captured table. Columns stand in the order of the tuples that refer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableSchema {
+    pub table: TableId,
+    pub columns: Vec<Column>,
+    /// Indexes into `columns`, in key order: the primary key, else the first usable unique index, else
+    /// `message.key.columns`. Empty: events have no key.
+    pub key: Vec<usize>,
+    pub replica_identity: ReplicaIdentity,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub pg_type: PgType,
+    /// The column may be NULL.
+    pub optional: bool,
+    /// `pg_get_expr` of the column's default, as PostgreSQL prints it; none for generated columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_expression: Option<String>,
+}
+
+impl TableSchema {
+    /// The id of this version: equal content gives an equal id, in every process and on every machine.
+    pub fn id(&self) -> SchemaId {
+        // DefaultHasher::new() has fixed keys; the id names content within one topic, so a later change of its
+        // algorithm only publishes the same schema once more.
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        SchemaId(hasher.finish())
+    }
+
+    /// The columns of the key, in key order.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().filter_map(|&i| self.columns.get(i))
+    }
+}

@@ -1,0 +1,13 @@
+//! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, the error report.
+
+mod backoff;
+mod report;
+mod secret;
+mod stop;
+mod telemetry;
+
+pub use backoff::Backoff;
+pub use report::{ExitStatus, render_error};
+pub use secret::Secret;
+pub use stop::stop_on_signal;
+pub use telemetry::{LogFormat, init_telemetry};

@@ -1,0 +1,40 @@
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("log format `{other}`: want `text` or `json`")),
+        }
+    }
+}
+
+/// Log to standard error. The level is `TRIBUTARY_LOG` (as `info` or `cdc=debug,info`), else `default_level`.
+pub fn init_telemetry(format: LogFormat, default_level: &str) {
+    let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| {
+        // Libraries below us report their own retries and internals; only what needs a human passes.
+        EnvFilter::new(format!(
+            "warn,{default_level},rdkafka=error,librdkafka=error,deltalake_core=error,buoyant_kernel=error,delta_kernel=error"
+        ))
+    });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
