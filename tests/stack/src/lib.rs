@@ -1,0 +1,25 @@
+//! Real servers for tests, benchmarks and `make stack`: PostgreSQL, Apache Kafka and MinIO started natively on free
+//! loopback ports, and our own processes to be watched, stopped and killed.
+//!
+//! What is started here dies with its handle, and with the process that started it. A server that does not come up is
+//! an error with the end of its log, never a skipped test.
+
+mod child;
+mod condition;
+mod http;
+mod kafka;
+mod minio;
+mod port;
+mod postgres;
+mod process;
+mod program;
+mod user;
+
+pub use condition::until;
+pub use http::{Response, get};
+pub use kafka::{Header, Kafka, KafkaOptions, Record};
+pub use minio::{Minio, MinioOptions};
+pub use port::free_port;
+pub use postgres::{Postgres, PostgresOptions};
+pub use process::{Process, tributary};
+pub use program::{compose, readers};

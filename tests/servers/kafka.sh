@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Prints the folder that holds the jars of Apache Kafka (KRaft), for `java -cp "<folder>/*" kafka.Kafka`.
+# Needs Java 17 or newer; Maven resolves the jars.
+#   KAFKA_VERSION    (default: 3.9.1, the version docker-compose.yml pins)
+#   TRIBUTARY_CACHE  where things are kept (default: ~/.cache/tributary)
+. "$(dirname "$0")/ensure.sh"
+version=${KAFKA_VERSION:-3.9.1}
+
+java_major() { java -version 2>&1 | sed -n 's/^.*version "\([0-9]*\).*$/\1/p' | head -1; }
+
+need_java() {
+  local major
+  command -v java >/dev/null || apt_install openjdk-17-jre-headless || apt_install default-jre-headless || true
+  hash -r
+  major=$(java_major)
+  [ "${major:-0}" -ge 17 ] || die "Apache Kafka $version needs Java 17 or newer, here is: ${major:-none}"
+}
+
+resolve() {
+  local target=$1
+  need mvn maven
+  say "resolving org.apache.kafka:kafka_2.13:$version with Maven"
+  cat >"$target/pom.xml" <<P
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tributary</groupId><artifactId>kafka-server</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-reload4j</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+P
+  mvn -q -B -f "$target/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$target/libs"
+  [ -e "$target/libs/kafka_2.13-$version.jar" ] || die "Maven did not bring kafka_2.13-$version.jar"
+}
+
+need_java
+build_once "kafka-$version" resolve
+echo "$cache/kafka-$version/libs"

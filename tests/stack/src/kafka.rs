@@ -1,0 +1,268 @@
+mod broker;
+mod records;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::util::Timeout;
+use tempfile::TempDir;
+
+use crate::child::Child;
+use crate::{free_port, port, until};
+
+pub use records::{Header, Record};
+
+/// The Java machine needs a few seconds, many more while both cores compile.
+const START: Duration = Duration::from_secs(120);
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// How a [`Kafka`] differs from the usual test broker.
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    /// Java heap, MiB.
+    pub heap_mib: u32,
+    /// Further lines of `server.properties`, which win over ours.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Default for KafkaOptions {
+    fn default() -> Self {
+        Self {
+            heap_mib: 512,
+            properties: Vec::new(),
+        }
+    }
+}
+
+/// A single Apache Kafka node (KRaft, broker and controller in one) in a temporary folder.
+#[derive(Debug)]
+pub struct Kafka {
+    process: Mutex<Child>,
+    port: u16,
+    cluster_id: String,
+    options: KafkaOptions,
+    folder: TempDir,
+}
+
+impl Kafka {
+    /// Starts a node with the default options.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(KafkaOptions::default()).await
+    }
+
+    /// Formats a new log folder and starts a node on it.
+    pub async fn start_with(options: KafkaOptions) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("tributary-kafka-")
+            .tempdir()
+            .context("make a folder")?;
+        let port = free_port()?;
+        broker::write_config(folder.path(), port, free_port()?, &options.properties)?;
+        let cluster_id = broker::format(folder.path()).await?;
+        let process = Mutex::new(broker::launch(folder.path(), options.heap_mib).await?);
+        let kafka = Self {
+            process,
+            port,
+            cluster_id,
+            options,
+            folder,
+        };
+        kafka.ready().await?;
+        Ok(kafka)
+    }
+
+    /// `host:port` for clients.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The broker's log file.
+    pub fn log(&self) -> PathBuf {
+        broker::log_file(self.folder.path())
+    }
+
+    /// Pid of the Java machine, the last one where it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child().pid()
+    }
+
+    /// Creates a topic with the broker's default settings and waits until its partitions have leaders.
+    pub async fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        self.create_topic_with(name, partitions, &[]).await
+    }
+
+    /// Creates a topic with settings such as `("cleanup.policy", "compact")`.
+    pub async fn create_topic_with(
+        &self,
+        name: &str,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Result<()> {
+        let topic = settings.iter().fold(
+            NewTopic::new(name, partitions, TopicReplication::Fixed(1)),
+            |topic, (key, value)| topic.set(key, value),
+        );
+        let results = self
+            .admin()?
+            .create_topics([&topic], &admin_options())
+            .await;
+        one(results.with_context(|| format!("create topic `{name}`"))?)?;
+        until(&format!("leaders of topic `{name}`"), REQUEST, async || {
+            Ok((self.partitions(name).await? == partitions).then_some(()))
+        })
+        .await
+    }
+
+    /// Deletes a topic and waits until it is gone.
+    pub async fn delete_topic(&self, name: &str) -> Result<()> {
+        let results = self.admin()?.delete_topics(&[name], &admin_options()).await;
+        one(results.with_context(|| format!("delete topic `{name}`"))?)?;
+        until(&format!("topic `{name}` to go"), REQUEST, async || {
+            Ok((!self.topics().await?.iter().any(|topic| topic == name)).then_some(()))
+        })
+        .await
+    }
+
+    /// The names of all topics, sorted.
+    pub async fn topics(&self) -> Result<Vec<String>> {
+        self.with_consumer(|consumer| {
+            let metadata = consumer
+                .fetch_metadata(None, REQUEST)
+                .context("list the topics")?;
+            let mut names: Vec<String> = metadata
+                .topics()
+                .iter()
+                .map(|topic| topic.name().to_owned())
+                .collect();
+            names.sort_unstable();
+            Ok(names)
+        })
+        .await
+    }
+
+    /// How many partitions of `topic` have a leader now.
+    async fn partitions(&self, topic: &str) -> Result<i32> {
+        let topic = topic.to_owned();
+        self.with_consumer(move |consumer| {
+            let metadata = consumer
+                .fetch_metadata(Some(&topic), REQUEST)
+                .context("look at a topic")?;
+            let led = metadata
+                .topics()
+                .iter()
+                .flat_map(|t| t.partitions())
+                .filter(|p| p.leader() >= 0)
+                .count();
+            i32::try_from(led).context("count partitions")
+        })
+        .await
+    }
+
+    /// Kills the broker without warning.
+    pub fn kill9(&self) -> Result<()> {
+        self.child().kill()
+    }
+
+    /// Stops the broker in good order and waits for its end.
+    pub async fn stop(&self) -> Result<()> {
+        self.child().signal(rustix::process::Signal::TERM)?;
+        until("Kafka to stop", START, async || self.child().status()).await?;
+        Ok(())
+    }
+
+    /// Starts the broker again on the same data and the same port, stopping it first where it runs.
+    pub async fn restart(&self) -> Result<()> {
+        if self.child().status()?.is_none() {
+            self.stop().await?;
+        }
+        let child = broker::launch(self.folder.path(), self.options.heap_mib).await?;
+        *self.child() = child;
+        self.ready().await
+    }
+
+    /// Waits until the broker that was started here answers with the id of the cluster made for it.
+    async fn ready(&self) -> Result<()> {
+        let ready = until("Kafka to answer", START, async || {
+            // an ended process will never answer: give that up at once, as a value
+            if let Err(error) = self.child().expect_running() {
+                return Ok(Some(Err(error)));
+            }
+            if !port::listens(self.pid(), self.port) {
+                return Ok(None);
+            }
+            let expected = self.cluster_id.clone();
+            let brokers = self
+                .with_consumer(move |consumer| {
+                    let metadata = consumer.fetch_metadata(None, Duration::from_secs(2))?;
+                    match consumer.client().fetch_cluster_id(Duration::from_secs(2)) {
+                        Some(id) if id == expected => Ok(metadata.brokers().len()),
+                        other => bail!("cluster {other:?} answers instead of {expected}"),
+                    }
+                })
+                .await?;
+            Ok((brokers > 0).then_some(Ok(())))
+        });
+        ready.await?
+    }
+
+    /// Runs blocking calls of a consumer that belongs to no group.
+    async fn with_consumer<T, F>(&self, call: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(BaseConsumer) -> Result<T> + Send + 'static,
+    {
+        let config = self.client_config();
+        let call = move || call(config.create().context("make a Kafka consumer")?);
+        tokio::task::spawn_blocking(call)
+            .await
+            .context("run a Kafka request")?
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.bootstrap())
+            .set("group.id", "stack")
+            .set("enable.auto.commit", "false")
+            .set("reconnect.backoff.ms", "20")
+            .set("reconnect.backoff.max.ms", "200");
+        config
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        self.client_config()
+            .create()
+            .context("make a Kafka admin client")
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(Timeout::After(REQUEST)))
+        .operation_timeout(Some(Timeout::After(REQUEST)))
+}
+
+/// The outcome of an admin request about one topic.
+fn one(results: Vec<rdkafka::admin::TopicResult>) -> Result<()> {
+    for result in results {
+        if let Err((topic, code)) = result {
+            bail!("topic `{topic}`: the broker answers {code}");
+        }
+    }
+    Ok(())
+}

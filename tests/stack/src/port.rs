@@ -1,0 +1,80 @@
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context, Result};
+
+/// A TCP port of the loopback address that nothing listens on now. Another process may take it before it is used:
+/// whoever starts a server on it checks that the server is the one that answers.
+pub fn free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("look for a free loopback port")?;
+    Ok(listener
+        .local_addr()
+        .context("read the port of a loopback socket")?
+        .port())
+}
+
+/// Whether process `pid` itself holds a listening socket on `port`. Read from `/proc` on Linux; taken for granted where
+/// there is no `/proc`.
+pub fn listens(pid: u32, port: u16) -> bool {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    if tables.iter().all(Result::is_err) {
+        return true;
+    }
+    let inodes: Vec<String> = tables
+        .into_iter()
+        .flatten()
+        .flat_map(|table| listening_inodes(&table, port))
+        .collect();
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    descriptors
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .any(|target| {
+            let target = target.to_string_lossy();
+            inodes.iter().any(|inode| {
+                target
+                    .strip_prefix("socket:[")
+                    .and_then(|t| t.strip_suffix(']'))
+                    == Some(inode)
+            })
+        })
+}
+
+/// The inodes of the sockets in state LISTEN on `port`, from the text of `/proc/net/tcp` (see proc(5)).
+fn listening_inodes(table: &str, port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    let port = format!(":{port:04X}");
+    let inode = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let local = fields.nth(1)?;
+        let state = fields.nth(1)?;
+        (local.ends_with(&port) && state == LISTEN)
+            .then(|| fields.nth(5).map(str::to_owned))
+            .flatten()
+    };
+    table.lines().filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inode_of_a_listening_socket_is_found() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
+            0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   101        0 20921 1 0 100 0 0 10 0\n   \
+            1: 0100007F:1538 0100007F:C001 01 00000000:00000000 00:00000000 00000000   101        0 20922 1 0 20 4 0 10 -1\n";
+        assert_eq!(listening_inodes(table, 0x1538), ["20921"]);
+        assert!(listening_inodes(table, 0x1539).is_empty());
+    }
+
+    #[test]
+    fn a_listener_belongs_to_this_process_and_to_no_other() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        assert!(listens(std::process::id(), port));
+        assert!(!listens(1, port) || !cfg!(target_os = "linux"));
+    }
+}

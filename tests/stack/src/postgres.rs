@@ -1,0 +1,302 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use crate::child::{Child, Lifetime};
+use crate::user::Account;
+use crate::{free_port, port, program, until, user};
+
+const USER: &str = "postgres";
+const PASSWORD: &str = "postgres";
+/// A start on a busy two-core machine takes a few seconds; recovery after a kill some more.
+const START: Duration = Duration::from_secs(60);
+
+/// How a [`Postgres`] differs from the usual test server.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresOptions {
+    /// `max_slot_wal_keep_size`, such as `"64MB"`; without it slots keep WAL without limit.
+    pub max_slot_wal_keep_size: Option<String>,
+    /// Flush to disk as in production. Off, what was committed survives a kill of the server, not one of the machine.
+    pub fsync: bool,
+    /// Further settings, which win over ours.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A PostgreSQL server of its own, `wal_level=logical`, in a temporary folder.
+///
+/// TCP on 127.0.0.1 asks for the password by SCRAM-SHA-256, the Unix socket trusts; both take replication connections.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Mutex<Child>,
+    port: u16,
+    options: PostgresOptions,
+    account: Option<Account>,
+    folder: TempDir,
+}
+
+impl Postgres {
+    /// Starts a server with the default options.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(PostgresOptions::default()).await
+    }
+
+    /// Starts a server. As root it runs as user `postgres` or `nobody`, because PostgreSQL refuses root.
+    pub async fn start_with(options: PostgresOptions) -> Result<Self> {
+        let account = user::unprivileged()?;
+        let folder = tempfile::Builder::new()
+            .prefix("tributary-postgres-")
+            .tempdir()
+            .context("make a folder")?;
+        if let Some(account) = account {
+            account.own(folder.path())?;
+        }
+        initdb(folder.path(), account).await?;
+        let port = free_port()?;
+        let process = Mutex::new(launch(folder.path(), port, &options, account).await?);
+        let postgres = Self {
+            process,
+            port,
+            options,
+            account,
+            folder,
+        };
+        postgres.ready().await?;
+        Ok(postgres)
+    }
+
+    /// TCP port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of the Unix socket.
+    pub fn socket_dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The superuser's name.
+    pub fn user(&self) -> &'static str {
+        USER
+    }
+
+    /// The superuser's password over TCP.
+    pub fn password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// Connection URI of `database` over TCP.
+    pub fn dsn(&self, database: &str) -> String {
+        format!(
+            "postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}",
+            self.port
+        )
+    }
+
+    /// The server's log file.
+    pub fn log(&self) -> PathBuf {
+        log_file(self.folder.path())
+    }
+
+    /// Pid of the postmaster, the last one where it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child().pid()
+    }
+
+    /// A connection to `database` over the Unix socket. Ends when the client is dropped.
+    pub async fn connect(&self, database: &str) -> Result<tokio_postgres::Client> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host_path(self.folder.path())
+            .port(self.port)
+            .user(USER)
+            .dbname(database);
+        let (client, connection) = config
+            .connect(NoTls)
+            .await
+            .with_context(|| format!("connect to database `{database}`"))?;
+        // an error of the connection reaches whoever uses the client
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Makes a database.
+    pub async fn create_database(&self, name: &str) -> Result<()> {
+        self.execute(
+            "postgres",
+            &format!("create database \"{}\"", name.replace('"', "\"\"")),
+        )
+        .await
+    }
+
+    /// Runs SQL, several statements where divided by semicolons, and drops what it returns.
+    pub async fn execute(&self, database: &str, sql: &str) -> Result<()> {
+        let client = self.connect(database).await?;
+        client
+            .batch_execute(sql)
+            .await
+            .with_context(|| format!("run in database `{database}`: {sql}"))
+    }
+
+    /// Runs SQL and returns the rows as PostgreSQL prints them.
+    pub async fn query(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        let client = self.connect(database).await?;
+        let messages = client
+            .simple_query(sql)
+            .await
+            .with_context(|| format!("query in database `{database}`: {sql}"))?;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(
+                (0..row.len())
+                    .map(|i| row.get(i).map(str::to_owned))
+                    .collect(),
+            ),
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+
+    /// Stops the server, as `pg_ctl stop -m fast` does, and waits for its end.
+    pub async fn stop(&self) -> Result<()> {
+        // a fast shutdown waits for walsenders to drain, which a stuck reader can delay for ever
+        self.child().signal(Signal::INT)?;
+        until("PostgreSQL to stop", START, async || self.child().status()).await?;
+        Ok(())
+    }
+
+    /// Kills the postmaster without warning. Its backends notice and end by themselves.
+    pub fn kill9(&self) -> Result<()> {
+        self.child().kill()
+    }
+
+    /// Starts the server again on the same data and the same port, stopping it first where it runs.
+    pub async fn restart(&self) -> Result<()> {
+        if self.child().status()?.is_none() {
+            self.stop().await?;
+        }
+        // after a kill the old backends may still hold the shared memory for a moment: starting is tried again
+        until("PostgreSQL to start again", START, async || {
+            let child = launch(self.folder.path(), self.port, &self.options, self.account).await?;
+            *self.child() = child;
+            self.ready().await.map(Some)
+        })
+        .await
+    }
+
+    /// Waits until the postmaster that was started here answers.
+    async fn ready(&self) -> Result<()> {
+        let ready = until("PostgreSQL to answer", START, async || {
+            // an ended process will never answer: give that up at once, as a value
+            if let Err(error) = self.child().expect_running() {
+                return Ok(Some(Err(error)));
+            }
+            self.query("postgres", "select 1").await?;
+            if !port::listens(self.pid(), self.port) {
+                bail!("port {} is held by another process", self.port);
+            }
+            Ok(Some(Ok(())))
+        });
+        ready.await?
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // immediate shutdown: the postmaster takes its backends with it before the folder goes
+        self.child().end(Signal::QUIT, Duration::from_secs(5));
+    }
+}
+
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join("postgres.log")
+}
+
+async fn initdb(folder: &Path, account: Option<Account>) -> Result<()> {
+    let programs = program::postgres().await?;
+    let password_file = folder.join("password");
+    std::fs::write(&password_file, PASSWORD).context("write the password file for initdb")?;
+    let mut command = Command::new(programs.join("initdb"));
+    command
+        .arg("--pgdata")
+        .arg(folder.join("data"))
+        .args([
+            "--username",
+            USER,
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--encoding=UTF8",
+        ])
+        .args(["--locale=C", "--no-sync", "--pwfile"])
+        .arg(&password_file)
+        .current_dir(folder);
+    if let Some(account) = account {
+        account.own(&password_file)?;
+        account.apply(&mut command);
+    }
+    let output = tokio::process::Command::from(command)
+        .output()
+        .await
+        .with_context(|| format!("run initdb of `{}`", programs.display()))?;
+    if !output.status.success() {
+        let text = [output.stdout, output.stderr].concat();
+        return Err(anyhow!(
+            "initdb ended with {}:\n{}",
+            output.status,
+            String::from_utf8_lossy(&text)
+        ));
+    }
+    Ok(())
+}
+
+async fn launch(
+    folder: &Path,
+    port: u16,
+    options: &PostgresOptions,
+    account: Option<Account>,
+) -> Result<Child> {
+    let port = port.to_string();
+    let socket_dir = folder.to_string_lossy();
+    let durable = if options.fsync { "on" } else { "off" };
+    let ours = [
+        ("port", port.as_str()),
+        ("listen_addresses", "127.0.0.1"),
+        ("unix_socket_directories", &socket_dir),
+        ("wal_level", "logical"),
+        ("max_wal_senders", "20"),
+        ("max_replication_slots", "20"),
+        ("max_prepared_transactions", "10"),
+        ("fsync", durable),
+        ("full_page_writes", durable),
+        ("timezone", "UTC"),
+        ("log_timezone", "UTC"),
+        (
+            "max_slot_wal_keep_size",
+            options.max_slot_wal_keep_size.as_deref().unwrap_or("-1"),
+        ),
+    ];
+    let mut command = Command::new(program::postgres().await?.join("postgres"));
+    command
+        .arg("-D")
+        .arg(folder.join("data"))
+        .current_dir(folder);
+    let theirs = options
+        .settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in ours.into_iter().chain(theirs) {
+        command.arg("-c").arg(format!("{name}={value}"));
+    }
+    if let Some(account) = account {
+        account.apply(&mut command);
+    }
+    Child::spawn("PostgreSQL", command, &log_file(folder), Lifetime::Owned)
+}

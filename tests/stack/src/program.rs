@@ -1,0 +1,62 @@
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use tokio::sync::OnceCell;
+
+/// The folder of the programs of a PostgreSQL server.
+pub async fn postgres() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "postgres").await
+}
+
+/// The folder of Apache Kafka's jars.
+pub async fn kafka() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "kafka").await
+}
+
+/// The MinIO server program.
+pub async fn minio() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "minio").await
+}
+
+/// A Python with duckdb (and its delta and httpfs extensions), polars, deltalake and pyarrow: readers of the lake that
+/// share no code with us.
+pub async fn readers() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "readers").await
+}
+
+/// A docker-compose program, version 1.29 where the distribution has it. There may be no engine behind it.
+pub async fn compose() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "compose").await
+}
+
+/// Runs `tests/servers/<name>.sh`, which installs or builds the program when it is missing and prints its path.
+async fn ensure(found: &'static OnceCell<PathBuf>, name: &str) -> Result<&'static Path> {
+    let path = found.get_or_try_init(|| async {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../servers")
+            .join(format!("{name}.sh"));
+        let output = tokio::process::Command::new("bash")
+            .arg(&script)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .with_context(|| format!("run `{}`", script.display()))?;
+        let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if !output.status.success() || path.is_empty() {
+            bail!(
+                "`{}` found no {name}, {}:\n{}",
+                script.display(),
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(PathBuf::from(path))
+    });
+    Ok(path.await?)
+}
