@@ -16,7 +16,8 @@ build() {
   say "building MinIO $release with go install, some three minutes"
   # a build cache of our own, thrown away afterwards: 1 GB that nobody else would use
   GOBIN=$target/bin GOCACHE=$target/build-cache GOFLAGS=-modcacherw CGO_ENABLED=0 go install -trimpath \
-    -ldflags "-s -w -X github.com/minio/minio/cmd.Version=$stamp -X github.com/minio/minio/cmd.ReleaseTag=$release" "$module"
+    -ldflags "-s -w -X github.com/minio/minio/cmd.Version=$stamp -X github.com/minio/minio/cmd.ReleaseTag=$release" "$module" \
+    2> >(grep -v '^go: downloading' >&2 || true)
   rm -rf "$target/build-cache"
   "$target/bin/minio" --version | grep -q "$release" || die "the minio that was built does not run here"
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prints a Python that can read Delta tables without us: DuckDB with its delta and httpfs extensions, Polars,
-# deltalake and pyarrow, each at a fixed version.
+# deltalake and pyarrow, each at a fixed version. A program that uses an extension calls
+# `duckdb_extensions.import_extension(name)` first: DuckDB looks for extensions in the user's home.
 #   TRIBUTARY_CACHE  where things are kept (default: ~/.cache/tributary)
 . "$(dirname "$0")/ensure.sh"
-version=1
+version=2
 
 build() {
   local target=$1
@@ -14,7 +15,7 @@ build() {
   python3 -m venv "$venv" || { apt_install python3-venv && python3 -m venv "$venv"; } || die "python3 -m venv failed; install python3-venv"
   say "installing duckdb, polars, deltalake and pyarrow with pip"
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input \
-    duckdb==1.5.5 duckdb-extension-delta==1.5.5 duckdb-extension-httpfs==1.5.5 polars==2.1.0 deltalake==1.6.6 pyarrow==26.0.1
+    duckdb==1.5.5 duckdb-extensions==1.5.5 duckdb-extension-delta==1.5.5 duckdb-extension-httpfs==1.5.5 polars==2.1.0 deltalake==1.6.6 pyarrow==26.0.1
   "$venv/bin/python" - <<'P'
 import duckdb, duckdb_extensions, polars, deltalake, pyarrow
 for name in ("httpfs", "delta"):
