@@ -3,5 +3,6 @@
 pub mod config;
 mod error;
 pub mod sink;
+pub mod transform;
 
 pub use error::{Disposition, Error, ErrorKind};

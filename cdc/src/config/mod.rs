@@ -1,10 +1,26 @@
 //! The validated settings of one connector. Fields are named after Debezium's properties.
+//!
+//! ```text
+//! connector JSON / flat map --ConnectorConfig::parse--> ConnectorConfig + Vec<Notice>   or   ConfigReport
+//! ```
+
+mod file;
+mod filter;
+mod parse;
+mod property;
+mod reader;
+mod report;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use debezium::ContractSettings;
 use regex::Regex;
 use service::Secret;
+
+pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
+pub use parse::{CONNECTOR_CLASS, Parsed};
+pub use property::{Handling, KNOWN, Property, is_secret};
+pub use report::{ConfigReport, Notice, Problem};
 
 /// `publication.autocreate.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,0 +1,491 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
+use debezium::{
+    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, HstoreHandling,
+    IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
+};
+use service::Secret;
+
+use super::{
+    ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, Handling, Notice,
+    PublicationAutocreate, SnapshotMode, TopicCreation, TopicRoute,
+    filter::{capture_filter, message_key_columns},
+    property,
+    reader::Reader,
+};
+use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
+
+/// `connector.class` of the connector that this is a stand-in for.
+pub const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
+
+const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
+const HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+
+/// Half of the 16 MiB that the open batch and the one in flight may hold together: enough to fill a Kafka transaction
+/// while the last one commits, small enough for the 128 MB that a connector may take.
+const DEFAULT_BATCH_BYTES: usize = 8 << 20;
+/// Open transactions stay in memory up to here: beyond that a spill file is cheaper than the memory.
+const DEFAULT_SPILL_MEMORY_BYTES: usize = 32 << 20;
+
+/// Settings that can be used, and what to tell the operator about them.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    pub config: ConnectorConfig,
+    pub notices: Vec<Notice>,
+}
+
+impl ConnectorConfig {
+    /// Read Debezium's flat map of properties.
+    ///
+    /// # Errors
+    /// Some settings are missing, wrong or not available: all of them are in the report.
+    pub fn parse(properties: &BTreeMap<String, String>) -> Result<Parsed, ConfigReport> {
+        let mut reader = Reader::new(properties);
+        let name = reader.text_or("name", "");
+        if name.is_empty() {
+            reader.problem("name", "A value is required");
+        }
+        let topic_prefix = topic_prefix(&mut reader);
+        let database = database(&mut reader);
+        let slot_name = slot_name(&mut reader);
+        let slot_drop_on_stop = reader.boolean("slot.drop.on.stop", false);
+        let slot_max_retries = reader.integer("slot.max.retries", 6, 0, 1_000_000);
+        let slot_retry_delay = reader.millis("slot.retry.delay.ms", 10_000);
+        let slot_stream_params = slot_stream_params(&mut reader);
+        reader.choice("plugin.name", (), &[("pgoutput", ()), ("decoderbufs", ())]);
+        let publication_name = reader.text_or("publication.name", "dbz_publication");
+        let publication_autocreate = reader.choice(
+            "publication.autocreate.mode",
+            PublicationAutocreate::AllTables,
+            &[
+                ("all_tables", PublicationAutocreate::AllTables),
+                ("disabled", PublicationAutocreate::Disabled),
+                ("filtered", PublicationAutocreate::Filtered),
+                ("no_tables", PublicationAutocreate::NoTables),
+            ],
+        );
+        let status_update_interval = reader.millis("status.update.interval.ms", 10_000);
+        for (buffer, default) in [
+            ("max.batch.size", 2048),
+            ("max.queue.size", 8192),
+            ("poll.interval.ms", 500),
+            ("max.queue.size.in.bytes", 0),
+        ] {
+            // Checked as Debezium does; memory is bounded by `tributary.batch.bytes` instead.
+            reader.integer(buffer, default, 0, i64::MAX);
+        }
+        let contract = contract(&mut reader, topic_prefix);
+        let snapshot_mode = snapshot_mode(&mut reader);
+        let filter = capture_filter(&mut reader);
+        let message_key_columns = message_key_columns(&mut reader);
+        let topic_delimiter = topic_delimiter(&mut reader);
+        converters(&mut reader);
+        let routes = routes(&mut reader);
+        let topic_creation = topic_creation(&mut reader);
+        let delivery = delivery(&mut reader);
+        let retry_wait = reader.millis("retriable.restart.connector.wait.ms", 10_000);
+        let max_retries =
+            u32::try_from(reader.integer("errors.max.retries", -1, -1, i32::MAX)).ok();
+        let spill_memory_bytes = reader.integer(
+            "tributary.spill.memory.bytes",
+            DEFAULT_SPILL_MEMORY_BYTES,
+            1 << 16,
+            1 << 40,
+        );
+        let spill_folder = reader
+            .text("tributary.spill.folder")
+            .map_or_else(std::env::temp_dir, PathBuf::from);
+        let batch_bytes = reader.integer(
+            "tributary.batch.bytes",
+            DEFAULT_BATCH_BYTES,
+            1 << 10,
+            1 << 30,
+        );
+        let notices = notices(&mut reader, properties);
+        if !reader.problems.is_empty() {
+            return Err(ConfigReport {
+                problems: reader.problems,
+            });
+        }
+        let producer_overrides = reader.below("producer.override.");
+        Ok(Parsed {
+            config: Self {
+                name,
+                database,
+                slot_name,
+                slot_drop_on_stop,
+                slot_max_retries,
+                slot_retry_delay,
+                slot_stream_params,
+                publication_name,
+                publication_autocreate,
+                snapshot_mode,
+                filter,
+                message_key_columns,
+                contract,
+                topic_delimiter,
+                routes,
+                topic_creation,
+                delivery,
+                status_update_interval,
+                retry_wait,
+                max_retries,
+                spill_memory_bytes,
+                spill_folder,
+                batch_bytes,
+                producer_overrides,
+                properties: properties.clone(),
+            },
+            notices,
+        })
+    }
+}
+
+fn topic_prefix(reader: &mut Reader<'_>) -> String {
+    let prefix = reader.required("topic.prefix");
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !prefix.chars().all(allowed) {
+        reader.problem(
+            "topic.prefix",
+            format!("{prefix} has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"),
+        );
+    }
+    prefix
+}
+
+fn database(reader: &mut Reader<'_>) -> DatabaseConfig {
+    let hostname = reader.required("database.hostname");
+    let port = reader.integer("database.port", 5432, 1, u16::MAX);
+    let user = reader.required("database.user");
+    let dbname = reader.required("database.dbname");
+    if let Some(mode) = reader.text("database.sslmode") {
+        match mode.to_ascii_lowercase().as_str() {
+            "disable" | "allow" | "prefer" => {}
+            "require" | "verify-ca" | "verify-full" => reader.problem(
+                "database.sslmode",
+                "TLS to the database is not available yet: disable, allow or prefer",
+            ),
+            _ => reader.problem(
+                "database.sslmode",
+                "Value must be one of disable, allow, prefer, require, verify-ca, verify-full",
+            ),
+        }
+    }
+    DatabaseConfig {
+        hostname,
+        port,
+        user,
+        password: Secret::new(reader.text("database.password").unwrap_or_default()),
+        dbname,
+        tcp_keepalive: reader.boolean("database.tcpKeepAlive", true),
+        initial_statements: statements(reader.text("database.initial.statements").unwrap_or("")),
+    }
+}
+
+/// Statements separated by `;`; two of them are a semicolon of the statement itself.
+fn statements(text: &str) -> Vec<String> {
+    text.replace(";;", "\u{1}")
+        .split(';')
+        .map(|statement| statement.replace('\u{1}', ";").trim().to_owned())
+        .filter(|statement| !statement.is_empty())
+        .collect()
+}
+
+fn slot_name(reader: &mut Reader<'_>) -> String {
+    let name = reader.text_or("slot.name", "debezium");
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.len() > 63 || !name.chars().all(allowed) {
+        reader.problem("slot.name", "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63");
+    }
+    name
+}
+
+fn slot_stream_params(reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let text = reader.text("slot.stream.params").unwrap_or_default();
+    let mut params = Vec::new();
+    for entry in text.split(';').map(str::trim).filter(|it| !it.is_empty()) {
+        match entry.split_once('=') {
+            Some((name, value)) => params.push((name.trim().to_owned(), value.trim().to_owned())),
+            None => reader.problem("slot.stream.params", "Value must be name=value;name=value"),
+        }
+    }
+    params
+}
+
+fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
+    let mode = reader.choice(
+        "snapshot.mode",
+        Some(SnapshotMode::Initial),
+        &[
+            ("always", None),
+            ("never", Some(SnapshotMode::NoData)),
+            ("initial_only", None),
+            ("configuration_based", None),
+            ("when_needed", None),
+            ("initial", Some(SnapshotMode::Initial)),
+            ("custom", None),
+            ("no_data", Some(SnapshotMode::NoData)),
+        ],
+    );
+    mode.unwrap_or_else(|| {
+        reader.problem(
+            "snapshot.mode",
+            "it is not available yet: initial or no_data",
+        );
+        SnapshotMode::Initial
+    })
+}
+
+fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> ContractSettings {
+    let mut contract = ContractSettings::new(topic_prefix);
+    contract.decimal_handling = reader.choice(
+        "decimal.handling.mode",
+        contract.decimal_handling,
+        &[
+            ("string", DecimalHandling::String),
+            ("double", DecimalHandling::Double),
+            ("precise", DecimalHandling::Precise),
+        ],
+    );
+    contract.time_precision = reader.choice(
+        "time.precision.mode",
+        contract.time_precision,
+        &[
+            ("adaptive", TimePrecision::Adaptive),
+            (
+                "adaptive_time_microseconds",
+                TimePrecision::AdaptiveTimeMicroseconds,
+            ),
+            ("connect", TimePrecision::Connect),
+        ],
+    );
+    contract.hstore_handling = reader.choice(
+        "hstore.handling.mode",
+        contract.hstore_handling,
+        &[("json", HstoreHandling::Json), ("map", HstoreHandling::Map)],
+    );
+    contract.binary_handling = reader.choice(
+        "binary.handling.mode",
+        contract.binary_handling,
+        &[
+            ("bytes", BinaryHandling::Bytes),
+            ("base64", BinaryHandling::Base64),
+            ("base64-url-safe", BinaryHandling::Base64UrlSafe),
+            ("hex", BinaryHandling::Hex),
+        ],
+    );
+    contract.interval_handling = reader.choice(
+        "interval.handling.mode",
+        contract.interval_handling,
+        &[
+            ("numeric", IntervalHandling::Numeric),
+            ("string", IntervalHandling::String),
+        ],
+    );
+    let adjustments = [
+        ("none", NameAdjustment::None),
+        ("avro", NameAdjustment::Avro),
+        ("avro_unicode", NameAdjustment::AvroUnicode),
+    ];
+    contract.schema_name_adjustment = reader.choice(
+        "schema.name.adjustment.mode",
+        NameAdjustment::None,
+        &adjustments,
+    );
+    contract.field_name_adjustment = reader.choice(
+        "field.name.adjustment.mode",
+        NameAdjustment::None,
+        &adjustments,
+    );
+    contract.money_fraction_digits = reader.integer("money.fraction.digits", 2, 0, 18);
+    contract.include_unknown_datatypes = reader.boolean("include.unknown.datatypes", false);
+    contract.unavailable_value_placeholder = reader.text_or(
+        "unavailable.value.placeholder",
+        &contract.unavailable_value_placeholder,
+    );
+    contract.tombstones_on_delete = reader.boolean("tombstones.on.delete", true);
+    contract.skipped_operations = skipped_operations(reader);
+    contract.key_schemas_enable = reader.boolean("key.converter.schemas.enable", true);
+    contract.value_schemas_enable = reader.boolean("value.converter.schemas.enable", true);
+    let formats = [
+        ("BASE64", DecimalFormat::Base64),
+        ("NUMERIC", DecimalFormat::Numeric),
+    ];
+    reader.choice(
+        "key.converter.decimal.format",
+        DecimalFormat::Base64,
+        &formats,
+    );
+    contract.decimal_format = reader.choice(
+        "value.converter.decimal.format",
+        DecimalFormat::Base64,
+        &formats,
+    );
+    contract
+}
+
+fn skipped_operations(reader: &mut Reader<'_>) -> SkippedOperations {
+    const PROPERTY: &str = "skipped.operations";
+    let Some(text) = reader.text(PROPERTY) else {
+        return SkippedOperations::default();
+    };
+    let mut skipped = SkippedOperations {
+        create: false,
+        update: false,
+        delete: false,
+        truncate: false,
+    };
+    for entry in text.split(',').map(str::trim) {
+        match entry {
+            "c" => skipped.create = true,
+            "u" => skipped.update = true,
+            "d" => skipped.delete = true,
+            "t" => skipped.truncate = true,
+            "none" => {}
+            _ => {
+                reader.problem(PROPERTY, "Value must be none or some of c, u, d, t");
+                break;
+            }
+        }
+    }
+    skipped
+}
+
+fn topic_delimiter(reader: &mut Reader<'_>) -> String {
+    let delimiter = reader.text_or("topic.delimiter", ".");
+    if !delimiter
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    {
+        reader.problem(
+            "topic.delimiter",
+            "only the underscore, hyphen, dot and alphanumeric characters are allowed",
+        );
+    }
+    delimiter
+}
+
+fn converters(reader: &mut Reader<'_>) {
+    for (property, available) in [
+        ("key.converter", JSON_CONVERTER),
+        ("value.converter", JSON_CONVERTER),
+        ("header.converter", HEADER_CONVERTER),
+    ] {
+        if reader
+            .text(property)
+            .is_some_and(|class| class != available)
+        {
+            reader.problem(
+                property,
+                format!("the converter is not available: only {available}"),
+            );
+        }
+    }
+}
+
+fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {
+    let aliases = reader.text("transforms").unwrap_or_default();
+    let mut routes = Vec::new();
+    for alias in aliases
+        .split(',')
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+    {
+        let property = |name: &str| format!("transforms.{alias}.{name}");
+        if reader.text(&property("predicate")).is_some() {
+            reader.problem(&property("predicate"), "predicates are not available");
+        }
+        match reader.text(&property("type")) {
+            Some(REGEX_ROUTER) => {}
+            Some(_) => {
+                reader.problem(
+                    &property("type"),
+                    format!("the transform is not available: only {REGEX_ROUTER}"),
+                );
+                continue;
+            }
+            None => {
+                reader.problem(&property("type"), "A value is required");
+                continue;
+            }
+        }
+        let regex = reader.required(&property("regex"));
+        let replacement = reader.text_or(&property("replacement"), "");
+        match regex_router(&regex, &replacement) {
+            Ok(route) => routes.push(route),
+            Err(RouterError::Regex(pattern, error)) => reader.problem(
+                &property("regex"),
+                super::filter::not_a_regex(&pattern, &error),
+            ),
+            Err(error) => reader.problem(&property("replacement"), error.to_string()),
+        }
+    }
+    routes
+}
+
+fn topic_creation(reader: &mut Reader<'_>) -> TopicCreation {
+    const PREFIX: &str = "topic.creation.default.";
+    let partitions = reader.integer("topic.creation.default.partitions", 1, 1, 100_000);
+    let replication_factor =
+        reader.integer("topic.creation.default.replication.factor", -1, -1, 1000);
+    let mut config = reader.below(PREFIX);
+    for own in ["partitions", "replication.factor", "include", "exclude"] {
+        config.remove(own);
+    }
+    TopicCreation {
+        partitions,
+        replication_factor,
+        config,
+    }
+}
+
+fn delivery(reader: &mut Reader<'_>) -> DeliveryGuarantee {
+    let delivery = reader.choice(
+        "delivery.guarantee",
+        DeliveryGuarantee::ExactlyOnce,
+        &[
+            ("exactly_once", DeliveryGuarantee::ExactlyOnce),
+            ("at_least_once", DeliveryGuarantee::AtLeastOnce),
+        ],
+    );
+    let required = reader.choice(
+        "exactly.once.support",
+        false,
+        &[("requested", false), ("required", true)],
+    );
+    if required && delivery == DeliveryGuarantee::AtLeastOnce {
+        reader.problem(
+            "exactly.once.support",
+            "\"delivery.guarantee\" is at_least_once",
+        );
+    }
+    delivery
+}
+
+fn notices(reader: &mut Reader<'_>, properties: &BTreeMap<String, String>) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    for (name, value) in properties {
+        match property::find(name).map(|property| property.handling) {
+            Some(Handling::Used) => {}
+            Some(Handling::Ignored(reason)) => notices.push(Notice::Ignored {
+                property: name.clone(),
+                reason,
+            }),
+            Some(Handling::Refused { neutral, reason }) => {
+                let value = value.trim();
+                if !value.is_empty() && !neutral.contains(&value) {
+                    reader.problem(name, reason);
+                }
+            }
+            None => notices.push(Notice::Unknown {
+                property: name.clone(),
+                nearest: property::nearest(name),
+            }),
+        }
+    }
+    notices
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

@@ -1,0 +1,233 @@
+use super::*;
+
+fn properties(text: &[(&str, &str)]) -> BTreeMap<String, String> {
+    [
+        ("name", "inventory-connector"),
+        ("connector.class", CONNECTOR_CLASS),
+        ("database.hostname", "postgres"),
+        ("database.user", "postgres"),
+        ("database.password", "hunter2"),
+        ("database.dbname", "postgres"),
+        ("topic.prefix", "dbserver1"),
+    ]
+    .iter()
+    .chain(text)
+    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+    .collect()
+}
+
+#[test]
+fn the_tutorials_connector_is_accepted_with_debeziums_defaults() {
+    let parsed = ConnectorConfig::parse(&properties(&[
+        ("tasks.max", "1"),
+        ("database.port", "5432"),
+        ("schema.include.list", "inventory"),
+    ]))
+    .unwrap();
+    let config = parsed.config;
+    assert_eq!(config.slot_name, "debezium");
+    assert_eq!(config.publication_name, "dbz_publication");
+    assert_eq!(config.delivery, DeliveryGuarantee::ExactlyOnce);
+    assert_eq!(config.contract, ContractSettings::new("dbserver1"));
+    assert!(config.filter.schema_include[0].is_match("Inventory"));
+    assert_eq!(config.database.password.reveal(), "hunter2");
+    assert!(!format!("{:?}", config.database).contains("hunter2"));
+    let notices: Vec<String> = parsed.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notices,
+        ["property `tasks.max` has no effect: one slot has one reader"]
+    );
+}
+
+#[test]
+fn missing_settings_are_reported_as_connect_does() {
+    let report = ConnectorConfig::parse(&BTreeMap::from([
+        ("name".to_owned(), "x".to_owned()),
+        ("connector.class".to_owned(), CONNECTOR_CLASS.to_owned()),
+    ]))
+    .unwrap_err();
+    assert_eq!(
+        report.to_string(),
+        "Connector configuration is invalid and contains the following 4 error(s):\n\
+         The 'topic.prefix' value is invalid: A value is required\n\
+         The 'database.hostname' value is invalid: A value is required\n\
+         The 'database.user' value is invalid: A value is required\n\
+         The 'database.dbname' value is invalid: A value is required\n\
+         You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`"
+    );
+}
+
+#[test]
+fn every_bad_value_is_in_one_report_in_connects_words() {
+    let report = ConnectorConfig::parse(&properties(&[
+        ("topic.prefix", "has space"),
+        ("slot.name", "Bad-Slot"),
+        ("snapshot.mode", "sometimes"),
+        ("max.queue.size", "abc"),
+        ("table.include.list", "a.b"),
+        ("table.exclude.list", "a.c"),
+        ("decimal.handling.mode", "roman"),
+    ]))
+    .unwrap_err();
+    assert_eq!(
+        report.to_string(),
+        "Connector configuration is invalid and contains the following 6 error(s):\n\
+         The 'topic.prefix' value is invalid: has space has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)\n\
+         The 'slot.name' value is invalid: Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63\n\
+         The 'max.queue.size' value is invalid: An integer is expected\n\
+         The 'decimal.handling.mode' value is invalid: Value must be one of string, double, precise\n\
+         The 'snapshot.mode' value is invalid: Value must be one of always, never, initial_only, configuration_based, when_needed, initial, custom, no_data\n\
+         The 'table.exclude.list' value is invalid: \"table.include.list\" is already specified\n\
+         You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`"
+    );
+}
+
+#[test]
+fn what_would_change_the_output_is_refused_by_name() {
+    for (name, value, rule) in [
+        (
+            "provide.transaction.metadata",
+            "true",
+            "transaction metadata is not available yet",
+        ),
+        (
+            "column.mask.with.4.chars",
+            "public.t.c",
+            "masking and truncating columns is not available yet",
+        ),
+        (
+            "value.converter",
+            "io.confluent.connect.avro.AvroConverter",
+            "the converter is not available: only org.apache.kafka.connect.json.JsonConverter",
+        ),
+        (
+            "snapshot.mode",
+            "when_needed",
+            "it is not available yet: initial or no_data",
+        ),
+        (
+            "signal.data.collection",
+            "public.s",
+            "signals and incremental snapshots are not available yet",
+        ),
+        (
+            "database.sslmode",
+            "require",
+            "TLS to the database is not available yet: disable, allow or prefer",
+        ),
+        (
+            "table.include.list",
+            "a(?=b)",
+            "`a(?=b)` is not a regular expression that can be used here: look-around, including look-ahead and look-behind, is not supported",
+        ),
+        (
+            "message.key.columns",
+            "public.t",
+            "`public.t`: want <table regex>:<column>,<column>;...",
+        ),
+        (
+            "skipped.operations",
+            "c,x",
+            "Value must be none or some of c, u, d, t",
+        ),
+    ] {
+        let report = ConnectorConfig::parse(&properties(&[(name, value)])).unwrap_err();
+        assert_eq!(report.problems.len(), 1, "{name}");
+        assert_eq!(report.problems[0].property, name);
+        assert_eq!(report.problems[0].rule, rule);
+    }
+}
+
+#[test]
+fn unknown_and_idle_properties_are_notices() {
+    let parsed = ConnectorConfig::parse(&properties(&[
+        ("slot.nmae", "x"),
+        ("heartbeat.interval.ms", "1000"),
+        ("provide.transaction.metadata", "false"),
+        ("my.own.note", "x"),
+    ]))
+    .unwrap();
+    let notices: Vec<String> = parsed.notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notices,
+        [
+            "property `heartbeat.interval.ms` has no effect: heartbeat records are not written; an idle slot is advanced from the server's keepalives",
+            "unknown property `my.own.note` is ignored",
+            "unknown property `slot.nmae` is ignored: did you mean `slot.name`?",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_not_in_the_report() {
+    let report =
+        ConnectorConfig::parse(&properties(&[("database.sslpassword", "hunter2")])).unwrap_err();
+    assert!(!format!("{report:?} {report}").contains("hunter2"));
+}
+
+#[test]
+fn routes_creation_and_overrides_are_read() {
+    let config = ConnectorConfig::parse(&properties(&[
+        ("transforms", "route"),
+        ("transforms.route.type", REGEX_ROUTER),
+        ("transforms.route.regex", r"([^.]+)\.([^.]+)\.([^.]+)"),
+        ("transforms.route.replacement", "twitter.$3"),
+        ("topic.creation.default.partitions", "4"),
+        ("topic.creation.default.replication.factor", "1"),
+        ("topic.creation.default.cleanup.policy", "compact"),
+        ("producer.override.compression.type", "zstd"),
+        ("message.key.columns", "(.*).t:a,b;public.u:c"),
+        ("database.initial.statements", "set a = 1; select ';;'"),
+        ("errors.max.retries", "3"),
+    ]))
+    .unwrap()
+    .config;
+    assert_eq!(config.routes.len(), 1);
+    assert_eq!(config.topic_creation.partitions, 4);
+    assert_eq!(config.topic_creation.replication_factor, 1);
+    assert_eq!(config.topic_creation.config["cleanup.policy"], "compact");
+    assert_eq!(config.producer_overrides["compression.type"], "zstd");
+    assert_eq!(config.message_key_columns[0].columns, ["a", "b"]);
+    assert_eq!(
+        config.database.initial_statements,
+        ["set a = 1", "select ';'"]
+    );
+    assert_eq!(config.max_retries, Some(3));
+}
+
+#[test]
+fn a_broken_transform_names_its_property() {
+    for (extra, property) in [
+        (vec![("transforms", "a")], "transforms.a.type"),
+        (
+            vec![
+                ("transforms", "a"),
+                (
+                    "transforms.a.type",
+                    "io.debezium.transforms.ExtractNewRecordState",
+                ),
+            ],
+            "transforms.a.type",
+        ),
+        (
+            vec![
+                ("transforms", "a"),
+                ("transforms.a.type", REGEX_ROUTER),
+                ("transforms.a.regex", "("),
+            ],
+            "transforms.a.regex",
+        ),
+        (
+            vec![
+                ("transforms", "a"),
+                ("transforms.a.type", REGEX_ROUTER),
+                ("transforms.a.regex", "x"),
+                ("transforms.a.replacement", "$7"),
+            ],
+            "transforms.a.replacement",
+        ),
+    ] {
+        let report = ConnectorConfig::parse(&properties(&extra)).unwrap_err();
+        assert_eq!(report.problems[0].property, property);
+    }
+}

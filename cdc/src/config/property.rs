@@ -1,0 +1,473 @@
+//! Every property that is known by name, and what is done with it.
+
+/// What happens to a property that is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handling {
+    /// Read by `ConnectorConfig::parse`.
+    Used,
+    /// Accepted without effect, for this reason.
+    Ignored(&'static str),
+    /// Refused unless it has the value that changes nothing: ignoring it would change what is written.
+    Refused {
+        neutral: &'static [&'static str],
+        reason: &'static str,
+    },
+}
+
+/// A property's name and handling. A name that ends in `*` stands for all names with that beginning.
+#[derive(Debug, Clone, Copy)]
+pub struct Property {
+    pub name: &'static str,
+    pub handling: Handling,
+}
+
+const fn used(name: &'static str) -> Property {
+    Property {
+        name,
+        handling: Handling::Used,
+    }
+}
+
+const fn ignored(name: &'static str, reason: &'static str) -> Property {
+    Property {
+        name,
+        handling: Handling::Ignored(reason),
+    }
+}
+
+const fn refused(
+    name: &'static str,
+    neutral: &'static [&'static str],
+    reason: &'static str,
+) -> Property {
+    Property {
+        name,
+        handling: Handling::Refused { neutral, reason },
+    }
+}
+
+const JAVA: &str = "Java classes cannot be loaded";
+const COPY: &str = "a snapshot is read by COPY, table after table";
+const BUDGET: &str = "memory is bounded by `tributary.batch.bytes`";
+const TLS: &str = "TLS to the database is not available yet";
+const SIGNALS: &str = "signals and incremental snapshots are not available yet";
+const HEARTBEAT: &str =
+    "heartbeat records are not written; an idle slot is advanced from the server's keepalives";
+const MASKING: &str = "masking and truncating columns is not available yet";
+
+/// All known properties, exact names before the patterns that would cover them.
+pub const KNOWN: &[Property] = &[
+    used("name"),
+    used("connector.class"),
+    used("topic.prefix"),
+    used("topic.delimiter"),
+    used("database.hostname"),
+    used("database.port"),
+    used("database.user"),
+    used("database.password"),
+    used("database.dbname"),
+    used("database.sslmode"),
+    used("database.tcpKeepAlive"),
+    used("database.initial.statements"),
+    used("plugin.name"),
+    used("slot.name"),
+    used("slot.drop.on.stop"),
+    used("slot.max.retries"),
+    used("slot.retry.delay.ms"),
+    used("slot.stream.params"),
+    used("publication.name"),
+    used("publication.autocreate.mode"),
+    used("schema.include.list"),
+    used("schema.exclude.list"),
+    used("table.include.list"),
+    used("table.exclude.list"),
+    used("column.include.list"),
+    used("column.exclude.list"),
+    used("message.key.columns"),
+    used("tombstones.on.delete"),
+    used("skipped.operations"),
+    used("decimal.handling.mode"),
+    used("time.precision.mode"),
+    used("interval.handling.mode"),
+    used("hstore.handling.mode"),
+    used("binary.handling.mode"),
+    used("money.fraction.digits"),
+    used("include.unknown.datatypes"),
+    used("unavailable.value.placeholder"),
+    used("schema.name.adjustment.mode"),
+    used("field.name.adjustment.mode"),
+    used("snapshot.mode"),
+    used("status.update.interval.ms"),
+    used("retriable.restart.connector.wait.ms"),
+    used("errors.max.retries"),
+    used("exactly.once.support"),
+    used("delivery.guarantee"),
+    used("tributary.spill.memory.bytes"),
+    used("tributary.spill.folder"),
+    used("tributary.batch.bytes"),
+    used("max.queue.size"),
+    used("max.batch.size"),
+    used("max.queue.size.in.bytes"),
+    used("poll.interval.ms"),
+    used("key.converter"),
+    used("key.converter.schemas.enable"),
+    used("key.converter.decimal.format"),
+    used("value.converter"),
+    used("value.converter.schemas.enable"),
+    used("value.converter.decimal.format"),
+    used("header.converter"),
+    used("transforms"),
+    used("transforms.*"),
+    used("topic.creation.default.*"),
+    used("producer.override.*"),
+    ignored("tasks.max", "one slot has one reader"),
+    ignored("tasks.max.enforce", "one slot has one reader"),
+    ignored("task.class", "set by Kafka Connect for its own use"),
+    ignored(
+        "key.converter.*",
+        "it has no effect on JSON that is written",
+    ),
+    ignored(
+        "value.converter.*",
+        "it has no effect on JSON that is written",
+    ),
+    ignored(
+        "config.action.reload",
+        "settings are read when the connector starts",
+    ),
+    ignored("errors.log.enable", "a failure is always logged"),
+    ignored("errors.log.include.messages", "row values are never logged"),
+    ignored("errors.retry.timeout", "see `errors.max.retries`"),
+    ignored(
+        "errors.retry.delay.max.ms",
+        "see `retriable.restart.connector.wait.ms`",
+    ),
+    ignored("transaction.boundary", "see `delivery.guarantee`"),
+    ignored(
+        "transaction.boundary.interval.ms",
+        "see `delivery.guarantee`",
+    ),
+    ignored("database.sslfactory", JAVA),
+    ignored("database.query.timeout.ms", "catalog queries are short"),
+    ignored("database.include.list", "a connector reads one database"),
+    ignored("database.exclude.list", "a connector reads one database"),
+    ignored(
+        "database.server.name",
+        "it is called `topic.prefix` since Debezium 2",
+    ),
+    ignored(
+        "topic.cache.size",
+        "topic names are worked out once per table",
+    ),
+    ignored("table.ignore.builtin", "system tables are never captured"),
+    ignored(
+        "include.schema.changes",
+        "PostgreSQL connectors have no schema change topic",
+    ),
+    ignored(
+        "include.schema.comments",
+        "it has no effect in Debezium 2.7 either",
+    ),
+    ignored(
+        "incremental.snapshot.allow.schema.changes",
+        "it concerns MySQL",
+    ),
+    ignored("incremental.snapshot.chunk.size", SIGNALS),
+    ignored("incremental.snapshot.watermarking.strategy", SIGNALS),
+    ignored("signal.poll.interval.ms", SIGNALS),
+    ignored("schema.refresh.mode", "it has no effect with pgoutput"),
+    ignored("snapshot.fetch.size", COPY),
+    ignored("query.fetch.size", COPY),
+    ignored("snapshot.max.threads", COPY),
+    ignored("snapshot.max.threads.multiplier", COPY),
+    ignored("legacy.snapshot.max.threads", COPY),
+    ignored(
+        "snapshot.isolation.mode",
+        "a snapshot is always REPEATABLE READ at the slot's consistent point",
+    ),
+    ignored("snapshot.lock.timeout.ms", "no table is locked"),
+    ignored("snapshot.locking.mode.custom.name", JAVA),
+    ignored("snapshot.mode.custom.name", JAVA),
+    ignored("snapshot.query.mode.custom.name", JAVA),
+    ignored(
+        "snapshot.mode.configuration.based.*",
+        "it belongs to `snapshot.mode=configuration_based`",
+    ),
+    ignored("heartbeat.interval.ms", HEARTBEAT),
+    ignored("heartbeat.action.query", HEARTBEAT),
+    ignored("heartbeat.topics.prefix", HEARTBEAT),
+    ignored("topic.heartbeat.prefix", HEARTBEAT),
+    ignored("topic.heartbeat.name", HEARTBEAT),
+    ignored(
+        "topic.transaction",
+        "it belongs to `provide.transaction.metadata`",
+    ),
+    ignored("transaction.metadata.factory", JAVA),
+    ignored(
+        "message.prefix.include.list",
+        "logical messages are not written",
+    ),
+    ignored(
+        "message.prefix.exclude.list",
+        "logical messages are not written",
+    ),
+    ignored("create.slot.command.timeout", "the slot is waited for"),
+    ignored(
+        "event.converting.failure.handling.mode",
+        "PostgreSQL connectors ignore it",
+    ),
+    ignored(
+        "custom.metric.tags",
+        "metrics are labelled with the connector's name",
+    ),
+    ignored("statistics.metrics.enabled", "see /metrics"),
+    ignored("advanced.metrics.enable", "see /metrics"),
+    ignored("extended.headers.enabled", "2.7 has no context headers"),
+    ignored("guardrail.*", "the number of tables is not limited"),
+    ignored("openlineage.integration.*", "lineage is not reported"),
+    ignored("poll.dispatch.interval.ms", BUDGET),
+    ignored("queue.provider.type", BUDGET),
+    ignored("executor.shutdown.timeout.ms", "there is no executor"),
+    ignored(
+        "connection.validation.timeout.ms",
+        "connections are tried when they are made",
+    ),
+    ignored("offset.activity.monitor.interval.ms", "see /metrics"),
+    ignored("lsn.flush.timeout.ms", "confirming an LSN does not wait"),
+    ignored(
+        "lsn.flush.timeout.action",
+        "confirming an LSN does not wait",
+    ),
+    ignored("internal.*", "it belongs to Debezium's own tests"),
+    ignored("sourceinfo.struct.maker", JAVA),
+    refused(
+        "topic.naming.strategy",
+        &["io.debezium.schema.SchemaTopicNamingStrategy"],
+        JAVA,
+    ),
+    refused("database.sslcert", &[], TLS),
+    refused("database.sslkey", &[], TLS),
+    refused("database.sslpassword", &[], TLS),
+    refused("database.sslrootcert", &[], TLS),
+    refused(
+        "slot.failover",
+        &["false"],
+        "failover slots are not available yet",
+    ),
+    refused(
+        "publish.via.partition.root",
+        &["false"],
+        "it is not available yet",
+    ),
+    refused(
+        "replica.identity.autoset.values",
+        &[],
+        "tables are never altered: run ALTER TABLE ... REPLICA IDENTITY",
+    ),
+    refused(
+        "skip.messages.without.change",
+        &["false"],
+        "it is not available yet",
+    ),
+    refused("column.mask.*", &[], MASKING),
+    refused("column.truncate.*", &[], MASKING),
+    refused(
+        "column.propagate.source.type",
+        &[],
+        "source types are not propagated yet",
+    ),
+    refused(
+        "datatype.propagate.source.type",
+        &[],
+        "source types are not propagated yet",
+    ),
+    refused("converters", &[], JAVA),
+    refused("post.processors", &[], "post processors are not available"),
+    refused(
+        "predicates",
+        &[],
+        "predicates are not available: remove them or filter with `table.include.list`",
+    ),
+    refused("predicates.*", &[], "predicates are not available"),
+    refused(
+        "errors.tolerance",
+        &["none"],
+        "nothing is left out silently",
+    ),
+    refused(
+        "topic.creation.groups",
+        &[],
+        "only `topic.creation.default.*` is available",
+    ),
+    refused(
+        "offsets.storage.topic",
+        &[],
+        "offsets live in the worker's offsets topic",
+    ),
+    refused(
+        "snapshot.query.mode",
+        &["select_all"],
+        "only select_all is available",
+    ),
+    refused("snapshot.locking.mode", &["none"], "only none is available"),
+    refused(
+        "snapshot.include.collection.list",
+        &[],
+        "every captured table is in the snapshot",
+    ),
+    refused(
+        "snapshot.select.statement.overrides",
+        &[],
+        "a snapshot reads whole tables",
+    ),
+    refused(
+        "snapshot.select.statement.overrides.*",
+        &[],
+        "a snapshot reads whole tables",
+    ),
+    refused("snapshot.delay.ms", &["0"], "it is not available yet"),
+    refused("streaming.delay.ms", &["0"], "it is not available yet"),
+    refused(
+        "snapshot.tables.order.by.row.count",
+        &["disabled"],
+        "tables are read in the order of their names",
+    ),
+    refused("read.only", &["false"], SIGNALS),
+    refused("signal.data.collection", &[], SIGNALS),
+    refused("signal.enabled.channels", &["source"], SIGNALS),
+    refused("signal.*", &[], SIGNALS),
+    refused(
+        "notification.enabled.channels",
+        &[],
+        "notifications are not available yet",
+    ),
+    refused(
+        "notification.sink.topic.name",
+        &[],
+        "notifications are not available yet",
+    ),
+    refused(
+        "provide.transaction.metadata",
+        &["false"],
+        "transaction metadata is not available yet",
+    ),
+    refused(
+        "flush.lsn.source",
+        &["true"],
+        "only delivered changes are confirmed, always",
+    ),
+    refused(
+        "lsn.flush.mode",
+        &["connector"],
+        "only delivered changes are confirmed, always",
+    ),
+    refused(
+        "offset.mismatch.strategy",
+        &["no_validation"],
+        "a mismatch of slot and offset always stops the connector",
+    ),
+    refused(
+        "xmin.fetch.interval.ms",
+        &["0"],
+        "`source.xmin` is not available yet",
+    ),
+    refused(
+        "event.processing.failure.handling.mode",
+        &["fail"],
+        "an event is never left out",
+    ),
+];
+
+/// The table's row for a property name.
+pub fn find(name: &str) -> Option<&'static Property> {
+    KNOWN.iter().find(|property| {
+        property.name == name
+            || property
+                .name
+                .strip_suffix('*')
+                .is_some_and(|beginning| name.starts_with(beginning))
+    })
+}
+
+/// Whether a property's value must not be shown.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "secret", "jaas", "sslkey", "token"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// The known name nearest to a misspelt one, if one is near.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    KNOWN
+        .iter()
+        .filter(|property| !property.name.ends_with('*'))
+        .map(|property| (edit_distance(name, property.name), property.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 1 + name.len() / 5)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance in bytes.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut previous = i + 1;
+        for (slot, right) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let replaced = diagonal + usize::from(left != right);
+            diagonal = *slot;
+            previous = replaced.min(diagonal + 1).min(previous + 1);
+            *slot = previous;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("abc", "abd", 1),
+            ("slot.nmae", "slot.name", 2),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(edit_distance(a, b), want, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn nearest_name_must_be_near() {
+        assert_eq!(nearest("slot.nmae"), Some("slot.name"));
+        assert_eq!(nearest("table.includelist"), Some("table.include.list"));
+        assert_eq!(nearest("zzz"), None);
+    }
+
+    #[test]
+    fn exact_names_come_before_patterns() {
+        for (i, property) in KNOWN.iter().enumerate() {
+            assert_eq!(
+                find(property.name).map(|found| found.name),
+                Some(property.name),
+                "row {i} is covered by an earlier one"
+            );
+        }
+    }
+
+    #[test]
+    fn passwords_are_secret() {
+        assert!(is_secret("database.password"));
+        assert!(is_secret("producer.override.sasl.jaas.config"));
+        assert!(!is_secret("key.converter"));
+        assert!(!is_secret("message.key.columns"));
+    }
+}
