@@ -27,4 +27,5 @@ P
 }
 
 build_once "readers-$version" build
-echo "$cache/readers-$version/python"
+# the link is only the mark that it is whole: Python finds its packages by the path it is started by
+readlink "$cache/readers-$version/python"
