@@ -10,13 +10,25 @@
 //! A [`TableSchema`] is one version of a captured table as PostgreSQL describes it; a [`ChangeEvent`] is one
 //! change of one row with its values still borrowed text, exactly as PostgreSQL printed them.
 
+mod connect;
+pub mod decode;
+mod default_value;
+mod encode;
 mod event;
+mod json;
+mod mapping;
+mod name;
 mod position;
 mod postgres_type;
 mod settings;
 mod table;
+mod value;
 
+pub use connect::{ConnectField, ConnectSchema, ConnectType};
+pub use encode::{EncodeError, EventEncoder, Unconverted, halves, has_tombstone};
 pub use event::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, SnapshotMarker, Source};
+pub use mapping::{mapping, type_mapping};
+pub use name::{sanitised_topic, topic_name};
 pub use position::{ChangePosition, ParsePositionError};
 pub use postgres_type::{PgType, PgTypeKind, RangeKind};
 pub use settings::{

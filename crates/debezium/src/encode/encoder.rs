@@ -1,0 +1,293 @@
+use std::sync::Arc;
+
+use super::{
+    EncodeError,
+    column::{PreparedColumn, prepared_columns},
+    envelope_schema,
+    key::KeyEncoder,
+    source::SourceWriter,
+};
+use crate::{
+    ChangeEvent, ColumnValue, ConnectSchema, ConnectType, ContractSettings, OldRow, TableSchema,
+    name::adjusted_schema_name, value::Style,
+};
+
+/// Writes the events of one version of one table. All that is the same for every event is prepared once.
+///
+/// ```text
+/// key    {"id":42}
+/// value  {"before":null,"after":{...},"source":{...},"transaction":null,"op":"c","ts_ms":...,"ts_us":...,"ts_ns":...}
+/// ```
+#[derive(Debug)]
+pub struct EventEncoder {
+    table: Arc<TableSchema>,
+    key: Option<KeyEncoder>,
+    columns: Vec<PreparedColumn>,
+    source: SourceWriter,
+    /// `{"schema":...,"payload":{"before":`, or only the last part.
+    prefix: Vec<u8>,
+    suffix: &'static [u8],
+    /// Per column of `columns`: values that became null since the last report.
+    unconverted: Vec<u64>,
+    value_schema: ConnectSchema,
+}
+
+/// Values of one column that their event type cannot hold: they were written as null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconverted {
+    pub column: String,
+    pub count: u64,
+}
+
+impl EventEncoder {
+    /// Prepares the events of `table`. `schema_name_base` is the table's topic before any routing
+    /// ([`topic_name`](crate::topic_name)): transforms rename topics, not schemas.
+    ///
+    /// # Errors
+    /// The table's key names a column that it does not have.
+    pub fn new(
+        table: Arc<TableSchema>,
+        schema_name_base: &str,
+        settings: &ContractSettings,
+    ) -> Result<Self, EncodeError> {
+        let name = |part: &str| {
+            adjusted_schema_name(
+                &format!("{schema_name_base}.{part}"),
+                settings.schema_name_adjustment,
+            )
+            .into_owned()
+        };
+        let columns = prepared_columns(table.columns.iter().enumerate(), settings);
+        let fields = columns.iter().map(|column| column.field.clone()).collect();
+        let mut row_schema = ConnectSchema::new(ConnectType::Struct(fields), true);
+        row_schema.name = Some(name("Value"));
+        let value_schema = envelope_schema(&name("Envelope"), &row_schema);
+        let mut prefix = Vec::new();
+        let mut suffix = &b"}"[..];
+        if settings.value_schemas_enable {
+            prefix.extend_from_slice(b"{\"schema\":");
+            value_schema.write_json(&mut prefix);
+            prefix.extend_from_slice(b",\"payload\":");
+            suffix = b"}}";
+        }
+        prefix.extend_from_slice(b"{\"before\":");
+        Ok(Self {
+            key: KeyEncoder::new(&table, &name("Key"), settings)?,
+            source: SourceWriter::new(&table.table, settings),
+            unconverted: vec![0; columns.len()],
+            table,
+            columns,
+            prefix,
+            suffix,
+            value_schema,
+        })
+    }
+
+    /// The table version that this encoder is for.
+    pub fn table(&self) -> &Arc<TableSchema> {
+        &self.table
+    }
+
+    /// The schema of the event's value, whether or not it is embedded.
+    pub fn value_schema(&self) -> &ConnectSchema {
+        &self.value_schema
+    }
+
+    /// Whether records have a key; without one the Kafka key is null.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Appends the record key of a row: JSON, with its schema if `key.converter.schemas.enable`. Appends nothing if the
+    /// table has no key, or on an error.
+    ///
+    /// # Errors
+    /// The row does not carry a key column, or its value cannot be represented.
+    #[inline]
+    pub fn encode_key(
+        &self,
+        row: &[ColumnValue<'_>],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let start = out.len();
+        key.encode(&self.table, row, out)
+            .inspect_err(|_| out.truncate(start))
+    }
+
+    /// Appends the text of the header `__debezium.oldkey` or `__debezium.newkey` for a row's key, as Connect's
+    /// `SimpleHeaderConverter` prints it. Appends nothing if the table has no key, or on an error.
+    ///
+    /// # Errors
+    /// As [`encode_key`](Self::encode_key).
+    pub fn encode_key_header(
+        &self,
+        row: &[ColumnValue<'_>],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let start = out.len();
+        key.write(&self.table, row, true, out)
+            .inspect_err(|_| out.truncate(start))
+    }
+
+    /// Appends the record value of an event of this encoder's table; `now_nanos` is the time of writing, since the Unix
+    /// epoch. Appends nothing on an error.
+    ///
+    /// # Errors
+    /// A NOT NULL column has no value that could be written, or a row does not fit the table.
+    #[inline]
+    pub fn encode_value(
+        &mut self,
+        event: &ChangeEvent<'_>,
+        now_nanos: i64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        self.write_value(event, now_nanos, out)
+            .inspect_err(|_| out.truncate(start))
+    }
+
+    fn write_value(
+        &mut self,
+        event: &ChangeEvent<'_>,
+        now_nanos: i64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        out.extend_from_slice(&self.prefix);
+        match event.before.columns() {
+            Some(row) => self.write_row(row, None, out)?,
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"after\":");
+        match event.after {
+            Some(row) => {
+                let full = match event.before {
+                    OldRow::Full(old) => Some(old),
+                    OldRow::Key(_) | OldRow::None => None,
+                };
+                self.write_row(row, full, out)?;
+            }
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"source\":");
+        self.source.write(&event.source, out);
+        out.extend_from_slice(match event.op {
+            crate::Operation::Read => b",\"transaction\":null,\"op\":\"r\",\"ts_ms\":",
+            crate::Operation::Create => b",\"transaction\":null,\"op\":\"c\",\"ts_ms\":",
+            crate::Operation::Update => b",\"transaction\":null,\"op\":\"u\",\"ts_ms\":",
+            crate::Operation::Delete => b",\"transaction\":null,\"op\":\"d\",\"ts_ms\":",
+            crate::Operation::Truncate => b",\"transaction\":null,\"op\":\"t\",\"ts_ms\":",
+        });
+        let mut buffer = itoa::Buffer::new();
+        out.extend_from_slice(buffer.format(now_nanos.div_euclid(1_000_000)).as_bytes());
+        out.extend_from_slice(b",\"ts_us\":");
+        out.extend_from_slice(buffer.format(now_nanos.div_euclid(1_000)).as_bytes());
+        out.extend_from_slice(b",\"ts_ns\":");
+        out.extend_from_slice(buffer.format(now_nanos).as_bytes());
+        out.extend_from_slice(self.suffix);
+        Ok(())
+    }
+
+    /// Appends a row; unchanged TOAST values are taken from the full old row if there is one.
+    #[inline]
+    fn write_row(
+        &mut self,
+        row: &[ColumnValue<'_>],
+        full: Option<&[ColumnValue<'_>]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if row.len() != self.table.columns.len() {
+            return Err(EncodeError::RowWidth {
+                table: self.table.table.clone(),
+                expected: self.table.columns.len(),
+                found: row.len(),
+            });
+        }
+        out.push(b'{');
+        for (column, unconverted) in self.columns.iter().zip(&mut self.unconverted) {
+            out.extend_from_slice(&column.label);
+            let mut value = row.get(column.index).copied().unwrap_or(ColumnValue::Null);
+            if value == ColumnValue::Unchanged
+                && let Some(old) = full.and_then(|old| old.get(column.index))
+            {
+                value = *old;
+            }
+            let substitute = match value {
+                ColumnValue::Text(text) => match column.codec.write(text, Style::Json, out) {
+                    Ok(()) => continue,
+                    Err(_) => {
+                        *unconverted += 1;
+                        &column.null
+                    }
+                },
+                ColumnValue::Null => &column.missing,
+                ColumnValue::Unchanged => &column.unavailable,
+            };
+            match substitute {
+                Some(text) => out.extend_from_slice(text),
+                None => return Err(no_substitute(&self.table, column, value)),
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// The columns whose unchanged TOAST value is neither in the event's new row nor in its old one: what stands there
+    /// in the event is a placeholder. By their names in PostgreSQL.
+    pub fn unavailable_columns<'e>(
+        &'e self,
+        event: &'e ChangeEvent<'_>,
+    ) -> impl Iterator<Item = &'e str> {
+        let full = match event.before {
+            OldRow::Full(old) => old,
+            OldRow::Key(_) | OldRow::None => &[],
+        };
+        event
+            .after
+            .unwrap_or(&[])
+            .iter()
+            .zip(&self.table.columns)
+            .enumerate()
+            .filter(move |(i, (value, _))| {
+                **value == ColumnValue::Unchanged
+                    && full
+                        .get(*i)
+                        .is_none_or(|old| *old == ColumnValue::Unchanged)
+            })
+            .map(|(_, (_, column))| column.name.as_str())
+    }
+
+    /// Which columns had values that became null because their event type cannot hold them, since the last call.
+    pub fn take_unconverted(&mut self) -> Vec<Unconverted> {
+        self.columns
+            .iter()
+            .zip(&mut self.unconverted)
+            .filter(|(_, count)| **count > 0)
+            .map(|(column, count)| Unconverted {
+                column: column.field.name.clone(),
+                count: std::mem::take(count),
+            })
+            .collect()
+    }
+
+    /// The fields of the key's schema, in key order.
+    pub fn key_fields(&self) -> impl Iterator<Item = &crate::ConnectField> {
+        self.key
+            .iter()
+            .flat_map(|key| key.columns().iter().map(|column| &column.field))
+    }
+}
+
+#[cold]
+fn no_substitute(
+    table: &TableSchema,
+    column: &PreparedColumn,
+    value: ColumnValue<'_>,
+) -> EncodeError {
+    let (table, column) = (table.table.clone(), column.field.name.clone());
+    match value {
+        ColumnValue::Unchanged => EncodeError::UnavailableValue { table, column },
+        ColumnValue::Text(_) | ColumnValue::Null => EncodeError::RequiredValue { table, column },
+    }
+}

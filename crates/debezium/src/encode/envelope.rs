@@ -1,0 +1,76 @@
+use crate::{ConnectField, ConnectSchema, ConnectType};
+
+fn field(name: &str, schema: ConnectSchema) -> ConnectField {
+    ConnectField {
+        name: name.to_owned(),
+        schema,
+    }
+}
+
+fn plain(name: &str, kind: ConnectType, optional: bool) -> ConnectField {
+    field(name, ConnectSchema::new(kind, optional))
+}
+
+/// The schema of `source`, as 2.7.3 has it.
+pub(crate) fn source_schema() -> ConnectSchema {
+    use ConnectType::{Int64, String};
+    let mut snapshot = ConnectSchema::new(String, true)
+        .named("io.debezium.data.Enum")
+        .parameter("allowed", "true,last,false,incremental");
+    snapshot.default = Some("\"false\"".to_owned());
+    let mut schema = ConnectSchema::new(
+        ConnectType::Struct(vec![
+            plain("version", String, false),
+            plain("connector", String, false),
+            plain("name", String, false),
+            plain("ts_ms", Int64, false),
+            field("snapshot", snapshot),
+            plain("db", String, false),
+            plain("sequence", String, true),
+            plain("ts_us", Int64, true),
+            plain("ts_ns", Int64, true),
+            plain("schema", String, false),
+            plain("table", String, false),
+            plain("txId", Int64, true),
+            plain("lsn", Int64, true),
+            plain("xmin", Int64, true),
+        ]),
+        false,
+    );
+    schema.name = Some("io.debezium.connector.postgresql.Source".to_owned());
+    schema
+}
+
+/// The schema of `transaction`.
+pub(crate) fn transaction_schema() -> ConnectSchema {
+    ConnectSchema::new(
+        ConnectType::Struct(vec![
+            plain("id", ConnectType::String, false),
+            plain("total_order", ConnectType::Int64, false),
+            plain("data_collection_order", ConnectType::Int64, false),
+        ]),
+        true,
+    )
+    .named("event.block")
+}
+
+/// The schema of a whole event: version 2 of the envelope.
+pub(crate) fn envelope_schema(name: &str, row: &ConnectSchema) -> ConnectSchema {
+    use ConnectType::{Int64, String};
+    let mut schema = ConnectSchema::new(
+        ConnectType::Struct(vec![
+            field("before", row.clone()),
+            field("after", row.clone()),
+            field("source", source_schema()),
+            field("transaction", transaction_schema()),
+            plain("op", String, false),
+            plain("ts_ms", Int64, true),
+            plain("ts_us", Int64, true),
+            plain("ts_ns", Int64, true),
+        ]),
+        false,
+    );
+    schema.name = Some(name.to_owned());
+    schema.version = Some(2);
+    schema
+}

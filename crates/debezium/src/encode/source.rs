@@ -1,0 +1,120 @@
+use crate::{ContractSettings, SnapshotMarker, Source, TableId, json::write_string};
+
+/// Writes the `source` block. All of it but two LSNs is the same for the rows of a transaction, so it is put together
+/// once per transaction.
+#[derive(Debug)]
+pub(super) struct SourceWriter {
+    /// `{"version":...,"ts_ms":`
+    head: Vec<u8>,
+    /// `,"db":...,"sequence":"[`
+    database: Vec<u8>,
+    /// `,"schema":...,"txId":`
+    table: Vec<u8>,
+    transaction: Option<Transaction>,
+    /// From `{` to the LSN inside `sequence`.
+    before_sequence_lsn: Vec<u8>,
+    /// From there to `lsn`.
+    before_lsn: Vec<u8>,
+}
+
+/// What the prepared parts depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Transaction {
+    tx_id: Option<u64>,
+    commit_micros: i64,
+    last_commit_lsn: Option<u64>,
+    snapshot: SnapshotMarker,
+}
+
+impl SourceWriter {
+    pub(super) fn new(id: &TableId, settings: &ContractSettings) -> Self {
+        let mut head = b"{\"version\":".to_vec();
+        write_string(&mut head, settings.source_version.as_bytes());
+        head.extend_from_slice(b",\"connector\":\"postgresql\",\"name\":");
+        write_string(&mut head, settings.topic_prefix.as_bytes());
+        head.extend_from_slice(b",\"ts_ms\":");
+        let mut database = b",\"db\":".to_vec();
+        write_string(&mut database, id.database.as_bytes());
+        database.extend_from_slice(b",\"sequence\":\"[");
+        let mut table = b",\"schema\":".to_vec();
+        write_string(&mut table, id.schema.as_bytes());
+        table.extend_from_slice(b",\"table\":");
+        write_string(&mut table, id.table.as_bytes());
+        table.extend_from_slice(b",\"txId\":");
+        Self {
+            head,
+            database,
+            table,
+            transaction: None,
+            before_sequence_lsn: Vec::new(),
+            before_lsn: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn write(&mut self, source: &Source, out: &mut Vec<u8>) {
+        let transaction = Transaction {
+            tx_id: source.tx_id,
+            commit_micros: source.commit_micros,
+            last_commit_lsn: source.last_commit_lsn,
+            snapshot: source.snapshot,
+        };
+        if self.transaction != Some(transaction) {
+            self.prepare(transaction);
+        }
+        let mut buffer = itoa::Buffer::new();
+        let lsn = buffer.format(source.lsn).as_bytes();
+        out.extend_from_slice(&self.before_sequence_lsn);
+        out.extend_from_slice(lsn);
+        out.extend_from_slice(&self.before_lsn);
+        // Rows of an incremental snapshot were read, not written: they have no place in the WAL.
+        out.extend_from_slice(if source.snapshot == SnapshotMarker::Incremental {
+            b"null"
+        } else {
+            lsn
+        });
+        out.extend_from_slice(b",\"xmin\":null}");
+    }
+
+    #[cold]
+    fn prepare(&mut self, transaction: Transaction) {
+        let mut buffer = itoa::Buffer::new();
+        let mut number = |value: i64, out: &mut Vec<u8>| {
+            out.extend_from_slice(buffer.format(value).as_bytes());
+        };
+        let micros = transaction.commit_micros;
+        let out = &mut self.before_sequence_lsn;
+        out.clear();
+        out.extend_from_slice(&self.head);
+        number(micros.div_euclid(1_000), out);
+        out.extend_from_slice(b",\"snapshot\":\"");
+        out.extend_from_slice(transaction.snapshot.as_str().as_bytes());
+        out.push(b'"');
+        out.extend_from_slice(&self.database);
+        match transaction.last_commit_lsn {
+            None => out.extend_from_slice(b"null"),
+            Some(lsn) => {
+                out.extend_from_slice(b"\\\"");
+                out.extend_from_slice(itoa::Buffer::new().format(lsn).as_bytes());
+                out.extend_from_slice(b"\\\"");
+            }
+        }
+        out.extend_from_slice(b",\\\"");
+        let out = &mut self.before_lsn;
+        out.clear();
+        out.extend_from_slice(b"\\\"]\",\"ts_us\":");
+        number(micros, out);
+        out.extend_from_slice(b",\"ts_ns\":");
+        number(micros.saturating_mul(1_000), out);
+        out.extend_from_slice(&self.table);
+        match transaction
+            .tx_id
+            .filter(|_| transaction.snapshot != SnapshotMarker::Incremental)
+        {
+            None => out.extend_from_slice(b"null"),
+            Some(id) => out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes()),
+        }
+        out.extend_from_slice(b",\"lsn\":");
+        self.transaction = Some(transaction);
+    }
+}

@@ -1,0 +1,322 @@
+use crate::{
+    BinaryHandling, Column, ConnectField, ConnectSchema, ConnectType, ContractSettings,
+    DecimalFormat, DecimalHandling, HstoreHandling, IntervalHandling, PgType, PgTypeKind,
+    TimePrecision, default_value, value::Codec,
+};
+
+/// How one column stands in events: its schema and how its values are written.
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnMapping {
+    pub(crate) schema: ConnectSchema,
+    pub(crate) codec: Codec,
+    /// The schema is one of Connect's own logical times, not Debezium's.
+    pub(crate) logical_time: bool,
+}
+
+/// The schema of a column's values, its default included; None if the column is left out of events.
+pub fn mapping(column: &Column, settings: &ContractSettings) -> Option<ConnectSchema> {
+    column_mapping(column, settings).map(|mapping| mapping.schema)
+}
+
+/// The schema of a type's values, optional and without default; None if such columns are left out of events.
+pub fn type_mapping(pg_type: &PgType, settings: &ContractSettings) -> Option<ConnectSchema> {
+    type_codec(pg_type, settings).map(|(schema, _)| schema)
+}
+
+pub(crate) fn column_mapping(
+    column: &Column,
+    settings: &ContractSettings,
+) -> Option<ColumnMapping> {
+    let (mut schema, codec) = type_codec(&column.pg_type, settings)?;
+    // PostGIS columns may miss their fallback value, so Debezium makes them optional always.
+    schema.optional = column.optional
+        || matches!(
+            column.pg_type.kind,
+            PgTypeKind::Geometry | PgTypeKind::Geography
+        );
+    schema.default = default_value::default_value(column, &schema, &codec);
+    let logical_time = schema.name.as_deref().is_some_and(|name| {
+        name.starts_with("org.apache.kafka.connect.data.")
+            && matches!(
+                codec,
+                Codec::Date | Codec::Time { .. } | Codec::Timestamp { .. }
+            )
+    });
+    Some(ColumnMapping {
+        schema,
+        codec,
+        logical_time,
+    })
+}
+
+fn plain(kind: ConnectType, codec: Codec) -> (ConnectSchema, Codec) {
+    (ConnectSchema::new(kind, true), codec)
+}
+
+fn named(kind: ConnectType, name: &str, codec: Codec) -> (ConnectSchema, Codec) {
+    (ConnectSchema::new(kind, true).named(name), codec)
+}
+
+fn string(name: &str, codec: Codec) -> (ConnectSchema, Codec) {
+    named(ConnectType::String, name, codec)
+}
+
+fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
+    use ConnectType as C;
+    use PgTypeKind as P;
+    Some(match &pg_type.kind {
+        P::Bool => plain(C::Boolean, Codec::Boolean),
+        P::Int2 => plain(C::Int16, Codec::Integer),
+        P::Int4 => plain(C::Int32, Codec::Integer),
+        P::Int8 | P::Oid => plain(C::Int64, Codec::Integer),
+        P::Float4 => plain(C::Float32, Codec::Float),
+        P::Float8 => plain(C::Float64, Codec::Double),
+        P::Numeric { precision, scale } => decimal(i32::from(*scale), Some(*precision), settings),
+        P::UnconstrainedNumeric => variable_scale_decimal(settings),
+        P::Money => {
+            let fraction_digits = settings.money_fraction_digits;
+            let (schema, plain) = decimal(i32::from(fraction_digits), None, settings);
+            (
+                schema,
+                Codec::Money {
+                    fraction_digits,
+                    plain: Box::new(plain),
+                },
+            )
+        }
+        P::Bpchar
+        | P::Varchar
+        | P::Text
+        | P::Name
+        | P::Citext
+        | P::InternalChar
+        | P::Isbn
+        | P::Inet
+        | P::Cidr
+        | P::Macaddr
+        | P::Macaddr8
+        | P::Range { .. } => plain(C::String, Codec::Text),
+        P::Bytea => binary(settings.binary_handling, Codec::Bytea),
+        P::Uuid => string("io.debezium.data.Uuid", Codec::Text),
+        P::Json | P::Jsonb => string("io.debezium.data.Json", Codec::Text),
+        P::Xml => string("io.debezium.data.Xml", Codec::Text),
+        P::Ltree => string("io.debezium.data.Ltree", Codec::Text),
+        P::Bit { length: 1 } => plain(C::Boolean, Codec::Bit),
+        P::Bit { length } => bits(*length),
+        P::Varbit { length } => bits(length.unwrap_or(i32::MAX as u32)),
+        P::Date
+        | P::Time { .. }
+        | P::TimeTz { .. }
+        | P::Timestamp { .. }
+        | P::TimestampTz { .. } => temporal(&pg_type.kind, settings.time_precision)?,
+        P::Interval => match settings.interval_handling {
+            IntervalHandling::Numeric => named(
+                C::Int64,
+                "io.debezium.time.MicroDuration",
+                Codec::IntervalMicros,
+            ),
+            IntervalHandling::String => string("io.debezium.time.Interval", Codec::IntervalText),
+        },
+        P::Point => {
+            let mut schema = ConnectSchema::new(
+                C::Struct(vec![
+                    field("x", C::Float64, false),
+                    field("y", C::Float64, false),
+                    field("wkb", C::Bytes, true),
+                    field("srid", C::Int32, true),
+                ]),
+                true,
+            )
+            .named("io.debezium.data.geometry.Point");
+            schema.doc = Some("Geometry (POINT)".to_owned());
+            (schema, Codec::Point)
+        }
+        P::Geometry => geometry("io.debezium.data.geometry.Geometry"),
+        P::Geography => geometry("io.debezium.data.geometry.Geography"),
+        P::Enum { labels } => {
+            let (schema, codec) = string("io.debezium.data.Enum", Codec::Text);
+            (schema.parameter("allowed", labels.join(",")), codec)
+        }
+        P::Hstore => match settings.hstore_handling {
+            HstoreHandling::Json => string("io.debezium.data.Json", Codec::HstoreJson),
+            HstoreHandling::Map => plain(
+                C::Map {
+                    keys: Box::new(ConnectSchema::new(C::String, false)),
+                    values: Box::new(ConnectSchema::new(C::String, true)),
+                },
+                Codec::HstoreMap,
+            ),
+        },
+        P::Array { element } => array(element, settings)?,
+        P::Unknown => unknown(settings)?,
+    })
+}
+
+/// A type without rule: left out, unless `include.unknown.datatypes` wants its text as bytes.
+fn unknown(settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
+    settings
+        .include_unknown_datatypes
+        .then(|| binary(settings.binary_handling, Codec::Opaque))
+}
+
+fn binary(handling: BinaryHandling, codec: fn(BinaryHandling) -> Codec) -> (ConnectSchema, Codec) {
+    let kind = match handling {
+        BinaryHandling::Bytes => ConnectType::Bytes,
+        BinaryHandling::Base64 | BinaryHandling::Base64UrlSafe | BinaryHandling::Hex => {
+            ConnectType::String
+        }
+    };
+    plain(kind, codec(handling))
+}
+
+fn bits(length: u32) -> (ConnectSchema, Codec) {
+    let (schema, codec) = named(ConnectType::Bytes, "io.debezium.data.Bits", Codec::Bits);
+    (schema.parameter("length", length.to_string()), codec)
+}
+
+fn field(name: &str, kind: ConnectType, optional: bool) -> ConnectField {
+    ConnectField {
+        name: name.to_owned(),
+        schema: ConnectSchema::new(kind, optional),
+    }
+}
+
+fn geometry(name: &str) -> (ConnectSchema, Codec) {
+    let fields = vec![
+        field("wkb", ConnectType::Bytes, false),
+        field("srid", ConnectType::Int32, true),
+    ];
+    named(ConnectType::Struct(fields), name, Codec::Geometry)
+}
+
+fn decimal(
+    scale: i32,
+    precision: Option<u16>,
+    settings: &ContractSettings,
+) -> (ConnectSchema, Codec) {
+    match settings.decimal_handling {
+        DecimalHandling::Precise => {
+            let codec = match settings.decimal_format {
+                DecimalFormat::Base64 => Codec::Decimal { scale },
+                DecimalFormat::Numeric => Codec::DecimalNumber { scale },
+            };
+            let (schema, codec) = named(
+                ConnectType::Bytes,
+                "org.apache.kafka.connect.data.Decimal",
+                codec,
+            );
+            let schema = schema.parameter("scale", scale.to_string());
+            let schema = match precision {
+                Some(precision) => {
+                    schema.parameter("connect.decimal.precision", precision.to_string())
+                }
+                None => schema,
+            };
+            (schema, codec)
+        }
+        DecimalHandling::Double => plain(ConnectType::Float64, Codec::Double),
+        DecimalHandling::String => plain(ConnectType::String, Codec::DecimalText),
+    }
+}
+
+fn variable_scale_decimal(settings: &ContractSettings) -> (ConnectSchema, Codec) {
+    match settings.decimal_handling {
+        DecimalHandling::Precise => {
+            let fields = vec![
+                field("scale", ConnectType::Int32, false),
+                field("value", ConnectType::Bytes, false),
+            ];
+            let (mut schema, codec) = named(
+                ConnectType::Struct(fields),
+                "io.debezium.data.VariableScaleDecimal",
+                Codec::VariableScaleDecimal,
+            );
+            schema.doc = Some("Variable scaled decimal".to_owned());
+            (schema, codec)
+        }
+        DecimalHandling::Double => plain(ConnectType::Float64, Codec::Double),
+        DecimalHandling::String => plain(ConnectType::String, Codec::DecimalText),
+    }
+}
+
+const MILLIS: i64 = 1_000;
+const MICROS: i64 = 1;
+
+fn temporal(kind: &PgTypeKind, precision_mode: TimePrecision) -> Option<(ConnectSchema, Codec)> {
+    use ConnectType::{Int32, Int64};
+    use TimePrecision::{Adaptive, AdaptiveTimeMicroseconds, Connect};
+    Some(match (kind, precision_mode) {
+        (PgTypeKind::Date, Connect) => {
+            named(Int32, "org.apache.kafka.connect.data.Date", Codec::Date)
+        }
+        (PgTypeKind::Date, _) => named(Int32, "io.debezium.time.Date", Codec::Date),
+        (PgTypeKind::Time { .. }, Connect) => named(
+            Int32,
+            "org.apache.kafka.connect.data.Time",
+            Codec::Time { divisor: MILLIS },
+        ),
+        (PgTypeKind::Time { precision: 0..=3 }, Adaptive) => named(
+            Int32,
+            "io.debezium.time.Time",
+            Codec::Time { divisor: MILLIS },
+        ),
+        (PgTypeKind::Time { .. }, _) => micro_time(),
+        (PgTypeKind::Timestamp { .. }, Connect) => named(
+            Int64,
+            "org.apache.kafka.connect.data.Timestamp",
+            Codec::Timestamp { divisor: MILLIS },
+        ),
+        (PgTypeKind::Timestamp { precision: 0..=3 }, Adaptive | AdaptiveTimeMicroseconds) => named(
+            Int64,
+            "io.debezium.time.Timestamp",
+            Codec::Timestamp { divisor: MILLIS },
+        ),
+        (PgTypeKind::Timestamp { .. }, _) => named(
+            Int64,
+            "io.debezium.time.MicroTimestamp",
+            Codec::Timestamp { divisor: MICROS },
+        ),
+        (PgTypeKind::TimeTz { .. }, _) => string("io.debezium.time.ZonedTime", Codec::ZonedTime),
+        (PgTypeKind::TimestampTz { precision }, _) => string(
+            "io.debezium.time.ZonedTimestamp",
+            Codec::ZonedTimestamp {
+                precision: *precision,
+            },
+        ),
+        _ => return None,
+    })
+}
+
+fn micro_time() -> (ConnectSchema, Codec) {
+    named(
+        ConnectType::Int64,
+        "io.debezium.time.MicroTime",
+        Codec::Time { divisor: MICROS },
+    )
+}
+
+fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
+    use PgTypeKind as P;
+    let (mut items, codec) = match &element.kind {
+        // Debezium leaves these out always (its bit[] has a schema but no values).
+        P::Money
+        | P::Name
+        | P::Interval
+        | P::Xml
+        | P::Point
+        | P::Bit { .. }
+        | P::Varbit { .. }
+        | P::Array { .. } => {
+            return None;
+        }
+        // Whatever the mode and the precision.
+        P::Time { .. } => micro_time(),
+        P::Unknown | P::InternalChar | P::Isbn => unknown(settings)?,
+        _ => type_codec(element, settings)?,
+    };
+    items.optional = !matches!(element.kind, P::Enum { .. });
+    Some(plain(
+        ConnectType::Array(Box::new(items)),
+        Codec::Array(Box::new(codec)),
+    ))
+}

@@ -1,0 +1,178 @@
+//! `bytea`, bit strings and PostGIS text.
+
+use super::{Unconvertible, base64};
+use crate::BinaryHandling;
+
+fn nibble(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// The bytes that hexadecimal text stands for.
+fn hex_bytes(hex: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, Unconvertible> {
+    let (pairs, rest) = hex.as_chunks::<2>();
+    if !rest.is_empty() || !hex.iter().all(u8::is_ascii_hexdigit) {
+        return Err(Unconvertible);
+    }
+    Ok(pairs
+        .iter()
+        .filter_map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?)))
+}
+
+/// Appends `bytea` text (`\x` and hexadecimal digits) as `binary.handling.mode` wants it.
+pub(crate) fn write_bytea(
+    text: &[u8],
+    handling: BinaryHandling,
+    out: &mut Vec<u8>,
+) -> Result<(), Unconvertible> {
+    let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
+    write_bytes(hex_bytes(hex)?, handling, out);
+    Ok(())
+}
+
+/// Appends raw bytes as `binary.handling.mode` wants them: always a JSON string.
+pub(crate) fn write_bytes(
+    bytes: impl Iterator<Item = u8>,
+    handling: BinaryHandling,
+    out: &mut Vec<u8>,
+) {
+    out.push(b'"');
+    match handling {
+        BinaryHandling::Bytes | BinaryHandling::Base64 => {
+            base64::write(out, bytes, base64::STANDARD)
+        }
+        BinaryHandling::Base64UrlSafe => base64::write(out, bytes, base64::URL_SAFE),
+        BinaryHandling::Hex => {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            out.extend(
+                bytes.flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]),
+            );
+        }
+    }
+    out.push(b'"');
+}
+
+/// Appends a bit string as `io.debezium.data.Bits`: little-endian bytes, trimmed to the highest set bit.
+pub(crate) fn write_bits(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    if !text.iter().all(|b| matches!(b, b'0' | b'1')) {
+        return Err(Unconvertible);
+    }
+    let zeros = text.iter().take_while(|&&b| b == b'0').count();
+    let set = text.split_at_checked(zeros).map_or(text, |(_, set)| set);
+    let bytes = set
+        .rchunks(8)
+        .map(|bits| bits.iter().fold(0u8, |byte, bit| byte << 1 | (bit - b'0')));
+    out.push(b'"');
+    base64::write(out, bytes, base64::STANDARD);
+    out.push(b'"');
+    Ok(())
+}
+
+/// Appends PostGIS text (hexadecimal EWKB) as Debezium's struct: the bytes as stored, the SRID copied out.
+pub(crate) fn write_geometry(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    const SRID_FLAG: u32 = 0x2000_0000;
+    let bytes = hex_bytes(text)?;
+    let mut head = [0u8; 9];
+    for (slot, byte) in head.iter_mut().zip(bytes.clone()) {
+        *slot = byte;
+    }
+    let [
+        order,
+        type1,
+        type2,
+        type3,
+        type4,
+        srid1,
+        srid2,
+        srid3,
+        srid4,
+    ] = head;
+    let read = |bytes| {
+        if order == 0 {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        }
+    };
+    let has_srid = read([type1, type2, type3, type4]) & SRID_FLAG != 0;
+    out.extend_from_slice(b"{\"wkb\":\"");
+    base64::write(out, bytes, base64::STANDARD);
+    out.extend_from_slice(b"\",\"srid\":");
+    if has_srid {
+        let srid = read([srid1, srid2, srid3, srid4]);
+        out.extend_from_slice(itoa::Buffer::new().format(srid).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>) -> Result<(), Unconvertible>) -> Option<String> {
+        let mut out = Vec::new();
+        write(&mut out).ok()?;
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn bytea_in_every_mode() {
+        for (handling, json) in [
+            (BinaryHandling::Bytes, "\"3q2+7w==\""),
+            (BinaryHandling::Base64, "\"3q2+7w==\""),
+            (BinaryHandling::Base64UrlSafe, "\"3q2-7w==\""),
+            (BinaryHandling::Hex, "\"deadbeef\""),
+        ] {
+            assert_eq!(
+                written(|out| write_bytea(b"\\xdeadbeef", handling, out)).as_deref(),
+                Some(json)
+            );
+        }
+        for bad in [&b"deadbeef"[..], b"\\xabc", b"\\xzz"] {
+            assert_eq!(
+                written(|out| write_bytea(bad, BinaryHandling::Bytes, out)),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn bits_are_little_endian_and_trimmed() {
+        for (bits, json) in [
+            ("11", "\"Aw==\""),
+            ("101", "\"BQ==\""),
+            ("0000", "\"\""),
+            ("", "\"\""),
+            ("000000110000001000000001", "\"AQID\""),
+            ("11110000111100001", "\"4eEB\""),
+            ("101010", "\"Kg==\""),
+        ] {
+            assert_eq!(
+                written(|out| write_bits(bits.as_bytes(), out)).as_deref(),
+                Some(json)
+            );
+        }
+        assert_eq!(written(|out| write_bits(b"102", out)), None);
+    }
+
+    #[test]
+    fn geometry_copies_its_srid_out() {
+        assert_eq!(
+            written(|out| write_geometry(
+                b"0101000020E6100000000000000000F03F000000000000F03F",
+                out
+            ))
+            .as_deref(),
+            Some(r#"{"wkb":"AQEAACDmEAAAAAAAAAAA8D8AAAAAAADwPw==","srid":4326}"#)
+        );
+        assert_eq!(
+            written(|out| write_geometry(b"0101000000000000000000F03F000000000000F03F", out))
+                .as_deref(),
+            Some(r#"{"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAPA/","srid":null}"#)
+        );
+    }
+}

@@ -1,0 +1,376 @@
+//! `float4` and `float8` text, and numbers that are emitted as doubles.
+
+use super::{Unconvertible, base64};
+
+/// Longest text whose digits can be taken over: every decimal of so few digits is the shortest of its number.
+const EXACT_DOUBLE_DIGITS: usize = 15;
+const EXACT_FLOAT_DIGITS: usize = 6;
+
+/// Digits and decimal exponent of a number: `0.d1d2d3... * 10^exponent`; no zeros at either end.
+struct Digits {
+    negative: bool,
+    digits: [u8; 24],
+    count: usize,
+    exponent: i32,
+}
+
+impl Digits {
+    /// Takes apart `-12.5e-7`; none if that is no such number or has more digits than any double needs.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let (negative, text) = match text.split_first() {
+            Some((b'-', rest)) => (true, rest),
+            _ => (false, text),
+        };
+        let mut parsed = Self {
+            negative,
+            digits: [0; 24],
+            count: 0,
+            exponent: 0,
+        };
+        let mut zeros = 0;
+        let (mut seen_point, mut seen_digit) = (false, false);
+        let mut bytes = text.iter();
+        while let Some(&byte) = bytes.next() {
+            match byte {
+                b'0'..=b'9' => {
+                    seen_digit = true;
+                    if byte == b'0' {
+                        if parsed.count > 0 {
+                            zeros += 1;
+                        } else if seen_point {
+                            parsed.exponent -= 1;
+                        }
+                        if parsed.count > 0 && !seen_point {
+                            parsed.exponent += 1;
+                        }
+                    } else {
+                        let at = parsed.count + zeros;
+                        *parsed.digits.get_mut(at)? = byte - b'0';
+                        parsed.count = at + 1;
+                        zeros = 0;
+                        if !seen_point {
+                            parsed.exponent += 1;
+                        }
+                    }
+                }
+                b'.' if !seen_point => seen_point = true,
+                b'e' | b'E' if seen_digit => {
+                    let exponent = std::str::from_utf8(bytes.as_slice()).ok()?;
+                    let exponent: i32 = exponent.parse().ok()?;
+                    parsed.exponent = parsed.exponent.checked_add(exponent)?;
+                    return Some(parsed);
+                }
+                _ => return None,
+            }
+        }
+        seen_digit.then_some(parsed)
+    }
+
+    /// Appends the number in the format of Java's `Double.toString`.
+    fn write_java(&self, out: &mut Vec<u8>) {
+        if self.negative {
+            out.push(b'-');
+        }
+        let digits = self.digits.iter().take(self.count).map(|d| d + b'0');
+        let zeros = |count: i32| std::iter::repeat_n(b'0', usize::try_from(count).unwrap_or(0));
+        let count = i32::try_from(self.count).unwrap_or(0);
+        match self.exponent {
+            _ if count == 0 => out.extend_from_slice(b"0.0"),
+            1..=7 => {
+                let integer = usize::try_from(self.exponent).unwrap_or(0);
+                out.extend(digits.clone().take(integer));
+                out.extend(zeros(self.exponent - count));
+                out.push(b'.');
+                out.extend(digits.skip(integer));
+                if count <= self.exponent {
+                    out.push(b'0');
+                }
+            }
+            -2..=0 => {
+                out.extend_from_slice(b"0.");
+                out.extend(zeros(-self.exponent));
+                out.extend(digits);
+            }
+            _ => {
+                out.extend(digits.clone().take(1));
+                out.push(b'.');
+                out.extend(digits.skip(1));
+                if count == 1 {
+                    out.push(b'0');
+                }
+                out.push(b'E');
+                out.extend_from_slice(itoa::Buffer::new().format(self.exponent - 1).as_bytes());
+            }
+        }
+    }
+}
+
+fn parse<T: std::str::FromStr>(text: &[u8]) -> Result<T, Unconvertible> {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(Unconvertible)
+}
+
+fn special(text: &[u8]) -> Option<&'static [u8]> {
+    match text {
+        b"NaN" => Some(b"NaN"),
+        b"Infinity" => Some(b"Infinity"),
+        b"-Infinity" => Some(b"-Infinity"),
+        _ => None,
+    }
+}
+
+/// Appends `float8` or `numeric` text as a JSON number (`NaN` and infinities as strings if `quoted`).
+pub(crate) fn write_double(
+    text: &[u8],
+    quoted: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Unconvertible> {
+    write_number(
+        text,
+        quoted,
+        EXACT_DOUBLE_DIGITS,
+        -300..300,
+        out,
+        |text, out| {
+            write_java_double(parse(text)?, out);
+            Ok(())
+        },
+    )
+}
+
+/// Appends `float4` text as a JSON number (`NaN` and infinities as strings if `quoted`).
+pub(crate) fn write_float(
+    text: &[u8],
+    quoted: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Unconvertible> {
+    write_number(
+        text,
+        quoted,
+        EXACT_FLOAT_DIGITS,
+        -36..36,
+        out,
+        |text, out| {
+            write_java_float(parse(text)?, out);
+            Ok(())
+        },
+    )
+}
+
+fn write_number(
+    text: &[u8],
+    quoted: bool,
+    exact_digits: usize,
+    exact_exponents: std::ops::Range<i32>,
+    out: &mut Vec<u8>,
+    write_rounded: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), Unconvertible>,
+) -> Result<(), Unconvertible> {
+    match special(text) {
+        Some(name) if quoted => {
+            out.push(b'"');
+            out.extend_from_slice(name);
+            out.push(b'"');
+            return Ok(());
+        }
+        Some(name) => {
+            out.extend_from_slice(name);
+            return Ok(());
+        }
+        None => {}
+    }
+    // What is no plain number here may still be one that has too many digits: `parse` decides.
+    match Digits::parse(text) {
+        Some(digits)
+            if digits.count <= exact_digits && exact_exponents.contains(&digits.exponent) =>
+        {
+            digits.write_java(out);
+            Ok(())
+        }
+        _ => write_rounded(text, out),
+    }
+}
+
+/// Appends a double in the format of Java's `Double.toString` with the shortest digits that read back.
+pub(crate) fn write_java_double(value: f64, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        return out.extend_from_slice(b"\"NaN\"");
+    }
+    if value.is_infinite() {
+        return out.extend_from_slice(if value > 0.0 {
+            b"\"Infinity\""
+        } else {
+            b"\"-Infinity\""
+        });
+    }
+    let mut buffer = zmij::Buffer::new();
+    let shortest = Digits::parse(buffer.format_finite(value).as_bytes());
+    write_shortest(
+        shortest,
+        value.is_subnormal(),
+        || format!("{value:.1e}"),
+        out,
+    );
+}
+
+fn write_java_float(value: f32, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        return out.extend_from_slice(b"\"NaN\"");
+    }
+    if value.is_infinite() {
+        return out.extend_from_slice(if value > 0.0 {
+            b"\"Infinity\""
+        } else {
+            b"\"-Infinity\""
+        });
+    }
+    let mut buffer = zmij::Buffer::new();
+    let shortest = Digits::parse(buffer.format_finite(value).as_bytes());
+    write_shortest(
+        shortest,
+        value.is_subnormal(),
+        || format!("{value:.1e}"),
+        out,
+    );
+}
+
+/// Java prints two digits even where one is enough, and takes the two that are nearest; only among subnormals can
+/// these differ from the shortest digit and a zero (`4.9E-324`).
+fn write_shortest(
+    shortest: Option<Digits>,
+    subnormal: bool,
+    two_digits: impl FnOnce() -> String,
+    out: &mut Vec<u8>,
+) {
+    let digits = match shortest {
+        Some(digits) if digits.count == 1 && subnormal => Digits::parse(two_digits().as_bytes()),
+        other => other,
+    };
+    if let Some(digits) = digits {
+        digits.write_java(out);
+    }
+}
+
+/// Appends `point` text, `(x,y)`, as Debezium's struct with its WKB.
+pub(crate) fn write_point(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let inner = text
+        .strip_prefix(b"(")
+        .and_then(|text| text.strip_suffix(b")"))
+        .ok_or(Unconvertible)?;
+    let comma = inner.iter().position(|&b| b == b',').ok_or(Unconvertible)?;
+    let (x, y) = inner.split_at_checked(comma).ok_or(Unconvertible)?;
+    let y = y.strip_prefix(b",").ok_or(Unconvertible)?;
+    let (x, y): (f64, f64) = (parse(x)?, parse(y)?);
+    out.extend_from_slice(b"{\"x\":");
+    write_java_double(x, out);
+    out.extend_from_slice(b",\"y\":");
+    write_java_double(y, out);
+    // Byte order little-endian, geometry type 1 (point).
+    let head = [1, 1, 0, 0, 0];
+    let wkb = head
+        .into_iter()
+        .chain(x.to_le_bytes())
+        .chain(y.to_le_bytes());
+    out.extend_from_slice(b",\"wkb\":\"");
+    base64::write(out, wkb, base64::STANDARD);
+    out.extend_from_slice(b"\",\"srid\":null}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn double(text: &str) -> Option<String> {
+        let mut out = Vec::new();
+        write_double(text.as_bytes(), true, &mut out).ok()?;
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn doubles_print_as_javas() {
+        for (text, json) in [
+            ("0", "0.0"),
+            ("-0", "-0.0"),
+            ("1", "1.0"),
+            ("52.52", "52.52"),
+            ("13.405", "13.405"),
+            ("100", "100.0"),
+            ("1e10", "1.0E10"),
+            ("10000000", "1.0E7"),
+            ("9999999", "9999999.0"),
+            ("0.001", "0.001"),
+            ("0.0001", "1.0E-4"),
+            ("1e+300", "1.0E300"),
+            ("1.7976931348623157e+308", "1.7976931348623157E308"),
+            ("5e-324", "4.9E-324"),
+            ("2e-323", "2.0E-323"),
+            ("NaN", "\"NaN\""),
+            ("-Infinity", "\"-Infinity\""),
+            ("-0.1", "-0.1"),
+            ("123456.789", "123456.789"),
+            ("1e23", "1.0E23"),
+            ("0.012", "0.012"),
+            ("12345678901234567890", "1.2345678901234567E19"),
+            ("1234567.5", "1234567.5"),
+            ("20.0", "20.0"),
+        ] {
+            assert_eq!(double(text).as_deref(), Some(json), "{text}");
+        }
+        for bad in ["", "x", "1e", "--1", ".", "1.2.3"] {
+            assert_eq!(double(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn floats_print_as_javas() {
+        for (text, json) in [
+            ("3.4e+38", "3.4E38"),
+            ("1e-45", "1.4E-45"),
+            ("0.1", "0.1"),
+            ("16777216", "1.6777216E7"),
+            ("3.1415927", "3.1415927"),
+        ] {
+            let mut out = Vec::new();
+            write_float(text.as_bytes(), true, &mut out).expect("a number");
+            assert_eq!(String::from_utf8_lossy(&out), json);
+        }
+    }
+
+    #[test]
+    fn points_have_wkb() {
+        let mut out = Vec::new();
+        write_point(b"(1,1)", &mut out).expect("a point");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            r#"{"x":1.0,"y":1.0,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAPA/","srid":null}"#
+        );
+        for bad in [&b"(1)"[..], b"1,1", b"(,)", b"(1,x)"] {
+            assert!(write_point(bad, &mut Vec::new()).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_double_reads_back(bits in any::<u64>()) {
+            let value = f64::from_bits(bits);
+            prop_assume!(value.is_finite());
+            let printed = double(&format!("{value:e}")).expect("a number");
+            prop_assert_eq!(printed.parse::<f64>().expect("a number").to_bits(), bits);
+            let mut direct = Vec::new();
+            write_java_double(value, &mut direct);
+            prop_assert_eq!(printed.as_bytes(), &direct);
+        }
+
+        #[test]
+        fn short_decimals_need_no_parsing(text in "-?[0-9]{1,8}\\.[0-9]{1,6}") {
+            let printed = double(&text).expect("a number");
+            let mut direct = Vec::new();
+            write_java_double(text.parse().expect("a number"), &mut direct);
+            prop_assert_eq!(printed.as_bytes(), &direct);
+        }
+    }
+}

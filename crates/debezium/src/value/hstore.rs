@@ -1,0 +1,128 @@
+//! `hstore` text: `"key"=>"value", "other"=>NULL`.
+
+use super::Unconvertible;
+use crate::json::write_string;
+
+/// Appends a JSON object, its members in the order PostgreSQL prints them.
+pub(crate) fn write_object(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    object(text, out, write_string)
+}
+
+/// Appends the JSON object as a JSON string, as `io.debezium.data.Json` stands in JSON.
+pub(crate) fn write_json_string(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let mut inner = Vec::with_capacity(text.len() + 8);
+    object(text, &mut inner, write_inner_string)?;
+    write_string(out, &inner);
+    Ok(())
+}
+
+/// The inner text keeps characters beyond the BMP: only the outer string escapes them.
+fn write_inner_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for part in text.split_inclusive(|&b| b < 0x20 || b == b'"' || b == b'\\') {
+        match part.split_last() {
+            Some((last, plain)) if *last < 0x20 || matches!(last, b'"' | b'\\') => {
+                out.extend_from_slice(plain);
+                crate::json::write_escaped(out, std::slice::from_ref(last));
+            }
+            _ => out.extend_from_slice(part),
+        }
+    }
+    out.push(b'"');
+}
+
+fn object(
+    text: &[u8],
+    out: &mut Vec<u8>,
+    write: fn(&mut Vec<u8>, &[u8]),
+) -> Result<(), Unconvertible> {
+    let mut pairs = Pairs { rest: text };
+    let mut unquoted = Vec::new();
+    out.push(b'{');
+    let mut first = true;
+    while !pairs.rest.is_empty() {
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        pairs.string(&mut unquoted)?;
+        write(out, &unquoted);
+        pairs.rest = pairs.rest.strip_prefix(b"=>").ok_or(Unconvertible)?;
+        out.push(b':');
+        if let Some(rest) = pairs.rest.strip_prefix(b"NULL") {
+            pairs.rest = rest;
+            out.extend_from_slice(b"null");
+        } else {
+            pairs.string(&mut unquoted)?;
+            write(out, &unquoted);
+        }
+        if !pairs.rest.is_empty() {
+            pairs.rest = pairs.rest.strip_prefix(b", ").ok_or(Unconvertible)?;
+            if pairs.rest.is_empty() {
+                return Err(Unconvertible);
+            }
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+struct Pairs<'a> {
+    rest: &'a [u8],
+}
+
+impl Pairs<'_> {
+    /// A quoted string, without its quotes and backslashes.
+    fn string(&mut self, unquoted: &mut Vec<u8>) -> Result<(), Unconvertible> {
+        unquoted.clear();
+        let text = self.rest.strip_prefix(b"\"").ok_or(Unconvertible)?;
+        let mut bytes = text.iter();
+        loop {
+            match bytes.next().ok_or(Unconvertible)? {
+                b'"' => break,
+                b'\\' => unquoted.push(*bytes.next().ok_or(Unconvertible)?),
+                &byte => unquoted.push(byte),
+            }
+        }
+        self.rest = bytes.as_slice();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_become_members() {
+        for (text, json) in [
+            ("", "{}"),
+            (r#""a"=>"1""#, r#"{"a":"1"}"#),
+            (r#""n"=>NULL, "k"=>"v""#, r#"{"n":null,"k":"v"}"#),
+            (r#""q\"\\"=>"🐘""#, r#"{"q\"\\":"\uD83D\uDC18"}"#),
+        ] {
+            let mut out = Vec::new();
+            write_object(text.as_bytes(), &mut out).expect("an hstore");
+            assert_eq!(String::from_utf8_lossy(&out), json);
+        }
+        let mut out = Vec::new();
+        write_json_string("\"a\"=>\"🐘\n\"".as_bytes(), &mut out).expect("an hstore");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            r#""{\"a\":\"\uD83D\uDC18\\n\"}""#
+        );
+        for bad in [
+            "a",
+            "\"a\"",
+            "\"a\"=>",
+            "\"a\"=>1",
+            "\"a\"=>\"1\",",
+            "\"a\"=>\"1\", ",
+        ] {
+            assert!(
+                write_object(bad.as_bytes(), &mut Vec::new()).is_err(),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `interval` text under `IntervalStyle=postgres`: `1 year 2 mons 3 days -04:05:06.789`.
+
+use super::{Unconvertible, time};
+
+/// Debezium's month: a twelfth of 365.25 days.
+const MICROS_PER_MONTH: i64 = 2_629_800_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Interval {
+    years: i64,
+    months: i64,
+    days: i64,
+    micros: i64,
+}
+
+fn number(text: &str) -> Result<i64, Unconvertible> {
+    text.strip_prefix('+')
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| Unconvertible)
+}
+
+/// `[-]HH:MM:SS[.ffffff]`; the hours have as many digits as they need.
+fn clock(text: &str) -> Result<i64, Unconvertible> {
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (hours, rest) = text.split_once(':').ok_or(Unconvertible)?;
+    let hours: i64 = number(hours)?;
+    let below = time::time(format!("00:{rest}").as_bytes())?;
+    let micros = hours
+        .checked_mul(3_600 * time::MICROS_PER_SECOND)
+        .and_then(|micros| micros.checked_add(below))
+        .ok_or(Unconvertible)?;
+    Ok(if negative { -micros } else { micros })
+}
+
+fn parse(text: &[u8]) -> Result<Interval, Unconvertible> {
+    let text = std::str::from_utf8(text).map_err(|_| Unconvertible)?;
+    let mut interval = Interval::default();
+    let mut words = text.split_ascii_whitespace();
+    let mut seen = false;
+    while let Some(word) = words.next() {
+        seen = true;
+        if word.contains(':') {
+            interval.micros = clock(word)?;
+            continue;
+        }
+        let count = number(word)?;
+        match words.next() {
+            Some("year" | "years") => interval.years = count,
+            Some("mon" | "mons") => interval.months = count,
+            Some("day" | "days") => interval.days = count,
+            _ => return Err(Unconvertible),
+        }
+    }
+    if seen {
+        Ok(interval)
+    } else {
+        Err(Unconvertible)
+    }
+}
+
+/// Microseconds, a month taken as 30.4375 days.
+pub(crate) fn micros(text: &[u8]) -> Result<i64, Unconvertible> {
+    let interval = parse(text)?;
+    interval
+        .years
+        .checked_mul(12)
+        .and_then(|months| months.checked_add(interval.months))
+        .and_then(|months| months.checked_mul(MICROS_PER_MONTH))
+        .and_then(|sum| sum.checked_add(interval.days.checked_mul(time::MICROS_PER_DAY)?))
+        .and_then(|sum| sum.checked_add(interval.micros))
+        .ok_or(Unconvertible)
+}
+
+/// Appends ISO 8601 with every part printed, without quotes: `P1Y2M3DT4H5M6.789S`.
+pub(crate) fn write_iso(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let Interval {
+        years,
+        months,
+        days,
+        micros,
+    } = parse(text)?;
+    let sign = if micros < 0 { -1 } else { 1 };
+    let micros = micros.unsigned_abs();
+    let part =
+        |unit: u64, modulus: u64| sign * i64::try_from(micros / unit % modulus).unwrap_or(i64::MAX);
+    let (hours, minutes) = (part(3_600_000_000, u64::MAX), part(60_000_000, 60));
+    let (seconds, fraction) = (micros / 1_000_000 % 60, micros % 1_000_000);
+    let minus = if sign < 0 && (seconds, fraction) != (0, 0) {
+        "-"
+    } else {
+        ""
+    };
+    let fraction = format!(".{fraction:06}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    let iso = format!("P{years}Y{months}M{days}DT{hours}H{minutes}M{minus}{seconds}{fraction}S");
+    out.extend_from_slice(iso.as_bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_as_micros_and_iso() {
+        for (text, expected, iso) in [
+            (
+                "1 year 2 mons 3 days 04:05:06.789",
+                37_091_106_789_000,
+                "P1Y2M3DT4H5M6.789S",
+            ),
+            (
+                "-1 mons -2 days -03:04:05.000006",
+                -2_813_645_000_006,
+                "P0Y-1M-2DT-3H-4M-5.000006S",
+            ),
+            ("00:00:00", 0, "P0Y0M0DT0H0M0S"),
+            ("100 years", 3_155_760_000_000_000, "P100Y0M0DT0H0M0S"),
+            ("1 day", 86_400_000_000, "P0Y0M1DT0H0M0S"),
+            (
+                "1 mon -1 days +100:00:00",
+                2_903_400_000_000,
+                "P0Y1M-1DT100H0M0S",
+            ),
+            ("-00:00:00.5", -500_000, "P0Y0M0DT0H0M-0.5S"),
+        ] {
+            assert_eq!(micros(text.as_bytes()), Ok(expected), "{text}");
+            let mut out = Vec::new();
+            write_iso(text.as_bytes(), &mut out).expect("an interval");
+            assert_eq!(String::from_utf8_lossy(&out), iso);
+        }
+        for bad in ["", "infinity", "1", "1 week", "x days", "1:2", "-:00:00"] {
+            assert!(micros(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert!(micros(b"178000000 years").is_err());
+    }
+}

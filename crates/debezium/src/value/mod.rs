@@ -1,0 +1,295 @@
+//! Values: PostgreSQL's text to the text that Connect's converters write.
+
+mod array;
+mod base64;
+mod binary;
+mod decimal;
+mod float;
+mod hstore;
+mod interval;
+mod time;
+
+use array::{Element, Elements};
+pub(crate) use decimal::same_number;
+
+use crate::{BinaryHandling, json::write_string};
+
+/// The text is not what PostgreSQL prints for the type, or the event's type cannot hold the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unconvertible;
+
+/// How the values of one column are written. Made once per column by the type mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Boolean,
+    /// Digits copied as they are.
+    Integer,
+    Float,
+    Double,
+    /// Any text, escaped.
+    Text,
+    /// Connect `Decimal` as base64 of its unscaled integer.
+    Decimal {
+        scale: i32,
+    },
+    /// Connect `Decimal` as a JSON number (`decimal.format=NUMERIC`).
+    DecimalNumber {
+        scale: i32,
+    },
+    VariableScaleDecimal,
+    /// Text of `numeric`, special values spelled Debezium's way.
+    DecimalText,
+    /// `money`, brought to a plain decimal first.
+    Money {
+        fraction_digits: u8,
+        plain: Box<Codec>,
+    },
+    Bytea(BinaryHandling),
+    /// The UTF-8 text of an unknown type as bytes.
+    Opaque(BinaryHandling),
+    Bit,
+    Bits,
+    Date,
+    /// `time`: microseconds, divided.
+    Time {
+        divisor: i64,
+    },
+    ZonedTime,
+    /// `timestamp`: microseconds, divided.
+    Timestamp {
+        divisor: i64,
+    },
+    ZonedTimestamp {
+        precision: u8,
+    },
+    IntervalMicros,
+    IntervalText,
+    Point,
+    Geometry,
+    HstoreJson,
+    HstoreMap,
+    Array(Box<Codec>),
+}
+
+/// For whom the text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `JsonConverter`.
+    Json,
+    /// `SimpleHeaderConverter`'s own text, which is nearly JSON.
+    Header,
+    /// The same, for Connect's own logical times, which are `java.util.Date` in memory.
+    HeaderLogicalTime,
+}
+
+impl Codec {
+    /// Appends the value's text. Nothing is appended if it cannot be converted.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        text: &[u8],
+        style: Style,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unconvertible> {
+        let start = out.len();
+        let written = match style {
+            Style::Json => self.write_json(text, out),
+            Style::Header | Style::HeaderLogicalTime => self.write_header(text, style, out),
+        };
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    #[inline]
+    fn write_json(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+        match self {
+            Self::Boolean => out.extend_from_slice(boolean(text)?),
+            Self::Integer => write_integer(text, out)?,
+            Self::Float => float::write_float(text, true, out)?,
+            Self::Double => float::write_double(text, true, out)?,
+            Self::Text => write_string(out, text),
+            Self::Decimal { scale } => decimal::write_unscaled(text, *scale, out)?,
+            Self::DecimalNumber { scale } => decimal::write_number(text, *scale, out)?,
+            Self::VariableScaleDecimal => decimal::write_variable_scale(text, out)?,
+            Self::DecimalText => {
+                out.push(b'"');
+                out.extend_from_slice(decimal_text(text)?);
+                out.push(b'"');
+            }
+            Self::Money {
+                fraction_digits,
+                plain,
+            } => {
+                plain.write_json(&decimal::plain_money(text, *fraction_digits)?, out)?;
+            }
+            Self::Bytea(handling) => binary::write_bytea(text, *handling, out)?,
+            Self::Opaque(handling) => binary::write_bytes(text.iter().copied(), *handling, out),
+            Self::Bit => out.extend_from_slice(match text {
+                b"0" => b"false",
+                b"1" => b"true",
+                _ => return Err(Unconvertible),
+            }),
+            Self::Bits => binary::write_bits(text, out)?,
+            Self::Date => write_number(i64::from(time::date(text)?), out),
+            Self::Time { divisor } => write_number(time::time(text)?.div_euclid(*divisor), out),
+            Self::ZonedTime => {
+                out.push(b'"');
+                time::write_zoned_time(text, out)?;
+                out.push(b'"');
+            }
+            Self::Timestamp { divisor } => {
+                let micros = time::timestamp(text)?;
+                // The infinities are not instants: they are cut, not floored.
+                let value = match text.last() {
+                    Some(b'y') => micros / divisor,
+                    _ => micros.div_euclid(*divisor),
+                };
+                write_number(value, out);
+            }
+            Self::ZonedTimestamp { precision } => {
+                out.push(b'"');
+                time::write_zoned_timestamp(text, *precision, out)?;
+                out.push(b'"');
+            }
+            Self::IntervalMicros => write_number(interval::micros(text)?, out),
+            Self::IntervalText => {
+                out.push(b'"');
+                interval::write_iso(text, out)?;
+                out.push(b'"');
+            }
+            Self::Point => float::write_point(text, out)?,
+            Self::Geometry => binary::write_geometry(text, out)?,
+            Self::HstoreJson => hstore::write_json_string(text, out)?,
+            Self::HstoreMap => hstore::write_object(text, out)?,
+            Self::Array(element) => element.write_array(text, Style::Json, out)?,
+        }
+        Ok(())
+    }
+
+    fn write_array(
+        &self,
+        text: &[u8],
+        style: Style,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unconvertible> {
+        let mut elements = Elements::new(text)?;
+        let start = out.len();
+        while let Some(element) = elements.next()? {
+            out.push(if out.len() == start { b'[' } else { b',' });
+            match element {
+                Element::Null => out.extend_from_slice(b"null"),
+                Element::Text(text) => self.write(text, style, out)?,
+            }
+        }
+        if out.len() == start {
+            out.push(b'[');
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    /// The text of a value inside a struct, as Connect's `Values.convertToString` prints it.
+    fn write_header(
+        &self,
+        text: &[u8],
+        style: Style,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unconvertible> {
+        match self {
+            Self::Text => write_header_string(text, out),
+            Self::Float => float::write_float(text, false, out)?,
+            Self::Double => float::write_double(text, false, out)?,
+            Self::Decimal { scale } => decimal::write_number(text, *scale, out)?,
+            Self::Money {
+                fraction_digits,
+                plain,
+            } => {
+                plain.write_header(&decimal::plain_money(text, *fraction_digits)?, style, out)?;
+            }
+            Self::HstoreJson => {
+                let mut object = Vec::new();
+                hstore::write_object(text, &mut object)?;
+                write_header_string(&object, out);
+            }
+            Self::Array(element) => element.write_array(text, style, out)?,
+            Self::Date if style == Style::HeaderLogicalTime => {
+                write_logical_time(i64::from(time::date(text)?).saturating_mul(86_400_000), out);
+            }
+            Self::Time { divisor } if style == Style::HeaderLogicalTime => {
+                write_logical_time(time::time(text)?.div_euclid(*divisor), out);
+            }
+            Self::Timestamp { divisor } if style == Style::HeaderLogicalTime => {
+                write_logical_time(time::timestamp(text)?.div_euclid(*divisor), out);
+            }
+            _ => self.write_json(text, out)?,
+        }
+        Ok(())
+    }
+}
+
+/// Appends a string as `SimpleHeaderConverter` does inside a struct: only quotes and backslashes are escaped.
+pub(crate) fn write_header_string(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+/// Connect prints a `java.util.Date` by its value: what is below a day as time, whole days as date.
+fn write_logical_time(millis: i64, out: &mut Vec<u8>) {
+    const MILLIS_PER_DAY: i64 = 86_400_000;
+    if millis < MILLIS_PER_DAY {
+        time::write_time_text(millis, out);
+    } else if millis % MILLIS_PER_DAY == 0 {
+        time::write_date_text(millis / MILLIS_PER_DAY, out);
+    } else {
+        time::write_timestamp_text(millis, out);
+    }
+}
+
+fn boolean(text: &[u8]) -> Result<&'static [u8], Unconvertible> {
+    match text {
+        b"t" | b"true" => Ok(b"true"),
+        b"f" | b"false" => Ok(b"false"),
+        _ => Err(Unconvertible),
+    }
+}
+
+/// Copies the digits of an integer. Leading zeros, which JSON does not allow, do not come from PostgreSQL.
+#[inline]
+fn write_integer(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let leading_zero = digits.len() > 1 && digits.first() == Some(&b'0');
+    if digits.is_empty()
+        || digits.len() > 19
+        || leading_zero
+        || !digits.iter().all(u8::is_ascii_digit)
+    {
+        return Err(Unconvertible);
+    }
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+fn write_number(value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// `decimal.handling.mode=string`: the text as it is, special values by the names of Java's enum.
+fn decimal_text(text: &[u8]) -> Result<&[u8], Unconvertible> {
+    Ok(match text {
+        b"NaN" => b"NAN",
+        b"Infinity" => b"POSITIVE_INFINITY",
+        b"-Infinity" => b"NEGATIVE_INFINITY",
+        _ => {
+            decimal::Decimal::parse(text)?;
+            text
+        }
+    })
+}

@@ -1,0 +1,486 @@
+//! Dates and times as PostgreSQL prints them under `DateStyle=ISO`.
+
+use super::Unconvertible;
+
+pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// What Debezium's stream makes of `date` infinities (an overflow, kept for compatibility).
+const DATE_INFINITY: i32 = -2_147_472_692;
+const DATE_MINUS_INFINITY: i32 = -2_147_472_691;
+/// pgjdbc's idea of `timestamp` infinities, in microseconds since the Unix epoch.
+const TIMESTAMP_INFINITY: i64 = 9_223_372_036_825_200_000;
+const TIMESTAMP_MINUS_INFINITY: i64 = -9_223_372_036_832_400_000;
+
+/// A calendar day; the year is astronomical: 0 is 1 BC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Day {
+    year: i64,
+    month: u8,
+    day: u8,
+}
+
+impl Day {
+    /// Days since 1970-01-01 in the proleptic Gregorian calendar.
+    pub(crate) fn since_epoch(self) -> i64 {
+        // Years start in March here, so that the leap day is the last of its year.
+        let year = if self.month <= 2 {
+            self.year - 1
+        } else {
+            self.year
+        };
+        let month = i64::from(self.month);
+        let shifted = if month > 2 { month - 3 } else { month + 9 };
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let day_of_year = (153 * shifted + 2) / 5 + i64::from(self.day) - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        era * 146_097 + day_of_era - 719_468
+    }
+
+    /// The day that is so many days after 1970-01-01.
+    pub(crate) fn from_epoch(days: i64) -> Self {
+        let days = days + 719_468;
+        let era = days.div_euclid(146_097);
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        // Both are within a month's and a year's range by construction.
+        Self {
+            year,
+            month: month as u8,
+            day: day as u8,
+        }
+    }
+}
+
+/// Reads fixed fields off the start of the text.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn number(&mut self, min_digits: usize, max_digits: usize) -> Result<i64, Unconvertible> {
+        let count = self
+            .0
+            .iter()
+            .take(max_digits)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        if count < min_digits {
+            return Err(Unconvertible);
+        }
+        let (digits, rest) = self.0.split_at_checked(count).ok_or(Unconvertible)?;
+        self.0 = rest;
+        Ok(digits.iter().fold(0, |n, b| n * 10 + i64::from(b - b'0')))
+    }
+
+    fn small(&mut self, max: u8) -> Result<u8, Unconvertible> {
+        let number = self.number(2, 2)?;
+        u8::try_from(number)
+            .ok()
+            .filter(|n| *n <= max)
+            .ok_or(Unconvertible)
+    }
+
+    fn accept(&mut self, byte: u8) -> bool {
+        match self.0.split_first() {
+            Some((&first, rest)) if first == byte => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Unconvertible> {
+        self.accept(byte).then_some(()).ok_or(Unconvertible)
+    }
+
+    /// `YYYY-MM-DD`, the era not yet applied.
+    fn day(&mut self) -> Result<Day, Unconvertible> {
+        let year = self.number(4, 9)?;
+        self.expect(b'-')?;
+        let month = self.small(12)?;
+        self.expect(b'-')?;
+        let day = self.small(31)?;
+        if month == 0 || day == 0 {
+            return Err(Unconvertible);
+        }
+        Ok(Day { year, month, day })
+    }
+
+    /// `HH:MM[:SS[.ffffff]]` in microseconds; 24:00:00 is allowed.
+    fn time(&mut self) -> Result<i64, Unconvertible> {
+        let hours = i64::from(self.small(24)?);
+        self.expect(b':')?;
+        let minutes = i64::from(self.small(59)?);
+        let seconds = if self.accept(b':') {
+            i64::from(self.small(60)?)
+        } else {
+            0
+        };
+        let fraction = self.fraction()?;
+        Ok((hours * 3_600 + minutes * 60 + seconds) * MICROS_PER_SECOND + fraction)
+    }
+
+    fn fraction(&mut self) -> Result<i64, Unconvertible> {
+        if !self.accept(b'.') {
+            return Ok(0);
+        }
+        let before = self.0.len();
+        let digits = self.number(1, 6)?;
+        let read = u32::try_from(before - self.0.len()).map_err(|_| Unconvertible)?;
+        Ok(digits * 10i64.pow(6u32.saturating_sub(read)))
+    }
+
+    /// `+HH[:MM[:SS]]` in seconds east of UTC.
+    fn zone(&mut self) -> Result<i64, Unconvertible> {
+        let sign = if self.accept(b'-') {
+            -1
+        } else {
+            self.expect(b'+')?;
+            1
+        };
+        let mut seconds = i64::from(self.small(24)?) * 3_600;
+        for unit in [60, 1] {
+            if self.accept(b':') {
+                seconds += i64::from(self.small(59)?) * unit;
+            }
+        }
+        Ok(sign * seconds)
+    }
+
+    /// The era and the end of the text.
+    fn end_of_era(&mut self, day: Day) -> Result<Day, Unconvertible> {
+        match self.0 {
+            b"" => Ok(day),
+            b" BC" => Ok(Day {
+                year: 1 - day.year,
+                ..day
+            }),
+            _ => Err(Unconvertible),
+        }
+    }
+
+    fn end(&self) -> Result<(), Unconvertible> {
+        self.0.is_empty().then_some(()).ok_or(Unconvertible)
+    }
+}
+
+/// Days since 1970-01-01 of `date` text.
+pub(crate) fn date(text: &[u8]) -> Result<i32, Unconvertible> {
+    match text {
+        b"infinity" => return Ok(DATE_INFINITY),
+        b"-infinity" => return Ok(DATE_MINUS_INFINITY),
+        _ => {}
+    }
+    let mut fields = Fields(text);
+    let day = fields.day()?;
+    i32::try_from(fields.end_of_era(day)?.since_epoch()).map_err(|_| Unconvertible)
+}
+
+/// Microseconds since midnight of `time` text.
+pub(crate) fn time(text: &[u8]) -> Result<i64, Unconvertible> {
+    let mut fields = Fields(text);
+    let time = fields.time()?;
+    fields.end()?;
+    Ok(time)
+}
+
+/// Microseconds since the Unix epoch of `timestamp` text, read as UTC.
+pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unconvertible> {
+    match text {
+        b"infinity" => return Ok(TIMESTAMP_INFINITY),
+        b"-infinity" => return Ok(TIMESTAMP_MINUS_INFINITY),
+        _ => {}
+    }
+    let mut fields = Fields(text);
+    let day = fields.day()?;
+    fields.expect(b' ')?;
+    let time = fields.time()?;
+    let day = fields.end_of_era(day)?;
+    micros(day, time)
+}
+
+fn micros(day: Day, time: i64) -> Result<i64, Unconvertible> {
+    day.since_epoch()
+        .checked_mul(MICROS_PER_DAY)
+        .and_then(|micros| micros.checked_add(time))
+        .ok_or(Unconvertible)
+}
+
+/// Appends `timestamptz` text as `io.debezium.time.ZonedTimestamp`, without quotes: in UTC, the fraction padded to
+/// `precision` digits.
+#[inline]
+pub(crate) fn write_zoned_timestamp(
+    text: &[u8],
+    precision: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Unconvertible> {
+    if matches!(text, b"infinity" | b"-infinity") {
+        out.extend_from_slice(text);
+        return Ok(());
+    }
+    let mut fields = Fields(text);
+    let day = fields.day()?;
+    fields.expect(b' ')?;
+    let time = fields.time()?;
+    let zone = fields.zone()?;
+    let day = fields.end_of_era(day)?;
+    let (day, time) = if zone == 0 && time < MICROS_PER_DAY {
+        (day, time)
+    } else {
+        let micros = micros(day, time)?
+            .checked_sub(zone * MICROS_PER_SECOND)
+            .ok_or(Unconvertible)?;
+        (
+            Day::from_epoch(micros.div_euclid(MICROS_PER_DAY)),
+            micros.rem_euclid(MICROS_PER_DAY),
+        )
+    };
+    write_day(day, out);
+    out.push(b'T');
+    write_clock(time, Fraction::Padded(precision), out);
+    out.push(b'Z');
+    Ok(())
+}
+
+/// Appends `timetz` text as `io.debezium.time.ZonedTime`, without quotes: shifted to UTC.
+pub(crate) fn write_zoned_time(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let mut fields = Fields(text);
+    let time = fields.time()?;
+    let zone = fields.zone()?;
+    fields.end()?;
+    let utc = (time - zone * MICROS_PER_SECOND).rem_euclid(MICROS_PER_DAY);
+    write_clock(utc, Fraction::Shortest, out);
+    out.push(b'Z');
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Fraction {
+    /// So many digits, zeros included.
+    Padded(u8),
+    /// Only as long as needed.
+    Shortest,
+}
+
+fn write_two(value: i64, out: &mut Vec<u8>) {
+    // Callers pass 0 to 99.
+    let value = value as u8;
+    out.extend_from_slice(&[b'0' + value / 10 % 10, b'0' + value % 10]);
+}
+
+fn write_day(day: Day, out: &mut Vec<u8>) {
+    if let 0..=9999 = day.year {
+        write_two(day.year / 100, out);
+        write_two(day.year % 100, out);
+    } else {
+        let sign = if day.year < 0 { '-' } else { '+' };
+        out.extend_from_slice(format!("{sign}{:04}", day.year.unsigned_abs()).as_bytes());
+    }
+    out.push(b'-');
+    write_two(i64::from(day.month), out);
+    out.push(b'-');
+    write_two(i64::from(day.day), out);
+}
+
+/// Appends `HH:MM:SS[.f]` of microseconds since midnight, less than a day.
+fn write_clock(micros: i64, fraction: Fraction, out: &mut Vec<u8>) {
+    let seconds = micros / MICROS_PER_SECOND;
+    write_two(seconds / 3_600, out);
+    out.push(b':');
+    write_two(seconds / 60 % 60, out);
+    out.push(b':');
+    write_two(seconds % 60, out);
+    let micros = micros % MICROS_PER_SECOND;
+    let mut digits = [b'0'; 6];
+    let mut rest = micros;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let count = match fraction {
+        Fraction::Padded(precision) => usize::from(precision),
+        Fraction::Shortest => 6 - digits.iter().rev().take_while(|&&b| b == b'0').count(),
+    };
+    if count > 0 {
+        out.push(b'.');
+        out.extend(digits.iter().take(count));
+    }
+}
+
+/// Appends days since 1970-01-01 as `YYYY-MM-DD`.
+pub(crate) fn write_date_text(days: i64, out: &mut Vec<u8>) {
+    write_day(Day::from_epoch(days), out);
+}
+
+/// Appends milliseconds since midnight as `HH:MM:SS.fffZ`.
+pub(crate) fn write_time_text(millis: i64, out: &mut Vec<u8>) {
+    write_clock(
+        millis.saturating_mul(1_000).rem_euclid(MICROS_PER_DAY),
+        Fraction::Padded(3),
+        out,
+    );
+    out.push(b'Z');
+}
+
+/// Appends milliseconds since the Unix epoch as `YYYY-MM-DDTHH:MM:SS.fffZ`.
+pub(crate) fn write_timestamp_text(millis: i64, out: &mut Vec<u8>) {
+    const MILLIS_PER_DAY: i64 = 86_400_000;
+    write_day(Day::from_epoch(millis.div_euclid(MILLIS_PER_DAY)), out);
+    out.push(b'T');
+    write_clock(
+        millis.rem_euclid(MILLIS_PER_DAY) * 1_000,
+        Fraction::Padded(3),
+        out,
+    );
+    out.push(b'Z');
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn zoned(text: &str, precision: u8) -> Option<String> {
+        let mut out = Vec::new();
+        write_zoned_timestamp(text.as_bytes(), precision, &mut out).ok()?;
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn days_of_every_kind() {
+        for (text, days) in [
+            ("1970-01-01", 0),
+            ("2024-05-01", 19_844),
+            ("1969-12-31", -1),
+            ("0001-01-01", -719_162),
+            ("0044-03-15 BC", -735_160),
+            ("9999-12-31", 2_932_896),
+            ("infinity", -2_147_472_692),
+            ("-infinity", -2_147_472_691),
+            ("5874897-12-31", 2_145_031_948),
+        ] {
+            assert_eq!(date(text.as_bytes()), Ok(days), "{text}");
+        }
+        for bad in [
+            "",
+            "2024",
+            "2024-13-01",
+            "2024-01-00",
+            "2024-01-01x",
+            "24-1-1",
+            "99999999999-01-01",
+        ] {
+            assert_eq!(date(bad.as_bytes()), Err(Unconvertible), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_and_timestamps() {
+        for (text, micros) in [
+            ("13:51:30.123789", 49_890_123_789),
+            ("24:00:00", 86_400_000_000),
+            ("00:00:00", 0),
+            ("10:15:00.5", 36_900_500_000),
+        ] {
+            assert_eq!(time(text.as_bytes()), Ok(micros));
+        }
+        for (text, micros) in [
+            ("2024-05-01 13:51:30.123789", 1_714_571_490_123_789),
+            ("1969-12-31 23:59:59.999999", -1),
+            ("0044-03-15 12:00:00 BC", -63_517_780_800_000_000),
+            ("infinity", 9_223_372_036_825_200_000),
+            ("-infinity", -9_223_372_036_832_400_000),
+            ("0001-01-01 00:00:00", -62_135_596_800_000_000),
+        ] {
+            assert_eq!(timestamp(text.as_bytes()), Ok(micros), "{text}");
+        }
+        assert!(timestamp(b"294276-12-31 23:59:59.999999").is_ok());
+        assert!(timestamp(b"999999999-12-31 00:00:00").is_err());
+    }
+
+    #[test]
+    fn zoned_timestamps_are_utc_with_the_columns_digits() {
+        for (text, precision, expected) in [
+            (
+                "2024-05-01 13:51:30.123789+02",
+                6,
+                "2024-05-01T11:51:30.123789Z",
+            ),
+            ("2024-05-01 12:00:00+00", 6, "2024-05-01T12:00:00.000000Z"),
+            ("2024-05-01 12:00:00+00", 0, "2024-05-01T12:00:00Z"),
+            ("2024-05-01 12:00:00.5+05:30", 3, "2024-05-01T06:30:00.500Z"),
+            (
+                "12345-01-01 00:00:00+00",
+                6,
+                "+12345-01-01T00:00:00.000000Z",
+            ),
+            (
+                "4714-12-31 23:59:59.999999+00 BC",
+                6,
+                "-4713-12-31T23:59:59.999999Z",
+            ),
+            (
+                "0001-01-01 00:00:00+00 BC",
+                6,
+                "0000-01-01T00:00:00.000000Z",
+            ),
+            ("infinity", 6, "infinity"),
+            ("-infinity", 6, "-infinity"),
+        ] {
+            assert_eq!(zoned(text, precision).as_deref(), Some(expected));
+        }
+        assert_eq!(zoned("2024-05-01 12:00:00", 6), None);
+    }
+
+    #[test]
+    fn zoned_times_wrap() {
+        for (text, expected) in [
+            ("13:51:30.123789+02", "11:51:30.123789Z"),
+            ("00:00:00-12", "12:00:00Z"),
+            ("10:15:00.5+00", "10:15:00.5Z"),
+            ("01:00:00+02", "23:00:00Z"),
+        ] {
+            let mut out = Vec::new();
+            write_zoned_time(text.as_bytes(), &mut out).expect("a time");
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn dates_equal_chronos(days in -700_000i32..2_900_000) {
+            let day = NaiveDate::from_ymd_opt(1970, 1, 1).expect("epoch") + chrono::TimeDelta::days(i64::from(days));
+            let text = if day.year() > 0 {
+                day.format("%Y-%m-%d").to_string()
+            } else {
+                format!("{:04}-{:02}-{:02} BC", 1 - day.year(), day.month(), day.day())
+            };
+            prop_assert_eq!(date(text.as_bytes()), Ok(days));
+            prop_assert_eq!(Day::from_epoch(i64::from(days)).since_epoch(), i64::from(days));
+        }
+
+        #[test]
+        fn timestamps_equal_chronos(micros in -60_000_000_000_000_000i64..250_000_000_000_000_000) {
+            let at: NaiveDateTime = DateTime::<Utc>::from_timestamp_micros(micros).expect("in range").naive_utc();
+            let text = at.format("%Y-%m-%d %H:%M:%S%.6f").to_string();
+            prop_assert_eq!(timestamp(text.as_bytes()), Ok(micros));
+            let expected = at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+            prop_assert_eq!(zoned(&format!("{text}+00"), 6), Some(expected.clone()));
+            let shifted = (at + chrono::TimeDelta::minutes(330)).format("%Y-%m-%d %H:%M:%S%.6f+05:30").to_string();
+            prop_assert_eq!(zoned(&shifted, 6), Some(expected));
+        }
+    }
+}
