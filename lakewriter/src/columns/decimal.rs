@@ -1,0 +1,296 @@
+//! Exact decimal numbers between text, Connect's unscaled bytes and Arrow's i128.
+
+use super::error::ValueError;
+
+const EXPECTED: ValueError = ValueError::Expected("a number");
+
+/// A decimal number taken apart: `0.digits` shifted by the exponent, without leading or trailing rules.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Digits<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+    exponent: i32,
+}
+
+/// What has no digits.
+pub(super) fn special(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "NaN" | "NAN" => "NaN",
+        "Infinity" | "POSITIVE_INFINITY" => "Infinity",
+        "-Infinity" | "NEGATIVE_INFINITY" => "-Infinity",
+        _ => return None,
+    })
+}
+
+impl<'a> Digits<'a> {
+    /// `-12.50`, `1E+5`.
+    pub fn parse(text: &'a str) -> Result<Self, ValueError> {
+        let (negative, rest) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse().map_err(|_| EXPECTED)?),
+            None => (rest, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
+            return Err(EXPECTED);
+        }
+        Ok(Self {
+            negative,
+            whole,
+            fraction,
+            exponent,
+        })
+    }
+
+    /// The unscaled integer at this scale.
+    pub fn unscaled(self, scale: i8, precision: u8) -> Result<i128, ValueError> {
+        // The power of ten that the digits without their point have to be multiplied with.
+        let fraction = i64::try_from(self.fraction.len()).map_err(|_| ValueError::OutOfRange)?;
+        let mut shift = i64::from(self.exponent) + i64::from(scale) - fraction;
+        let mut digits = self.whole.bytes().chain(self.fraction.bytes());
+        let mut dropped = 0;
+        if shift < 0 {
+            // Only zeros may be dropped: nothing is rounded.
+            let count = self.whole.len() + self.fraction.len();
+            dropped = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX).min(count);
+            shift = 0;
+        }
+        let kept = self.whole.len() + self.fraction.len() - dropped;
+        let mut value: i128 = 0;
+        for digit in digits.by_ref().take(kept) {
+            value = value
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(i128::from(digit - b'0')))
+                .ok_or(ValueError::OutOfRange)?;
+        }
+        if digits.any(|digit| digit != b'0') {
+            return Err(ValueError::OutOfRange);
+        }
+        if value != 0 && shift > 0 {
+            value = u32::try_from(shift)
+                .ok()
+                .and_then(|shift| 10i128.checked_pow(shift))
+                .and_then(|power| value.checked_mul(power))
+                .ok_or(ValueError::OutOfRange)?;
+        }
+        within(if self.negative { -value } else { value }, precision)
+    }
+
+    /// Plain text with at least this many digits after the point, or with none that is a trailing zero.
+    pub fn plain(self, scale: Option<usize>) -> Result<String, ValueError> {
+        const LONGEST: i32 = 200_000;
+        if self.exponent.abs() > LONGEST {
+            return Err(ValueError::OutOfRange);
+        }
+        let mut digits = format!("{}{}", self.whole, self.fraction);
+        let mut point = i64::try_from(self.whole.len()).unwrap_or(0) + i64::from(self.exponent);
+        while point < 0 {
+            digits.insert(0, '0');
+            point += 1;
+        }
+        let point = usize::try_from(point).unwrap_or(0);
+        while digits.len() < point {
+            digits.push('0');
+        }
+        let (whole, fraction) = digits.split_at(point);
+        let whole = whole.trim_start_matches('0');
+        let trimmed = fraction.trim_end_matches('0');
+        let zero = whole.is_empty() && trimmed.is_empty();
+        let mut text = String::with_capacity(digits.len() + 3);
+        if self.negative && !zero {
+            text.push('-');
+        }
+        text.push_str(if whole.is_empty() { "0" } else { whole });
+        let scale = scale.unwrap_or(0);
+        if !trimmed.is_empty() || scale > 0 {
+            text.push('.');
+            text.push_str(trimmed);
+            for _ in trimmed.len()..scale {
+                text.push('0');
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// Arrow does not check values against the precision of their column.
+pub(super) fn within(value: i128, precision: u8) -> Result<i128, ValueError> {
+    match 10u128.checked_pow(u32::from(precision)) {
+        Some(limit) if value.unsigned_abs() < limit => Ok(value),
+        _ => Err(ValueError::OutOfRange),
+    }
+}
+
+/// Big-endian two's complement of up to 16 bytes.
+pub(super) fn from_bytes(bytes: &[u8]) -> Option<i128> {
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let mut wide = if negative { [0xFF; 16] } else { [0; 16] };
+    let start = 16usize.checked_sub(bytes.len())?;
+    wide.get_mut(start..)?.copy_from_slice(bytes);
+    Some(i128::from_be_bytes(wide))
+}
+
+/// Decimal text of big-endian two's complement, with the point `scale` digits from the right (a scale below zero adds
+/// zeros).
+pub(super) fn text_of_bytes(bytes: &[u8], scale: i32) -> Result<String, ValueError> {
+    const LARGEST_SCALE: u32 = 200_000;
+    if scale.unsigned_abs() > LARGEST_SCALE {
+        return Err(ValueError::OutOfRange);
+    }
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let mut magnitude: Vec<u8> = bytes.to_vec();
+    if negative {
+        let mut carry = true;
+        for byte in magnitude.iter_mut().rev() {
+            let (value, overflow) = (!*byte).overflowing_add(u8::from(carry));
+            (*byte, carry) = (value, overflow);
+        }
+        if carry {
+            magnitude.insert(0, 1);
+        }
+    }
+    // Division by ten to the ninth, remainders from the right.
+    let mut groups = Vec::new();
+    let mut rest = magnitude.as_slice();
+    let mut quotient;
+    while !rest.is_empty() {
+        quotient = Vec::with_capacity(rest.len());
+        let mut remainder = 0u64;
+        for &byte in rest {
+            remainder = remainder << 8 | u64::from(byte);
+            let digit = u8::try_from(remainder / 1_000_000_000).map_err(|_| EXPECTED)?;
+            remainder %= 1_000_000_000;
+            if digit != 0 || !quotient.is_empty() {
+                quotient.push(digit);
+            }
+        }
+        groups.push(remainder);
+        magnitude = quotient;
+        rest = magnitude.as_slice();
+    }
+    let mut digits = String::new();
+    for group in groups.iter().rev() {
+        digits.push_str(&format!("{group:09}"));
+    }
+    let mut text = if negative { "-" } else { "" }.to_owned();
+    let digits = digits.trim_start_matches('0');
+    match usize::try_from(scale) {
+        Ok(0) => text.push_str(if digits.is_empty() { "0" } else { digits }),
+        Ok(scale) => {
+            let padded = format!("{digits:0>width$}", width = scale + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - scale);
+            text.push_str(whole);
+            text.push('.');
+            text.push_str(fraction);
+        }
+        Err(_) if digits.is_empty() => text.push('0'),
+        Err(_) => {
+            text.push_str(digits);
+            for _ in 0..scale.unsigned_abs() {
+                text.push('0');
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// PostgreSQL's `money` as printed under any `lc_monetary` with a point or no fraction: `-$1,234.50`.
+pub(super) fn parse_money(text: &str) -> Result<String, ValueError> {
+    let negative = text.contains('-') || text.starts_with('(');
+    let mut plain = if negative { "-" } else { "" }.to_owned();
+    plain.extend(text.chars().filter(|c| c.is_ascii_digit() || *c == '.'));
+    Digits::parse(&plain)?.plain(Some(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_exact() {
+        for (text, scale, precision, unscaled) in [
+            ("123.45", 2, 5, Ok(12_345)),
+            ("-0.01", 2, 5, Ok(-1)),
+            ("1.5", 3, 6, Ok(1_500)),
+            ("1.500", 2, 6, Ok(150)),
+            ("1.505", 2, 6, Err(ValueError::OutOfRange)),
+            ("1000.00", 2, 5, Err(ValueError::OutOfRange)),
+            ("1E+3", 0, 5, Ok(1_000)),
+            ("12E-1", 1, 5, Ok(12)),
+            ("1E-30", 2, 5, Err(ValueError::OutOfRange)),
+            ("0E+99", 2, 5, Ok(0)),
+            ("", 0, 5, Err(EXPECTED)),
+            ("1,5", 0, 5, Err(EXPECTED)),
+        ] {
+            let digits = Digits::parse(text);
+            assert_eq!(digits.and_then(|d| d.unscaled(scale, precision)), unscaled, "{text}");
+        }
+        for (text, scale, plain) in [
+            ("1.10", None, "1.1"),
+            ("100", None, "100"),
+            ("0.00", None, "0"),
+            ("-0.00", Some(2), "0.00"),
+            ("1E-5", None, "0.00001"),
+            ("1.5E+3", None, "1500"),
+            ("7", Some(3), "7.000"),
+            ("00.5", None, "0.5"),
+        ] {
+            assert_eq!(Digits::parse(text).and_then(|d| d.plain(scale)).as_deref(), Ok(plain));
+        }
+    }
+
+    #[test]
+    fn money_loses_its_marks() {
+        for (text, plain) in [
+            ("$12.34", "12.34"),
+            ("-$0.01", "-0.01"),
+            ("$1,234,567.80", "1234567.80"),
+            ("($5.00)", "-5.00"),
+            ("¥1,000", "1000.00"),
+        ] {
+            assert_eq!(parse_money(text).as_deref(), Ok(plain));
+        }
+        assert!(parse_money("$").is_err());
+    }
+
+    #[test]
+    fn unscaled_bytes_are_read() {
+        for (bytes, scale, text) in [
+            (&[0x00][..], 2, "0.00"),
+            (&[0xFF], 2, "-0.01"),
+            (&[0x00, 0x80], 2, "1.28"),
+            (&[0xFF, 0x7F], 2, "-1.29"),
+            (&[0x80], 0, "-128"),
+            (&[0x0B], 1, "1.1"),
+            (&[0x05], -2, "500"),
+            (&[], 0, "0"),
+        ] {
+            assert_eq!(text_of_bytes(bytes, scale).as_deref(), Ok(text), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_and_text_agree(value in any::<i128>(), scale in 0i8..30) {
+            let bytes = value.to_be_bytes();
+            prop_assert_eq!(from_bytes(&bytes), Some(value));
+            let text = text_of_bytes(&bytes, i32::from(scale)).expect("small scale");
+            let limit = 10i128.pow(38);
+            let expected = if value.abs() < limit { Ok(value) } else { Err(ValueError::OutOfRange) };
+            prop_assert_eq!(Digits::parse(&text).and_then(|d| d.unscaled(scale, 38)), expected);
+        }
+
+        #[test]
+        fn any_text_is_refused_or_read(text in any::<String>()) {
+            let _ = Digits::parse(&text).and_then(|d| d.unscaled(2, 38));
+            let _ = parse_money(&text);
+        }
+    }
+}

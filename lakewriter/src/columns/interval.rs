@@ -1,0 +1,199 @@
+//! Intervals, reduced to the microseconds that Debezium's events tell.
+
+use super::error::ValueError;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_HOUR: i64 = 3600 * MICROS_PER_SECOND;
+const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
+/// 30.4375 days.
+const MICROS_PER_MONTH: i64 = 2_629_800 * MICROS_PER_SECOND;
+
+const EXPECTED: ValueError = ValueError::Expected("an interval");
+
+fn total(parts: &[(i64, i64)]) -> Result<i64, ValueError> {
+    parts
+        .iter()
+        .try_fold(0i64, |sum, &(count, unit)| {
+            sum.checked_add(count.checked_mul(unit)?)
+        })
+        .ok_or(ValueError::OutOfRange)
+}
+
+/// `seconds[.fraction]`, without sign.
+fn seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let micros = match fraction.len() {
+        0 => 0,
+        digits @ 1..=6 => unsigned(fraction)? * 10i64.pow(6 - u32::try_from(digits).ok()?),
+        _ => unsigned(fraction.get(..6)?)?,
+    };
+    unsigned(whole)?.checked_mul(MICROS_PER_SECOND)?.checked_add(micros)
+}
+
+fn unsigned(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn sign(text: &str) -> (i64, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+/// Microseconds of a text in `IntervalStyle=postgres`: `1 year 2 mons -3 days +04:05:06.78`.
+pub(super) fn parse_postgres(text: &str) -> Result<i64, ValueError> {
+    let mut parts = Vec::with_capacity(4);
+    let mut words = text.split_ascii_whitespace();
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            let (sign, clock) = sign(word);
+            let mut fields = clock.splitn(3, ':');
+            let hours = fields.next().and_then(unsigned).ok_or(EXPECTED)?;
+            let minutes = fields.next().and_then(unsigned).ok_or(EXPECTED)?;
+            let rest = fields.next().map_or(Some(0), seconds).ok_or(EXPECTED)?;
+            parts.extend([
+                (sign * hours, MICROS_PER_HOUR),
+                (sign * minutes, 60 * MICROS_PER_SECOND),
+                (sign, rest),
+            ]);
+            continue;
+        }
+        let (sign, digits) = sign(word);
+        let count = sign * unsigned(digits).ok_or(EXPECTED)?;
+        parts.push((
+            count,
+            match words.next() {
+                Some("year" | "years") => 12 * MICROS_PER_MONTH,
+                Some("mon" | "mons") => MICROS_PER_MONTH,
+                Some("day" | "days") => MICROS_PER_DAY,
+                _ => return Err(EXPECTED),
+            },
+        ));
+    }
+    if parts.is_empty() {
+        return Err(EXPECTED);
+    }
+    total(&parts)
+}
+
+/// Microseconds of an ISO 8601 duration, each part with its own sign: `P1Y2M3DT4H5M6.78S`.
+pub(super) fn parse_iso(text: &str) -> Result<i64, ValueError> {
+    let (date, time) = text
+        .strip_prefix('P')
+        .map(|parts| parts.split_once('T').unwrap_or((parts, "")))
+        .ok_or(EXPECTED)?;
+    let mut parts = Vec::with_capacity(6);
+    for (mut rest, units) in [
+        (
+            date,
+            &[
+                ('Y', 12 * MICROS_PER_MONTH),
+                ('M', MICROS_PER_MONTH),
+                ('W', 7 * MICROS_PER_DAY),
+                ('D', MICROS_PER_DAY),
+            ][..],
+        ),
+        (
+            time,
+            &[('H', MICROS_PER_HOUR), ('M', 60 * MICROS_PER_SECOND), ('S', 1)][..],
+        ),
+    ] {
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| c.is_ascii_alphabetic()).ok_or(EXPECTED)?;
+            let (number, letter) = rest.split_at(end);
+            let (sign, digits) = sign(number);
+            let unit = units
+                .iter()
+                .find(|(unit, _)| letter.starts_with(*unit))
+                .ok_or(EXPECTED)?;
+            let count = if unit.0 == 'S' { seconds(digits) } else { unsigned(digits) };
+            parts.push((sign * count.filter(|_| !digits.is_empty()).ok_or(EXPECTED)?, unit.1));
+            rest = letter.get(1..).unwrap_or_default();
+        }
+    }
+    if parts.is_empty() {
+        return Err(EXPECTED);
+    }
+    total(&parts)
+}
+
+/// The lake's text: days, hours, minutes and seconds, those that are not zero, all with the sign of the whole.
+pub(super) fn iso(micros: i64) -> String {
+    use std::fmt::Write;
+    if micros == 0 {
+        return "PT0S".to_owned();
+    }
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    let part = |unit: i64| micros / unit.unsigned_abs();
+    let mut text = String::with_capacity(24);
+    text.push('P');
+    // Writing to a String never fails.
+    let mut write = |count: u64, letter: char| {
+        if count > 0 {
+            let _ = write!(text, "{sign}{count}{letter}");
+        }
+    };
+    write(part(MICROS_PER_DAY), 'D');
+    if micros % MICROS_PER_DAY.unsigned_abs() == 0 {
+        return text;
+    }
+    text.push('T');
+    let mut write = |count: u64, letter: char| {
+        if count > 0 {
+            let _ = write!(text, "{sign}{count}{letter}");
+        }
+    };
+    write(part(MICROS_PER_HOUR) % 24, 'H');
+    write(part(60 * MICROS_PER_SECOND) % 60, 'M');
+    let seconds = part(MICROS_PER_SECOND) % 60;
+    let fraction = micros % MICROS_PER_SECOND.unsigned_abs();
+    if fraction > 0 {
+        let fraction = format!("{fraction:06}");
+        let _ = write!(text, "{sign}{seconds}.{}S", fraction.trim_end_matches('0'));
+    } else if seconds > 0 {
+        let _ = write!(text, "{sign}{seconds}S");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn debezium_s_numbers() {
+        for (text, micros, shown) in [
+            ("1 year 2 mons 3 days 04:05:06.789", 37_091_106_789_000, "P429DT7H5M6.789S"),
+            ("-1 mons -2 days -03:04:05.000006", -2_813_645_000_006, "P-32DT-13H-34M-5.000006S"),
+            ("00:00:00", 0, "PT0S"),
+            ("100 years", 3_155_760_000_000_000, "P36525D"),
+            ("1 day -00:00:01", 86_399_000_000, "PT23H59M59S"),
+        ] {
+            assert_eq!(parse_postgres(text), Ok(micros), "{text}");
+            assert_eq!(iso(micros), shown);
+        }
+        for (text, micros) in [
+            ("P1Y2M3DT4H5M6.789S", 37_091_106_789_000),
+            ("P0Y-1M-2DT-3H-4M-5.000006S", -2_813_645_000_006),
+            ("P0Y0M0DT0H0M0S", 0),
+        ] {
+            assert_eq!(parse_iso(text), Ok(micros), "{text}");
+        }
+        for text in ["", "P", "1 fortnight", "days", "1", "P1X", "PT1", "P-D"] {
+            assert!(parse_postgres(text).is_err(), "{text}");
+            assert!(parse_iso(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_postgres("178000000 years"), Err(ValueError::OutOfRange));
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(micros in -i64::MAX..=i64::MAX) {
+            prop_assert_eq!(parse_iso(&iso(micros)), Ok(micros));
+        }
+    }
+}

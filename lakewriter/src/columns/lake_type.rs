@@ -1,0 +1,194 @@
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use debezium::{PgType, PgTypeKind};
+
+/// The greatest precision of Arrow's and Delta's decimals.
+const MAX_PRECISION: u8 = 38;
+
+/// What a column's values are in the lake: a function of the PostgreSQL type alone, whichever road they come by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LakeType {
+    Boolean,
+    Int64,
+    /// float4: widened as PostgreSQL's cast to float8 does it.
+    Single,
+    Double,
+    Decimal {
+        precision: u8,
+        scale: i8,
+    },
+    /// Exact text with this many digits after the point.
+    DecimalText {
+        scale: u16,
+    },
+    /// Exact text without trailing zeros after the point (Debezium's events have already lost them).
+    UnconstrainedDecimal,
+    /// Exact text with two digits or more after the point, without currency and separators.
+    Money,
+    Utf8,
+    Binary,
+    /// Little-endian bytes without leading zero bits: Debezium's `Bits`, so `bit(1)` is 01 or empty.
+    Bits,
+    Date,
+    Time,
+    /// Text in UTC: `11:51:30.5Z`.
+    TimeTz,
+    Timestamp,
+    TimestampTz,
+    /// ISO 8601 text of days, hours, minutes and seconds. A month counts 30.4375 days as in Debezium's
+    /// `MicroDuration`, the only thing an event tells by default.
+    Interval,
+    Point,
+    /// EWKB.
+    Geometry,
+    /// Sorted as PostgreSQL sorts it: short keys first.
+    Hstore,
+    List(Box<LakeType>),
+}
+
+impl LakeType {
+    /// None: Debezium leaves columns of this type out of its events, so the lake does as well.
+    pub fn of(pg_type: &PgType) -> Option<Self> {
+        use PgTypeKind as K;
+        Some(match &pg_type.kind {
+            K::Bool => Self::Boolean,
+            K::Int2 | K::Int4 | K::Int8 | K::Oid => Self::Int64,
+            K::Float4 => Self::Single,
+            K::Float8 => Self::Double,
+            K::Numeric { precision, scale } => Self::of_numeric(*precision, *scale),
+            K::UnconstrainedNumeric => Self::UnconstrainedDecimal,
+            K::Money => Self::Money,
+            K::Bytea => Self::Binary,
+            K::Bit { .. } | K::Varbit { .. } => Self::Bits,
+            K::Date => Self::Date,
+            K::Time { .. } => Self::Time,
+            K::TimeTz { .. } => Self::TimeTz,
+            K::Timestamp { .. } => Self::Timestamp,
+            K::TimestampTz { .. } => Self::TimestampTz,
+            K::Interval => Self::Interval,
+            K::Point => Self::Point,
+            K::Geometry | K::Geography => Self::Geometry,
+            K::Hstore => Self::Hstore,
+            K::Array { element } => Self::List(Box::new(Self::of_element(element)?)),
+            K::Unknown => return None,
+            K::Bpchar
+            | K::Varchar
+            | K::Text
+            | K::Name
+            | K::Citext
+            | K::InternalChar
+            | K::Uuid
+            | K::Json
+            | K::Jsonb
+            | K::Xml
+            | K::Inet
+            | K::Cidr
+            | K::Macaddr
+            | K::Macaddr8
+            | K::Range { .. }
+            | K::Enum { .. }
+            | K::Ltree
+            | K::Isbn => Self::Utf8,
+        })
+    }
+
+    /// A scale below zero means whole numbers with more digits; one above the precision, leading zeros after the point.
+    fn of_numeric(precision: u16, scale: i16) -> Self {
+        let digits = if scale < 0 {
+            i32::from(precision) - i32::from(scale)
+        } else {
+            i32::from(precision).max(i32::from(scale))
+        };
+        let scale = scale.max(0).unsigned_abs();
+        match (u8::try_from(digits), i8::try_from(scale)) {
+            (Ok(precision), Ok(scale)) if precision <= MAX_PRECISION => {
+                Self::Decimal { precision, scale }
+            }
+            _ => Self::DecimalText { scale },
+        }
+    }
+
+    fn of_element(element: &PgType) -> Option<Self> {
+        use PgTypeKind as K;
+        match &element.kind {
+            K::Money
+            | K::Name
+            | K::Interval
+            | K::Bit { .. }
+            | K::Varbit { .. }
+            | K::Xml
+            | K::Point
+            | K::InternalChar
+            | K::Isbn
+            | K::Array { .. }
+            | K::Unknown => None,
+            _ => Self::of(element),
+        }
+    }
+
+    pub fn arrow(&self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::Int64 | Self::Time => DataType::Int64,
+            Self::Single | Self::Double => DataType::Float64,
+            Self::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale),
+            Self::DecimalText { .. }
+            | Self::UnconstrainedDecimal
+            | Self::Money
+            | Self::Utf8
+            | Self::TimeTz
+            | Self::Interval => DataType::Utf8,
+            Self::Binary | Self::Bits | Self::Geometry => DataType::Binary,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::TimestampTz => timestamp_utc(),
+            Self::Point => DataType::Struct(Fields::from(vec![
+                Field::new("x", DataType::Float64, true),
+                Field::new("y", DataType::Float64, true),
+            ])),
+            Self::Hstore => DataType::Map(
+                Arc::new(Field::new(
+                    "key_value",
+                    DataType::Struct(Fields::from(vec![
+                        Field::new("key", DataType::Utf8, false),
+                        Field::new("value", DataType::Utf8, true),
+                    ])),
+                    false,
+                )),
+                false,
+            ),
+            Self::List(element) => list_of(element.arrow()),
+        }
+    }
+}
+
+/// Instants: the only zone Delta knows is UTC.
+pub(super) fn timestamp_utc() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// Delta names the items of a list `element`.
+pub(super) fn list_of(element: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new("element", element, true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numerics_keep_every_digit() {
+        for (precision, scale, expected) in [
+            (10, 2, LakeType::Decimal { precision: 10, scale: 2 }),
+            (38, 38, LakeType::Decimal { precision: 38, scale: 38 }),
+            (39, 2, LakeType::DecimalText { scale: 2 }),
+            (5, -2, LakeType::Decimal { precision: 7, scale: 0 }),
+            (37, -2, LakeType::DecimalText { scale: 0 }),
+            (3, 5, LakeType::Decimal { precision: 5, scale: 5 }),
+            (1, 500, LakeType::DecimalText { scale: 500 }),
+        ] {
+            assert_eq!(LakeType::of_numeric(precision, scale), expected);
+        }
+    }
+}

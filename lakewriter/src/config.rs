@@ -1,0 +1,77 @@
+//! The validated settings of a lake writer.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use service::Secret;
+
+/// Where the lake is.
+#[derive(Debug, Clone, Default)]
+pub struct LakeConfig {
+    /// `s3://bucket/prefix`, `file:///folder`, a folder of the local disk, or any URL that object_store knows.
+    pub url: String,
+    /// S3: the endpoint of a server that is not Amazon's, as `http://minio:9000`.
+    pub endpoint: Option<String>,
+    /// S3: `us-east-1` where nothing is said.
+    pub region: Option<String>,
+    /// S3: without keys, object_store looks for them in the usual `AWS_*` variables and metadata services.
+    pub access_key: Option<String>,
+    pub secret_key: Option<Secret>,
+    /// S3: the endpoint may be plain HTTP.
+    pub allow_http: bool,
+    /// S3: `bucket.endpoint` instead of `endpoint/bucket`.
+    pub virtual_hosted_style: bool,
+    /// Passed to object_store as they are (`aws_session_token`, ...).
+    pub options: BTreeMap<String, String>,
+    /// First folder below the root. None: the topic prefix where there is one, else the database's name.
+    pub namespace: Option<String>,
+}
+
+impl LakeConfig {
+    /// A lake at `url`, everything else by default.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Where change events come from.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// `host:port,host:port`.
+    pub bootstrap: String,
+    /// `group.id`.
+    pub group: String,
+    /// Topic names; those that begin with `^` are regular expressions of librdkafka.
+    pub topics: Vec<String>,
+    /// `<topic prefix>.tributary.schemas`, one for each connector that writes to the topics. Missing ones are only
+    /// reported: events of a foreign Debezium carry their schema otherwise.
+    pub schema_topics: Vec<String>,
+    /// librdkafka settings that are passed through.
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// Everything that the Kafka -> lake road needs.
+#[derive(Debug, Clone)]
+pub struct LakeWriterConfig {
+    pub lake: LakeConfig,
+    pub kafka: KafkaConfig,
+    /// Part of the names under which offsets are kept in the lake: two pipelines never share progress.
+    pub pipeline: String,
+    /// Rows become visible at most this long after they were read.
+    pub freshness: Duration,
+    /// Commit when this many bytes of columns are open.
+    pub max_batch_bytes: usize,
+    /// Commit when this many rows are open.
+    pub max_batch_rows: usize,
+}
+
+/// Seconds between reading and visible. Shorter makes more and smaller files, longer staler reads.
+pub const DEFAULT_FRESHNESS: Duration = Duration::from_secs(5);
+
+/// 64 MiB of columns become 8 to 20 MiB of Parquet. More needs more memory, less makes smaller files.
+pub const DEFAULT_MAX_BATCH_BYTES: usize = 64 << 20;
+
+/// Bounds the time that one commit takes for narrow rows.
+pub const DEFAULT_MAX_BATCH_ROWS: usize = 200_000;

@@ -1,0 +1,182 @@
+//! Rows that no commit has taken yet, one set of columns per table version.
+
+use std::{collections::HashMap, sync::Arc};
+
+use debezium::{ChangeEvent, Operation, TableSchema};
+use tokio::task::JoinHandle;
+
+use super::{STAGE_BYTES, Shared};
+use crate::{
+    Error, ErrorKind,
+    columns::{ChangeColumns, RowMeta},
+    lake::{LakeTableName, delta::StagedFile},
+    progress::{CommitTimes, now_micros},
+};
+
+/// How often the columns are asked for their size; asking costs more than a row.
+const ROWS_BETWEEN_SIZES: usize = 64;
+
+/// An upload that runs ahead of the commit.
+pub(super) type Upload = JoinHandle<Result<Vec<StagedFile>, Error>>;
+
+#[derive(Debug, Default)]
+pub(super) struct OpenBatch {
+    tables: Vec<OpenTable>,
+    /// By the address of the schema, which the table keeps alive.
+    by_version: HashMap<usize, usize>,
+    last: usize,
+    bytes: usize,
+    rows: usize,
+    times: CommitTimes,
+    /// Wall clock of the rows of this batch, microseconds; read once per transaction.
+    clock: (u64, i64),
+}
+
+/// What a commit takes over from the open batch.
+#[derive(Debug)]
+pub(super) struct TakenBatch {
+    pub(super) tables: Vec<TakenTable>,
+    pub(super) times: CommitTimes,
+}
+
+#[derive(Debug)]
+pub(super) struct TakenTable {
+    pub(super) name: LakeTableName,
+    pub(super) uploads: Vec<Upload>,
+}
+
+struct OpenTable {
+    name: LakeTableName,
+    version: Arc<TableSchema>,
+    columns: ChangeColumns,
+    bytes: usize,
+    uploads: Vec<Upload>,
+}
+
+impl std::fmt::Debug for OpenTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpenTable({}: {} rows)", self.name, self.columns.rows())
+    }
+}
+
+impl OpenBatch {
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn append(
+        &mut self,
+        shared: &Arc<Shared>,
+        event: &ChangeEvent<'_>,
+    ) -> Result<(), Error> {
+        if self.clock.1 == 0 || self.clock.0 != event.position.commit_lsn {
+            self.clock = (event.position.commit_lsn, now_micros());
+        }
+        let meta = RowMeta {
+            ingest_micros: self.clock.1,
+            partition: -1,
+            offset: -1,
+        };
+        let index = self.index_of(shared, event.table);
+        let Some(table) = self.tables.get_mut(index) else {
+            return Ok(());
+        };
+        table.columns.append_event(event, meta).map_err(|error| {
+            Error::new(
+                ErrorKind::Encode,
+                format!("append a change of `{}` at {}", table.name, event.position),
+            )
+            .with_source(error)
+        })?;
+        self.rows += 1;
+        if event.op != Operation::Read {
+            self.times.add(event.source.commit_micros);
+        }
+        if table.columns.rows() % ROWS_BETWEEN_SIZES == 1 {
+            let bytes = table.columns.bytes();
+            self.bytes += bytes.saturating_sub(table.bytes);
+            table.bytes = bytes;
+            if bytes >= STAGE_BYTES {
+                self.bytes -= table.bytes;
+                table.upload(shared)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything open, on its way to the store.
+    pub(super) fn take(&mut self, shared: &Arc<Shared>) -> Result<TakenBatch, Error> {
+        let taken = std::mem::take(self);
+        let mut tables = Vec::with_capacity(taken.tables.len());
+        for mut table in taken.tables {
+            if table.columns.rows() > 0 {
+                table.upload(shared)?;
+            }
+            tables.push(TakenTable {
+                name: table.name,
+                uploads: table.uploads,
+            });
+        }
+        Ok(TakenBatch {
+            tables,
+            times: taken.times,
+        })
+    }
+
+    fn index_of(&mut self, shared: &Shared, version: &Arc<TableSchema>) -> usize {
+        if let Some(table) = self.tables.get(self.last)
+            && Arc::ptr_eq(&table.version, version)
+        {
+            return self.last;
+        }
+        let address = Arc::as_ptr(version) as usize;
+        let index = *self.by_version.entry(address).or_insert_with(|| {
+            let namespace = shared
+                .namespace
+                .clone()
+                .unwrap_or_else(|| version.table.database.clone());
+            self.tables.push(OpenTable {
+                name: LakeTableName::new(namespace, &version.table),
+                version: Arc::clone(version),
+                columns: ChangeColumns::new(Arc::clone(version)),
+                bytes: 0,
+                uploads: Vec::new(),
+            });
+            self.tables.len() - 1
+        });
+        self.last = index;
+        index
+    }
+}
+
+impl OpenTable {
+    /// Hand the rows that are open to a task that encodes and uploads them.
+    fn upload(&mut self, shared: &Arc<Shared>) -> Result<(), Error> {
+        let held = shared.staging.hold(self.columns.bytes());
+        self.bytes = 0;
+        let rows = self.columns.finish().map_err(|error| {
+            Error::new(
+                ErrorKind::Encode,
+                format!("finish columns of `{}`", self.name),
+            )
+            .with_source(error)
+        })?;
+        let shared = Arc::clone(shared);
+        let name = self.name.clone();
+        let version = Arc::clone(&self.version);
+        self.uploads.push(tokio::spawn(async move {
+            let file = format!("part-{}", uuid::Uuid::new_v4().simple());
+            let staged = shared
+                .tables
+                .stage_changes(&name, &version, rows, &file)
+                .await;
+            drop(held);
+            staged
+        }));
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+use debezium::ChangePosition;
+use serde::{Deserialize, Serialize};
+
+/// How far a lake that is written directly has come: what a restarted reader of the WAL needs to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectPosition {
+    /// The last change message of the last committed transaction (or of the snapshot).
+    pub position: ChangePosition,
+    /// May be confirmed to PostgreSQL: the end of the COMMIT record, or the snapshot's consistent point.
+    pub end_lsn: u64,
+    /// End LSN of the COMMIT before that, for `source.sequence`.
+    pub last_commit_lsn: Option<u64>,
+    /// False until all rows of the initial snapshot are in.
+    pub snapshot_completed: bool,
+    /// The slot's identity as its reader wrote it: opaque here.
+    pub slot: String,
+}

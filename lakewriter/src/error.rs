@@ -1,0 +1,185 @@
+use std::fmt;
+
+/// What kind of thing went wrong; decides what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A setting is missing or wrong.
+    Configuration,
+    /// The object store or local disk did not do what was asked, and a retry may cure it.
+    Storage,
+    /// The object store refused who we are or what we may do.
+    Permission,
+    /// The object store ignores `If-None-Match`: two writers could both believe they committed.
+    UnsafeStore,
+    /// A lake table does not look as this program left it.
+    Table,
+    /// Another process writes for the same pipeline: what was buffered here is void.
+    Fenced,
+    /// Kafka cannot be reached or did not answer, and a retry may cure it.
+    Kafka,
+    /// Offsets that the lake has not seen are no longer in the topic, or the topic ends before what the lake has seen.
+    OffsetsLost,
+    /// A change that cannot become a row, and that cannot be set aside as a dead letter.
+    Encode,
+}
+
+/// What the pipeline does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Start again from what is durable, after a delay.
+    Retry,
+    /// Stop and say why.
+    Halt,
+}
+
+impl ErrorKind {
+    /// What to do about it.
+    pub const fn disposition(self) -> Disposition {
+        match self {
+            Self::Storage | Self::Fenced | Self::Kafka => Disposition::Retry,
+            Self::Configuration
+            | Self::Permission
+            | Self::UnsafeStore
+            | Self::Table
+            | Self::OffsetsLost
+            | Self::Encode => Disposition::Halt,
+        }
+    }
+
+    /// What the operator can do about it.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Configuration => "correct the named setting and start again",
+            Self::Storage => {
+                "check that the object store answers and has room; writing goes on from the last commit by itself"
+            }
+            Self::Permission => {
+                "check the access key and its policy: lakewriter lists, reads, writes and deletes under its root"
+            }
+            Self::UnsafeStore => {
+                "use a store that answers 412 to a second `PUT` with `If-None-Match: *` (S3, MinIO, a local disk)"
+            }
+            Self::Table => {
+                "nothing was changed; compare the table with its last commits, or move it away to start it anew"
+            }
+            Self::Fenced => "run one process per pipeline name and partition",
+            Self::Kafka => {
+                "check the bootstrap servers; nothing was lost, reading goes on by itself"
+            }
+            Self::OffsetsLost => {
+                "records are gone from the topic: restore it, or move the lake table away and take a new snapshot"
+            }
+            Self::Encode => "see the named table and column; nothing after it was committed",
+        }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What was attempted, on what, and why it failed.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    attempted: String,
+    hint: Option<String>,
+    source: Option<Cause>,
+}
+
+impl Error {
+    /// `attempted` says what was being done and on what, lower case, no full stop: ``commit to `app/public.t` ``.
+    pub fn new(kind: ErrorKind, attempted: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            attempted: attempted.into(),
+            hint: None,
+            source: None,
+        }))
+    }
+
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// A remedy more exact than the kind's own.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    pub fn disposition(&self) -> Disposition {
+        self.0.kind.disposition()
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &str {
+        self.0.hint.as_deref().unwrap_or(self.0.kind.hint())
+    }
+
+    /// An object store's error: permission problems halt, the rest may be retried.
+    pub(crate) fn storage(attempted: impl Into<String>, source: object_store::Error) -> Self {
+        let kind = match source {
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => ErrorKind::Permission,
+            _ => ErrorKind::Storage,
+        };
+        Self::new(kind, attempted).with_source(source)
+    }
+
+    /// An error of the Delta library.
+    pub(crate) fn delta(
+        attempted: impl Into<String>,
+        source: deltalake_core::DeltaTableError,
+    ) -> Self {
+        match source {
+            deltalake_core::DeltaTableError::ObjectStore { source } => {
+                Self::storage(attempted, source)
+            }
+            other => Self::new(ErrorKind::Storage, attempted).with_source(other),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.attempted)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_retry_may_cure_is_retried() {
+        for (kind, want) in [
+            (ErrorKind::Configuration, Disposition::Halt),
+            (ErrorKind::Storage, Disposition::Retry),
+            (ErrorKind::Permission, Disposition::Halt),
+            (ErrorKind::UnsafeStore, Disposition::Halt),
+            (ErrorKind::Table, Disposition::Halt),
+            (ErrorKind::Fenced, Disposition::Retry),
+            (ErrorKind::Kafka, Disposition::Retry),
+            (ErrorKind::OffsetsLost, Disposition::Halt),
+            (ErrorKind::Encode, Disposition::Halt),
+        ] {
+            assert_eq!(kind.disposition(), want, "{kind:?}");
+            assert!(!kind.hint().is_empty());
+        }
+    }
+}

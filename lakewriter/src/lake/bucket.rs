@@ -1,0 +1,85 @@
+//! The bucket of an S3 lake: made once, before the first writer starts.
+
+use object_store::{
+    ClientOptions,
+    aws::{AwsAuthorizer, AwsCredential},
+    client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector},
+};
+
+use crate::{Error, ErrorKind, LakeConfig};
+
+/// Whether a bucket had to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    Created,
+    Exists,
+}
+
+/// CreateBucket of the S3 API on the lake's endpoint, path style.
+///
+/// # Errors
+/// `Configuration` without endpoint or keys, `Permission` for wrong ones, `Storage` if the server cannot be reached or
+/// answers anything else than that the bucket is there.
+pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Error> {
+    let attempted = || format!("create bucket `{name}`");
+    let missing = |what: &str| {
+        Error::new(ErrorKind::Configuration, attempted()).with_hint(format!("set {what}"))
+    };
+    let endpoint = config
+        .endpoint
+        .as_deref()
+        .ok_or_else(|| missing("lake.endpoint"))?
+        .trim_end_matches('/');
+    let (Some(access_key), Some(secret_key)) = (&config.access_key, &config.secret_key) else {
+        return Err(missing("lake.access_key_id and lake.secret_access_key"));
+    };
+    let credential = AwsCredential {
+        key_id: access_key.clone(),
+        secret_key: secret_key.reveal().to_owned(),
+        token: None,
+    };
+    let mut request = HttpRequest::new(HttpRequestBody::empty());
+    *request.method_mut() = "PUT"
+        .parse()
+        .map_err(|error| Error::new(ErrorKind::Storage, attempted()).with_source(error))?;
+    *request.uri_mut() = format!("{endpoint}/{name}").parse().map_err(|error| {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("use `{endpoint}` as the endpoint of the lake"),
+        )
+        .with_source(error)
+    })?;
+    AwsAuthorizer::new(
+        &credential,
+        "s3",
+        config.region.as_deref().unwrap_or("us-east-1"),
+    )
+    .authorize(&mut request, None);
+    let client = ReqwestConnector::default()
+        .connect(&ClientOptions::new().with_allow_http(config.allow_http))
+        .map_err(|error| Error::storage(attempted(), error))?;
+    let response = client.execute(request).await.map_err(|error| {
+        Error::new(
+            ErrorKind::Storage,
+            format!("create bucket `{name}` at `{endpoint}`"),
+        )
+        .with_source(error)
+    })?;
+    let status = response.status().as_u16();
+    let body = response
+        .into_body()
+        .bytes()
+        .await
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    match status {
+        200..300 => Ok(Bucket::Created),
+        409 if body.contains("BucketAlreadyOwnedByYou") => Ok(Bucket::Exists),
+        401 | 403 => Err(Error::new(ErrorKind::Permission, attempted()).with_source(body)),
+        _ => Err(Error::new(
+            ErrorKind::Storage,
+            format!("create bucket `{name}`: the server answered {status}"),
+        )
+        .with_source(body)),
+    }
+}

@@ -1,0 +1,203 @@
+//! The commit and its recovery.
+
+use std::{collections::HashMap, time::Duration};
+
+use deltalake_core::{
+    kernel::{
+        Action, Add, Transaction,
+        transaction::{CommitBuilder, TransactionError},
+    },
+    protocol::{DeltaOperation, SaveMode},
+};
+use serde::{Deserialize, Serialize};
+use service::Backoff;
+
+use super::{LakeTable, create::PARTITION_COLUMN, create::quiet};
+use crate::{Error, ErrorKind};
+
+/// One position that a commit moves, with where it must stand before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxnAdvance {
+    pub app_id: String,
+    /// None: no commit has named this id yet.
+    pub from: Option<i64>,
+    pub to: i64,
+}
+
+/// Uploaded files and the positions that become true with them.
+#[derive(Debug, Clone, Default)]
+pub struct PreparedCommit {
+    pub adds: Vec<Add>,
+    pub txns: Vec<TxnAdvance>,
+    /// Goes into `commitInfo`, for humans.
+    pub info: HashMap<String, serde_json::Value>,
+}
+
+/// How a commit ended, as the table itself says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// In; the table's version now.
+    Committed(u64),
+    /// Another writer moved a position: nothing of this commit may be written any more.
+    Fenced { app_id: String, found: Option<i64> },
+}
+
+/// Attempts to commit the same files while the table says that they are not in.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// Attempts to read the table after an error, before the caller starts over from durable state.
+const MAX_RELOADS: u32 = 8;
+
+/// Where all positions of a commit stand in the table.
+enum Standing {
+    /// All before it.
+    Before,
+    /// All after it: it is in.
+    After,
+    Elsewhere {
+        app_id: String,
+        found: Option<i64>,
+    },
+}
+
+impl LakeTable {
+    /// Commit, and find out what became of it whatever the library says.
+    ///
+    /// # Errors
+    /// `Storage`: the table could not be read back, or the store keeps refusing; whether the commit is in is unknown
+    /// until the table is opened again. `Encode`: the commit moves no position, so it could not be recovered.
+    pub async fn commit(&mut self, prepared: &PreparedCommit) -> Result<CommitOutcome, Error> {
+        if prepared.txns.iter().all(|txn| txn.from == Some(txn.to)) {
+            return Err(Error::new(
+                ErrorKind::Encode,
+                format!("commit to `{}`: it moves no position", self.relative),
+            ));
+        }
+        self.take_refreshed().await?;
+        match self.standing(prepared).await? {
+            Standing::Before => {}
+            Standing::After => return Ok(CommitOutcome::Committed(self.version())),
+            Standing::Elsewhere { app_id, found } => {
+                return Ok(CommitOutcome::Fenced { app_id, found });
+            }
+        }
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        loop {
+            let error = match self.try_commit(prepared).await {
+                Ok(()) => {
+                    for txn in &prepared.txns {
+                        self.txns.insert(txn.app_id.clone(), Some(txn.to));
+                    }
+                    self.refresh_after_commit();
+                    return Ok(CommitOutcome::Committed(self.version()));
+                }
+                Err(error) => error,
+            };
+            tracing::debug!(%error, table = self.relative, "commit answered an error: reading the table back");
+            match self.recover(prepared).await? {
+                Standing::After => return Ok(CommitOutcome::Committed(self.version())),
+                Standing::Elsewhere { app_id, found } => {
+                    return Ok(CommitOutcome::Fenced { app_id, found });
+                }
+                Standing::Before if backoff.attempt() + 1 >= MAX_ATTEMPTS => return Err(error),
+                Standing::Before => {
+                    let delay = backoff.next_delay();
+                    tracing::warn!(
+                        %error, table = self.relative, attempt = backoff.attempt(), ?delay,
+                        "commit is not in the table: committing the same files again"
+                    );
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    async fn try_commit(&mut self, prepared: &PreparedCommit) -> Result<(), Error> {
+        let actions = prepared.adds.iter().cloned().map(Action::Add).collect();
+        let transactions = prepared
+            .txns
+            .iter()
+            .map(|txn| Transaction::new(&txn.app_id, txn.to))
+            .collect();
+        let properties = quiet()
+            .with_metadata(prepared.info.clone())
+            .with_application_transactions(transactions);
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec![PARTITION_COLUMN.to_owned()]),
+            predicate: None,
+        };
+        let finalized = CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(Some(&self.state), self.log_store.clone(), operation)
+            .await
+            .map_err(|error| Error::delta(format!("commit to `{}`", self.relative), error))?;
+        self.state = finalized.snapshot;
+        Ok(())
+    }
+
+    /// Reload, however often it takes, and see where the positions stand.
+    async fn recover(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        loop {
+            let read = match self.reload().await {
+                Ok(()) => self.standing(prepared).await,
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(standing) => return Ok(standing),
+                Err(error) if backoff.attempt() + 1 >= MAX_RELOADS => return Err(error),
+                Err(error) => {
+                    let delay = backoff.next_delay();
+                    tracing::warn!(%error, table = self.relative, ?delay, "the table cannot be read back yet");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    async fn standing(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
+        let mut before = 0;
+        let mut after = 0;
+        let mut moving = 0;
+        for txn in &prepared.txns {
+            let found = self.txn(&txn.app_id).await?;
+            if found == txn.from && found == Some(txn.to) {
+                continue;
+            }
+            moving += 1;
+            if found == txn.from {
+                before += 1;
+            } else if found == Some(txn.to) {
+                after += 1;
+            } else {
+                let app_id = txn.app_id.clone();
+                return Ok(Standing::Elsewhere { app_id, found });
+            }
+        }
+        if before == moving {
+            Ok(Standing::Before)
+        } else if after == moving {
+            Ok(Standing::After)
+        } else {
+            // All positions of a commit move in one atomic put, so another writer is at work on some of them.
+            let app_id = prepared.txns.first().map(|txn| txn.app_id.clone());
+            Ok(Standing::Elsewhere {
+                app_id: app_id.unwrap_or_default(),
+                found: None,
+            })
+        }
+    }
+}
+
+/// Whether an error of the library says that the schema changed under us.
+pub(super) fn is_metadata_conflict(error: &deltalake_core::DeltaTableError) -> bool {
+    matches!(
+        error,
+        deltalake_core::DeltaTableError::Transaction {
+            source: TransactionError::CommitConflict(
+                deltalake_core::kernel::transaction::CommitConflictError::MetadataChanged
+            )
+        }
+    )
+}

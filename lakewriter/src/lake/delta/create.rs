@@ -1,0 +1,134 @@
+//! A new `changes` table and its properties.
+
+use debezium::{ReplicaIdentity, TableSchema};
+use deltalake_core::{
+    kernel::{StructField, StructType, transaction::CommitProperties},
+    operations::create::CreateBuilder,
+    protocol::SaveMode,
+};
+
+use super::LakeTable;
+use crate::{Error, lake::Lake};
+
+/// Keys of the table configuration that say which source table this is.
+pub mod property {
+    pub const DATABASE: &str = "tributary.database";
+    pub const SCHEMA: &str = "tributary.schema_name";
+    pub const TABLE: &str = "tributary.table";
+    /// JSON list of the key's columns, by their names in PostgreSQL.
+    pub const KEY: &str = "tributary.key";
+    /// `default`, `nothing`, `full` or `index`.
+    pub const REPLICA_IDENTITY: &str = "tributary.replica_identity";
+}
+
+/// The partition column: the UTC date of the row's commit.
+pub(crate) const PARTITION_COLUMN: &str = "_date";
+
+/// The configuration of a table, as key and value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableProperties(pub Vec<(String, String)>);
+
+impl TableProperties {
+    /// What readers need in order to show a source table: its names and its key.
+    pub fn of_source(table: &TableSchema) -> Self {
+        let key: Vec<&str> = table
+            .key_columns()
+            .map(|column| column.name.as_str())
+            .collect();
+        let replica_identity = match table.replica_identity {
+            ReplicaIdentity::Default => "default",
+            ReplicaIdentity::Nothing => "nothing",
+            ReplicaIdentity::Full => "full",
+            ReplicaIdentity::Index => "index",
+        };
+        Self(
+            [
+                (property::DATABASE, table.table.database.clone()),
+                (property::SCHEMA, table.table.schema.clone()),
+                (property::TABLE, table.table.table.clone()),
+                (property::KEY, serde_json::json!(key).to_string()),
+                (property::REPLICA_IDENTITY, replica_identity.to_owned()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value))
+            .to_vec(),
+        )
+    }
+}
+
+/// What the writer relies on. `delta.setTransactionRetentionDuration` must never be set: it would forget offsets.
+const WRITER_PROPERTIES: [(&str, &str); 5] = [
+    ("delta.appendOnly", "true"),
+    ("delta.enableExpiredLogCleanup", "false"),
+    ("delta.logRetentionDuration", "interval 2 days"),
+    ("delta.deletedFileRetentionDuration", "interval 1 day"),
+    // Checkpoints are written off the hot path, never by a commit's own hook.
+    ("delta.checkpointInterval", "1000000"),
+];
+
+impl LakeTable {
+    /// The table in this folder; made with `schema` if it is not there yet. A lost race or acknowledgement is no
+    /// matter: whoever made it, it is opened.
+    ///
+    /// # Errors
+    /// The store's, or `Table` if what lies there cannot be read as a table.
+    pub async fn open_or_create(
+        lake: &Lake,
+        relative: &str,
+        schema: &StructType,
+        properties: &TableProperties,
+    ) -> Result<Self, Error> {
+        if let Some(table) = Self::open(lake, relative).await? {
+            return Ok(table);
+        }
+        let created = create(lake, relative, schema, properties).await;
+        match Self::open(lake, relative).await? {
+            Some(table) => Ok(table),
+            None => Err(created.err().unwrap_or_else(|| {
+                Error::new(
+                    crate::ErrorKind::Storage,
+                    format!("create `{relative}`: the store does not show it"),
+                )
+            })),
+        }
+    }
+}
+
+async fn create(
+    lake: &Lake,
+    relative: &str,
+    schema: &StructType,
+    properties: &TableProperties,
+) -> Result<(), Error> {
+    let columns: Vec<StructField> = schema
+        .fields()
+        .map(|field| StructField::nullable(field.name(), field.data_type().clone()))
+        .collect();
+    let configuration = WRITER_PROPERTIES
+        .iter()
+        .map(|&(key, value)| (key.to_owned(), Some(value.to_owned())))
+        .chain(
+            properties
+                .0
+                .iter()
+                .map(|(key, value)| (key.clone(), Some(value.clone()))),
+        );
+    let builder = CreateBuilder::new()
+        .with_log_store(lake.log_store(relative)?)
+        .with_save_mode(SaveMode::ErrorIfExists)
+        .with_columns(columns)
+        .with_partition_columns([PARTITION_COLUMN])
+        .with_raise_if_key_not_exists(false)
+        .with_configuration(configuration)
+        .with_commit_properties(quiet());
+    builder
+        .await
+        .map(drop)
+        .map_err(|error| Error::delta(format!("create `{relative}`"), error))
+}
+
+/// Without the default hooks, which list the whole log on each commit and can fail a commit that is in.
+pub(super) fn quiet() -> CommitProperties {
+    CommitProperties::default()
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false))
+}

@@ -1,0 +1,19 @@
+//! One Delta table, as its only writer sees it.
+//!
+//! A commit moves rows and the positions they came from in one conditional PUT of a log entry. The library's answer to
+//! it is not the truth (an error can be a success whose acknowledgement was lost), the table is: after any error the
+//! `txn` versions are read back, and only they decide whether to go on, to commit the same files again or to give up.
+
+mod checkpoint;
+mod commit;
+mod create;
+mod evolve;
+mod staged;
+mod table;
+
+pub use commit::{CommitOutcome, PreparedCommit, TxnAdvance};
+pub use create::{TableProperties, property};
+pub(crate) use evolve::delta_schema;
+pub use staged::StagedFile;
+pub(crate) use staged::stage;
+pub use table::LakeTable;

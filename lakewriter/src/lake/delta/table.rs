@@ -1,0 +1,129 @@
+use std::collections::HashMap;
+
+use deltalake_core::{
+    DeltaTable, DeltaTableError, kernel::StructType, logstore::LogStoreRef,
+    table::state::DeltaTableState,
+};
+
+use super::checkpoint::Refresh;
+use crate::{Error, ErrorKind, lake::Lake};
+
+/// A Delta table with one writer: this value. Keep one per table and process.
+pub struct LakeTable {
+    pub(super) relative: String,
+    pub(super) log_store: LogStoreRef,
+    pub(super) state: DeltaTableState,
+    /// What `txn` said when it was last read or moved. Reading one costs a GET per commit since the last checkpoint.
+    pub(super) txns: HashMap<String, Option<i64>>,
+    pub(super) refresh: Refresh,
+}
+
+impl std::fmt::Debug for LakeTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LakeTable({}@{})", self.relative, self.version())
+    }
+}
+
+impl LakeTable {
+    /// The table in this folder below the lake's root; None if there is none.
+    ///
+    /// # Errors
+    /// The store's, or `Table` if what lies there cannot be read as a table.
+    pub async fn open(lake: &Lake, relative: &str) -> Result<Option<Self>, Error> {
+        let log_store = lake.log_store(relative)?;
+        let state = match load(&log_store).await {
+            Ok(state) => state,
+            Err(DeltaTableError::NotATable(_)) => return Ok(None),
+            // A log that the library cannot find is reported in several ways; the listing decides.
+            Err(_) if !lake.is_delta_table(relative).await? => return Ok(None),
+            Err(error) => return Err(Error::delta(format!("open `{relative}`"), error)),
+        };
+        Ok(Some(Self {
+            relative: relative.to_owned(),
+            log_store,
+            state,
+            txns: HashMap::new(),
+            refresh: Refresh::default(),
+        }))
+    }
+
+    /// The folder below the lake's root.
+    pub fn relative(&self) -> &str {
+        &self.relative
+    }
+
+    pub fn version(&self) -> u64 {
+        self.state.version()
+    }
+
+    /// The table's columns, its partition column among them.
+    pub fn schema(&self) -> std::sync::Arc<StructType> {
+        self.state.schema()
+    }
+
+    /// A value of the table's configuration.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.state
+            .metadata()
+            .configuration()
+            .get(key)
+            .map(String::as_str)
+    }
+
+    /// The version last committed under this application id, None before the first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn txn(&mut self, app_id: &str) -> Result<Option<i64>, Error> {
+        if let Some(&known) = self.txns.get(app_id) {
+            return Ok(known);
+        }
+        let version = self
+            .state
+            .transaction_version(&self.log_store, app_id)
+            .await
+            .map_err(|error| {
+                Error::delta(format!("read txn `{app_id}` of `{}`", self.relative), error)
+            })?;
+        self.txns.insert(app_id.to_owned(), version);
+        Ok(version)
+    }
+
+    /// Read the table again from its last checkpoint, forgetting everything cached.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn reload(&mut self) -> Result<(), Error> {
+        self.state = load(&self.log_store)
+            .await
+            .map_err(|error| Error::delta(format!("reload `{}`", self.relative), error))?;
+        self.txns.clear();
+        self.refresh = Refresh::default();
+        Ok(())
+    }
+
+    /// The table as a library handle at its newest version.
+    pub(super) async fn handle(&self) -> Result<DeltaTable, Error> {
+        open_handle(&self.log_store)
+            .await
+            .map_err(|error| Error::delta(format!("reopen `{}`", self.relative), error))
+    }
+
+    /// Something that this program did not write, and does not dare to change.
+    pub(super) fn unexpected(&self, what: impl std::fmt::Display) -> Error {
+        Error::new(
+            ErrorKind::Table,
+            format!("write to `{}`: {what}", self.relative),
+        )
+    }
+}
+
+pub(super) async fn open_handle(log_store: &LogStoreRef) -> Result<DeltaTable, DeltaTableError> {
+    let mut table = DeltaTable::new(log_store.clone());
+    table.load().await?;
+    Ok(table)
+}
+
+pub(super) async fn load(log_store: &LogStoreRef) -> Result<DeltaTableState, DeltaTableError> {
+    DeltaTableState::try_new(log_store, None).await
+}

@@ -1,0 +1,168 @@
+//! Where tables lie below the lake's root: `<namespace>/<schema>.<table>/changes`.
+//!
+//! PostgreSQL names may hold any character; folders hold `[A-Za-z0-9_-]` as they are and every other byte as `_xHH_`.
+//! The table's own configuration (`tributary.*`) tells its true names, so a folder never has to be read back.
+
+use std::fmt;
+
+use debezium::TableId;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+
+use super::Lake;
+use crate::Error;
+
+/// The folder of a table's append-only log of changes.
+pub const CHANGES: &str = "changes";
+
+/// The table of records that could not become rows, directly below the root.
+pub const DEAD_LETTERS: &str = "_dead_letters";
+
+/// Names longer than this (a PostgreSQL name has up to 63 bytes) are cut and end in a hash: file systems allow 255.
+const MAX_ENCODED_NAME: usize = 120;
+
+/// A source table's place in the lake.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LakeTableName {
+    /// The topic prefix or the database.
+    pub namespace: String,
+    pub schema: String,
+    pub table: String,
+}
+
+impl LakeTableName {
+    pub fn new(namespace: impl Into<String>, table: &TableId) -> Self {
+        Self {
+            namespace: namespace.into(),
+            schema: table.schema.clone(),
+            table: table.table.clone(),
+        }
+    }
+
+    /// The folder of the `changes` table, relative to the lake's root.
+    pub fn changes_path(&self) -> String {
+        format!(
+            "{}/{}.{}/{CHANGES}",
+            encode(&self.namespace),
+            encode(&self.schema),
+            encode(&self.table)
+        )
+    }
+}
+
+impl fmt::Display for LakeTableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}.{}", self.namespace, self.schema, self.table)
+    }
+}
+
+/// One name as a folder. Different names give different folders.
+pub(super) fn encode(name: &str) -> String {
+    let mut folder = String::with_capacity(name.len());
+    let bytes = name.as_bytes();
+    for (i, &byte) in bytes.iter().enumerate() {
+        // A name that starts with `_` would be hidden from readers, and one with `_x` would look encoded.
+        let plain = byte.is_ascii_alphanumeric()
+            || byte == b'-'
+            || (byte == b'_' && i > 0 && bytes.get(i + 1) != Some(&b'x'));
+        if plain {
+            folder.push(char::from(byte));
+        } else {
+            folder.push_str(&format!("_x{byte:02X}_"));
+        }
+    }
+    if folder.len() > MAX_ENCODED_NAME {
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        folder.truncate(MAX_ENCODED_NAME - 18);
+        folder.push_str(&format!("_h{hash:016x}"));
+    }
+    folder
+}
+
+impl Lake {
+    /// The folders, relative to the root, that hold a `changes` table.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list_changes(&self) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        for namespace in self.folders("").await? {
+            for table in self.folders(&namespace).await? {
+                let changes = format!("{table}/{CHANGES}");
+                if self.is_delta_table(&changes).await? {
+                    found.push(changes);
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Whether a Delta log lies in this folder.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_delta_table(&self, relative: &str) -> Result<bool, Error> {
+        let log = self.path(&format!("{relative}/_delta_log"));
+        let first = self.store().list(Some(&log)).try_next().await;
+        first
+            .map(|object| object.is_some())
+            .map_err(|error| Error::storage(format!("look for a table in `{log}`"), error))
+    }
+
+    /// The folders directly below one, relative to the root, without those of our own that begin with `_`.
+    async fn folders(&self, relative: &str) -> Result<Vec<String>, Error> {
+        let parent = self.path(relative);
+        let listed = self
+            .store()
+            .list_with_delimiter(Some(&parent))
+            .await
+            .map_err(|error| Error::storage(format!("list `{parent}`"), error))?;
+        Ok(listed
+            .common_prefixes
+            .iter()
+            .filter_map(|folder| folder.filename())
+            .filter(|name| {
+                !name.starts_with('.') && (!name.starts_with('_') || name.starts_with("_x"))
+            })
+            .map(|name| {
+                if relative.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{relative}/{name}")
+                }
+            })
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_folders() {
+        for (name, folder) in [
+            ("tweets", "tweets"),
+            ("Order-Lines_2", "Order-Lines_2"),
+            ("a.b", "a_x2E_b"),
+            ("a_x2E_b", "a_x5F_x2E_b"),
+            ("_hidden", "_x5F_hidden"),
+            ("with space", "with_x20_space"),
+            ("..", "_x2E__x2E_"),
+            ("表", "_xE8__xA1__xA8_"),
+        ] {
+            assert_eq!(encode(name), folder);
+        }
+    }
+
+    #[test]
+    fn long_names_stay_apart_and_short() {
+        let one = encode(&format!("{}1", "é".repeat(31)));
+        let two = encode(&format!("{}2", "é".repeat(31)));
+        assert!(one.len() <= MAX_ENCODED_NAME, "{}", one.len());
+        assert_ne!(one, two);
+    }
+}

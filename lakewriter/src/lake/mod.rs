@@ -1,0 +1,13 @@
+//! The lake: one root on an object store, Delta tables below it. Only this module writes to the store.
+
+pub mod delta;
+mod layout;
+mod position;
+mod probe;
+mod store;
+mod tables;
+
+pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
+pub(crate) use position::{PositionLog, PreparedTable};
+pub use store::Lake;
+pub(crate) use tables::LakeTables;

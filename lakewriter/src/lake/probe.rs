@@ -1,0 +1,37 @@
+//! Exactly-once stands on one promise of the store: a PUT with `If-None-Match: *` onto an existing key is refused.
+//! Some servers ignore the header, so the promise is tested each time a writer starts.
+
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use uuid::Uuid;
+
+use super::Lake;
+use crate::{Error, ErrorKind};
+
+/// PUT one fresh key twice; the second must be refused.
+pub(super) async fn conditional_put(lake: &Lake) -> Result<(), Error> {
+    let key = lake.path(&format!("_probe/{}", Uuid::new_v4().simple()));
+    let attempted = || format!("test conditional PUT on `{key}`");
+    let create = PutOptions::from(PutMode::Create);
+    lake.store()
+        .put_opts(&key, "first".into(), create.clone())
+        .await
+        .map_err(|error| Error::storage(attempted(), error))?;
+    let second = lake.store().put_opts(&key, "second".into(), create).await;
+    // The probe's key is nobody's data: failing to remove it is no reason not to start.
+    if let Err(error) = lake.store().delete(&key).await {
+        tracing::debug!(%error, %key, "the probe's key stays behind");
+    }
+    match second {
+        Err(
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
+        ) => Ok(()),
+        Ok(_) => Err(Error::new(
+            ErrorKind::UnsafeStore,
+            format!(
+                "{}: the store overwrote an object that `If-None-Match: *` protects",
+                attempted()
+            ),
+        )),
+        Err(error) => Err(Error::storage(attempted(), error)),
+    }
+}

@@ -1,0 +1,244 @@
+//! A lake's URL -> the object store it names.
+
+use std::{path::Path as FilePath, sync::Arc, time::Duration};
+
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use object_store::{
+    ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    local::LocalFileSystem,
+    path::Path,
+    prefix::PrefixStore,
+};
+use url::Url;
+
+use crate::{Error, ErrorKind, LakeConfig};
+
+/// How long one request may be retried below us. The commit protocol above retries by what it reads back from the
+/// table, so this stays short of a human's patience.
+const REQUEST_RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The root of a lake on an object store that is known to refuse overwriting (`If-None-Match: *`).
+#[derive(Debug, Clone)]
+pub struct Lake {
+    store: Arc<dyn ObjectStore>,
+    /// The store's own root, without the lake's folder.
+    origin: Url,
+    root: Path,
+}
+
+impl Lake {
+    /// Open the lake and prove that its store keeps two writers apart. Local folders are made.
+    ///
+    /// # Errors
+    /// `Configuration` for a URL that names no store, `UnsafeStore` if the store overwrites where it must not,
+    /// `Permission` and `Storage` as the store answers.
+    pub async fn open(config: &LakeConfig) -> Result<Self, Error> {
+        let lake = Self::connect(config)?;
+        super::probe::conditional_put(&lake).await?;
+        Ok(lake)
+    }
+
+    /// The same without a request: for readers, which need no proof.
+    ///
+    /// # Errors
+    /// `Configuration` for a URL that names no store.
+    pub fn connect(config: &LakeConfig) -> Result<Self, Error> {
+        let (store, origin, root) = match Url::parse(&config.url) {
+            Ok(url) if url.scheme() == "s3" || url.scheme() == "s3a" => s3(config, &url)?,
+            Ok(url) if url.scheme() == "file" => {
+                let folder = url.to_file_path().map_err(|()| unusable(config))?;
+                local(config, &folder)?
+            }
+            Ok(url) => any(config, &url)?,
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                local(config, FilePath::new(&config.url))?
+            }
+            Err(error) => return Err(unusable(config).with_source(error)),
+        };
+        Ok(Self {
+            store,
+            origin,
+            root,
+        })
+    }
+
+    /// A lake on a store that the caller made: `origin` is the URL of the store's root.
+    pub fn on_store(store: Arc<dyn ObjectStore>, origin: Url, root: Path) -> Self {
+        Self {
+            store,
+            origin,
+            root,
+        }
+    }
+
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The lake's folder within its store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The URL of the store's root: where a reader registers [`Self::store`].
+    pub fn origin(&self) -> &Url {
+        &self.origin
+    }
+
+    /// A path within the store, from one relative to the lake's root.
+    pub(crate) fn path(&self, relative: &str) -> Path {
+        relative
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.root.clone(), |path, part| path.join(part))
+    }
+
+    /// The URL of a table by its folder below the root, with a slash at the end.
+    ///
+    /// # Errors
+    /// `Configuration`: the folder cannot stand in a URL.
+    pub fn table_url(&self, relative: &str) -> Result<Url, Error> {
+        let mut url = self.origin.clone();
+        url.set_path(&format!("/{}/", self.path(relative)));
+        Ok(url)
+    }
+
+    /// The Delta log of the table in this folder. The commit is a conditional PUT of the store itself.
+    ///
+    /// # Errors
+    /// As [`Self::table_url`].
+    pub fn log_store(&self, relative: &str) -> Result<LogStoreRef, Error> {
+        let prefixed = PrefixStore::new(Arc::clone(&self.store), self.path(relative));
+        Ok(default_logstore(
+            Arc::new(prefixed),
+            Arc::clone(&self.store),
+            &self.table_url(relative)?,
+            &StorageConfig::default(),
+        ))
+    }
+}
+
+type Opened = (Arc<dyn ObjectStore>, Url, Path);
+
+fn unusable(config: &LakeConfig) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!("open the lake at `{}`", config.url),
+    )
+    .with_hint("name it as `s3://bucket/prefix`, `file:///folder` or a local folder")
+}
+
+fn origin(config: &LakeConfig, text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|error| unusable(config).with_source(error))
+}
+
+fn local(config: &LakeConfig, folder: &FilePath) -> Result<Opened, Error> {
+    let folder = std::fs::create_dir_all(folder)
+        .and_then(|()| folder.canonicalize())
+        .map_err(|error| unusable(config).with_source(error))?;
+    let root =
+        Path::from_absolute_path(&folder).map_err(|error| unusable(config).with_source(error))?;
+    Ok((
+        Arc::new(LocalFileSystem::new()),
+        origin(config, "file:///")?,
+        root,
+    ))
+}
+
+fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
+    let bucket = url
+        .host_str()
+        .ok_or_else(|| unusable(config).with_hint("name the bucket: `s3://bucket/prefix`"))?;
+    // Payload signatures cost three times the CPU of the upload; the transport and the ETag protect the bytes.
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_region(config.region.as_deref().unwrap_or("us-east-1"))
+        .with_virtual_hosted_style_request(config.virtual_hosted_style)
+        .with_unsigned_payload(true)
+        .with_retry(RetryConfig {
+            retry_timeout: REQUEST_RETRY_TIMEOUT,
+            ..RetryConfig::default()
+        })
+        .with_client_options(ClientOptions::new().with_allow_http(config.allow_http));
+    if let Some(endpoint) = &config.endpoint {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+    }
+    if let (Some(access_key), Some(secret_key)) = (&config.access_key, &config.secret_key) {
+        builder = builder
+            .with_access_key_id(access_key)
+            .with_secret_access_key(secret_key.reveal());
+    }
+    for (name, value) in &config.options {
+        let parsed = name.to_ascii_lowercase().parse();
+        let key: AmazonS3ConfigKey = parsed.map_err(|error: object_store::Error| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("lake option `{name}`: object_store knows no such S3 setting"),
+            )
+            .with_source(error)
+        })?;
+        builder = builder.with_config(key, value);
+    }
+    let store = builder
+        .build()
+        .map_err(|error| unusable(config).with_source(error))?;
+    let root =
+        Path::from_url_path(url.path()).map_err(|error| unusable(config).with_source(error))?;
+    Ok((
+        Arc::new(store),
+        origin(config, &format!("s3://{bucket}/"))?,
+        root,
+    ))
+}
+
+fn any(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
+    ObjectStoreScheme::parse(url).map_err(|error| unusable(config).with_source(error))?;
+    let (store, root) = object_store::parse_url_opts(url, &config.options)
+        .map_err(|error| unusable(config).with_source(error))?;
+    let mut origin = url.clone();
+    origin.set_path("/");
+    Ok((Arc::from(store), origin, root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_stores() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("my lake");
+        let lake = Lake::connect(&LakeConfig::new(path.display().to_string())).expect("a folder");
+        assert!(path.is_dir());
+        let url = lake.table_url("app/public.t/changes").expect("a url");
+        assert_eq!(
+            url.to_file_path().ok(),
+            Some(
+                path.canonicalize()
+                    .expect("made")
+                    .join("app/public.t/changes")
+            )
+        );
+
+        let mut config = LakeConfig::new("s3://bucket/some/prefix");
+        config.endpoint = Some("http://127.0.0.1:9000/".to_owned());
+        config.allow_http = true;
+        let lake = Lake::connect(&config).expect("s3");
+        assert_eq!(lake.root().as_ref(), "some/prefix");
+        assert_eq!(
+            lake.table_url("a/b.c/changes").expect("a url").as_str(),
+            "s3://bucket/some/prefix/a/b.c/changes/"
+        );
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let error = Lake::connect(&LakeConfig::new("nonsense://x")).expect_err("no such store");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let mut config = LakeConfig::new("s3://bucket");
+        config.options.insert("colour".to_owned(), "red".to_owned());
+        let error = Lake::connect(&config).expect_err("no such option");
+        assert!(error.to_string().contains("colour"), "{error}");
+    }
+}

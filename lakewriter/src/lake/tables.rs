@@ -1,0 +1,87 @@
+//! The tables that this process writes, each opened once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::record_batch::RecordBatch;
+use debezium::TableSchema;
+use tokio::sync::Mutex;
+
+use super::{
+    Lake, LakeTableName,
+    delta::{LakeTable, StagedFile, TableProperties, delta_schema, stage},
+};
+use crate::Error;
+
+/// All open tables of a lake; one writer and one mutex per table.
+#[derive(Debug)]
+pub(crate) struct LakeTables {
+    lake: Lake,
+    open: Mutex<HashMap<String, Arc<Mutex<LakeTable>>>>,
+}
+
+impl LakeTables {
+    pub(crate) fn new(lake: Lake) -> Self {
+        Self {
+            lake,
+            open: Mutex::new(HashMap::new()),
+        }
+    }
+
+    pub(crate) const fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    /// The table in this folder, if there is one.
+    pub(crate) async fn get(&self, relative: &str) -> Result<Option<Arc<Mutex<LakeTable>>>, Error> {
+        let mut open = self.open.lock().await;
+        if let Some(table) = open.get(relative) {
+            return Ok(Some(Arc::clone(table)));
+        }
+        let Some(table) = LakeTable::open(&self.lake, relative).await? else {
+            return Ok(None);
+        };
+        let table = Arc::new(Mutex::new(table));
+        open.insert(relative.to_owned(), Arc::clone(&table));
+        Ok(Some(table))
+    }
+
+    /// The `changes` table of a source table, made if it is not there.
+    pub(crate) async fn get_or_create(
+        &self,
+        relative: &str,
+        schema: &arrow::datatypes::SchemaRef,
+        properties: &TableProperties,
+    ) -> Result<Arc<Mutex<LakeTable>>, Error> {
+        if let Some(table) = self.get(relative).await? {
+            return Ok(table);
+        }
+        let mut open = self.open.lock().await;
+        let schema = delta_schema(schema)?;
+        let table = LakeTable::open_or_create(&self.lake, relative, &schema, properties).await?;
+        let table = Arc::new(Mutex::new(table));
+        open.insert(relative.to_owned(), Arc::clone(&table));
+        Ok(table)
+    }
+
+    /// Rows of one version of a source table -> files of its `changes` table, which is made or widened first.
+    pub(crate) async fn stage_changes(
+        &self,
+        name: &LakeTableName,
+        version: &TableSchema,
+        rows: RecordBatch,
+        file: &str,
+    ) -> Result<Vec<StagedFile>, Error> {
+        let relative = name.changes_path();
+        let properties = TableProperties::of_source(version);
+        let table = self
+            .get_or_create(&relative, &rows.schema(), &properties)
+            .await?;
+        let renamed = {
+            let mut table = table.lock().await;
+            let evolution = table.evolve(&rows.schema()).await?;
+            table.keep_properties(&properties).await?;
+            evolution.rename(&rows)?
+        };
+        stage(&self.lake, &relative, renamed, file).await
+    }
+}
