@@ -1,0 +1,71 @@
+use crate::parse::ParseError;
+
+/// Why a run ended early. What was committed before stays.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("read the connection string of the generator")]
+    ConnectionString(#[source] tokio_postgres::Error),
+    #[error("connect the generator to PostgreSQL")]
+    Connect(#[source] tokio_postgres::Error),
+    #[error("read what the tables `users` and `tweets` hold")]
+    Read(#[source] tokio_postgres::Error),
+    #[error("write a transaction of tweets and users")]
+    Write(#[source] tokio_postgres::Error),
+    /// A row with an id of ours is there, but not the transaction that would have written it.
+    #[error("write a transaction of tweets and users: somebody else wrote one of its ids")]
+    Collision(#[source] tokio_postgres::Error),
+    #[error("create the tables `users` and `tweets`")]
+    CreateTables(#[source] tokio_postgres::Error),
+    /// The mix has no inserts, and no tweets are left.
+    #[error("update or delete tweets: the table `tweets` has none left")]
+    NothingToChange,
+    #[error("start the schedule `{expression}`")]
+    Schedule {
+        expression: String,
+        #[source]
+        source: tokio_cron_scheduler::JobSchedulerError,
+    },
+    #[error("check the settings of the generator")]
+    Settings(#[source] ParseError),
+    /// Making rows panicked; that is a defect of the generator.
+    #[error("make rows")]
+    Rows(#[source] tokio::task::JoinError),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        use tokio_postgres::error::SqlState;
+        match self {
+            Self::ConnectionString(_) => Some(
+                "give keywords (`host=/run/postgresql user=generator dbname=postgres`) or a URL (`postgres://...`)",
+            ),
+            Self::Connect(error) => match error.code() {
+                Some(&SqlState::INVALID_PASSWORD) => {
+                    Some("give the password that db/02-roles.sql set for the role")
+                }
+                Some(&SqlState::INVALID_CATALOG_NAME) => {
+                    Some("create the database, or name another in the connection string")
+                }
+                _ => Some("see that the server runs and that host and port are right"),
+            },
+            Self::Read(error) | Self::Write(error) => match error.code() {
+                Some(&SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN) => {
+                    Some("create the tables with db/01-schema.sql")
+                }
+                Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                    Some("grant the role what db/02-roles.sql grants")
+                }
+                _ => None,
+            },
+            Self::Collision(_) => {
+                Some("run one generator with the same seed at a time, or give another seed")
+            }
+            Self::NothingToChange => {
+                Some("add inserts to the mix, for example insert=80,update=15,delete=5")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The PostgreSQL end: connecting, reading what is there, writing transactions.
+
+mod found;
+mod writer;
+
+use std::time::Duration;
+
+use tokio_postgres::{Client, Config, NoTls, Statement, error::SqlState};
+
+pub use found::{find, older_tweets};
+pub use writer::{Outcome, Writer};
+
+use crate::{batch::TWEET_COLUMNS, error::Error};
+
+const SCHEMA: &str = include_str!("../../../db/01-schema.sql");
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Creates the tables `users` and `tweets` where they are missing, as `db/01-schema.sql` defines them.
+///
+/// # Errors
+/// The connection string cannot be read, no connection is had, or the role may not create tables.
+pub async fn create_tables(dsn: &str) -> Result<(), Error> {
+    let client = connect(&configuration(dsn)?)
+        .await
+        .map_err(Error::Connect)?;
+    // `if not exists` still reports a race between two that create the same table, so they take turns.
+    client
+        .batch_execute(&format!(
+            "begin; select pg_advisory_xact_lock(7233174017); {SCHEMA}; commit"
+        ))
+        .await
+        .map_err(Error::CreateTables)
+}
+
+fn configuration(dsn: &str) -> Result<Config, Error> {
+    let mut config: Config = dsn.parse().map_err(Error::ConnectionString)?;
+    if config.get_application_name().is_none() {
+        config.application_name("tributary-generator");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    Ok(config)
+}
+
+async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(async move {
+        // Its error also ends every request of the client, which handles it.
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the connection ended");
+        }
+    });
+    client
+        .batch_execute("set standard_conforming_strings = on; set synchronous_commit = on; set client_min_messages = warning")
+        .await?;
+    Ok(client)
+}
+
+/// A connection that can write.
+struct Session {
+    client: Client,
+    copy: Statement,
+}
+
+impl Session {
+    async fn open(config: &Config) -> Result<Self, tokio_postgres::Error> {
+        let client = connect(config).await?;
+        let copy = client
+            .prepare(&format!("copy tweets ({TWEET_COLUMNS}) from stdin"))
+            .await?;
+        Ok(Self { client, copy })
+    }
+}
+
+/// Whether the same thing may work later: the connection broke or the server is short of something.
+fn is_passing(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else {
+        // Not an answer of the server: the socket failed. What cannot be read or sent is our own mistake, but it cannot
+        // be told from a broken stream; a server that answers would show it at the next attempt.
+        return true;
+    };
+    // Classes of appendix A of the manual: connection exception, transaction rollback, insufficient resources,
+    // operator intervention, system error.
+    matches!(code.code().get(..2), Some("08" | "40" | "53" | "57" | "58"))
+        || *code == SqlState::LOCK_NOT_AVAILABLE
+}
