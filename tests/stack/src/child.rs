@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -41,7 +42,6 @@ impl Child {
             .try_clone()
             .with_context(|| format!("share the log file `{}`", log.display()))?;
         command.stdin(Stdio::null()).stdout(file).stderr(second);
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let program = command.get_program().to_owned();
         let process = spawn_on_lasting_thread(command, lifetime)
             .with_context(|| format!("start {name}, program `{}`", program.display()))?;
@@ -165,8 +165,12 @@ fn spawn_on_lasting_thread(
     lifetime: Lifetime,
 ) -> Result<std::process::Child> {
     static SPAWNER: OnceLock<Sender<Job>> = OnceLock::new();
-    if lifetime == Lifetime::Owned {
-        die_with_parent(&mut command);
+    match lifetime {
+        Lifetime::Owned => {
+            command.process_group(0);
+            die_with_parent(&mut command);
+        }
+        Lifetime::Detached => leave_session(&mut command),
     }
     let spawner = SPAWNER.get_or_init(|| {
         let (jobs, queue) = channel::<Job>();
@@ -187,12 +191,19 @@ fn spawn_on_lasting_thread(
     Ok(process?)
 }
 
+/// A session of its own: no signal of a terminal reaches it.
+fn leave_session(command: &mut Command) {
+    let leave = || rustix::process::setsid().map(drop).map_err(Into::into);
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(leave) };
+}
+
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {
     let set =
         || rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into);
     // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
-    unsafe { std::os::unix::process::CommandExt::pre_exec(command, set) };
+    unsafe { command.pre_exec(set) };
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -13,9 +13,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::util::Timeout;
 use tempfile::TempDir;
 
-use crate::child::Child;
+use crate::child::{Child, Lifetime};
 use crate::{free_port, port, until};
 
+pub use broker::{Broker, answers};
 pub use records::{Header, Record};
 
 /// The Java machine needs a few seconds, many more while both cores compile.
@@ -45,9 +46,9 @@ impl Default for KafkaOptions {
 pub struct Kafka {
     process: Mutex<Child>,
     port: u16,
-    cluster_id: String,
-    options: KafkaOptions,
-    folder: TempDir,
+    broker: Broker,
+    // removed after the broker is gone
+    _folder: TempDir,
 }
 
 impl Kafka {
@@ -62,16 +63,26 @@ impl Kafka {
             .prefix("tributary-kafka-")
             .tempdir()
             .context("make a folder")?;
+        let broker = Broker {
+            home: folder.path().to_owned(),
+            data: folder.path().join("data"),
+            cluster_id: broker::new_cluster_id(),
+            heap: vec!["-Xms128m".to_owned(), format!("-Xmx{}m", options.heap_mib)],
+        };
         let port = free_port()?;
-        broker::write_config(folder.path(), port, free_port()?, &options.properties)?;
-        let cluster_id = broker::format(folder.path()).await?;
-        let process = Mutex::new(broker::launch(folder.path(), options.heap_mib).await?);
+        let ours = broker::single_node(port, free_port()?);
+        broker.write_config(
+            ours.iter()
+                .chain(&options.properties)
+                .map(|(name, value)| (&**name, &**value)),
+        )?;
+        broker.format().await?;
+        let process = Mutex::new(broker.launch(Lifetime::Owned).await?);
         let kafka = Self {
             process,
             port,
-            cluster_id,
-            options,
-            folder,
+            broker,
+            _folder: folder,
         };
         kafka.ready().await?;
         Ok(kafka)
@@ -89,7 +100,7 @@ impl Kafka {
 
     /// The broker's log file.
     pub fn log(&self) -> PathBuf {
-        broker::log_file(self.folder.path())
+        self.broker.log()
     }
 
     /// Pid of the Java machine, the last one where it has ended.
@@ -186,7 +197,7 @@ impl Kafka {
         if self.child().status()?.is_none() {
             self.stop().await?;
         }
-        let child = broker::launch(self.folder.path(), self.options.heap_mib).await?;
+        let child = self.broker.launch(Lifetime::Owned).await?;
         *self.child() = child;
         self.ready().await
     }
@@ -201,17 +212,10 @@ impl Kafka {
             if !port::listens(self.pid(), self.port) {
                 return Ok(None);
             }
-            let expected = self.cluster_id.clone();
-            let brokers = self
-                .with_consumer(move |consumer| {
-                    let metadata = consumer.fetch_metadata(None, Duration::from_secs(2))?;
-                    match consumer.client().fetch_cluster_id(Duration::from_secs(2)) {
-                        Some(id) if id == expected => Ok(metadata.brokers().len()),
-                        other => bail!("cluster {other:?} answers instead of {expected}"),
-                    }
-                })
-                .await?;
-            Ok((brokers > 0).then_some(Ok(())))
+            let (bootstrap, cluster_id) = (self.bootstrap(), self.broker.cluster_id.clone());
+            let answers =
+                tokio::task::spawn_blocking(move || answers(&bootstrap, &cluster_id)).await??;
+            Ok(answers.then_some(Ok(())))
         });
         ready.await?
     }

@@ -22,4 +22,4 @@ pub use minio::{Minio, MinioOptions};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Process, tributary};
-pub use program::{compose, readers};
+pub use program::{docker_compose, readers};

@@ -1,16 +1,18 @@
+mod cluster;
+
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::child::{Child, Lifetime};
-use crate::user::Account;
-use crate::{free_port, port, program, until, user};
+use crate::{free_port, port, until, user};
+
+pub use cluster::Cluster;
 
 const USER: &str = "postgres";
 const PASSWORD: &str = "postgres";
@@ -34,10 +36,10 @@ pub struct PostgresOptions {
 #[derive(Debug)]
 pub struct Postgres {
     process: Mutex<Child>,
-    port: u16,
+    cluster: Cluster,
     options: PostgresOptions,
-    account: Option<Account>,
-    folder: TempDir,
+    // removed after the server is gone
+    _folder: TempDir,
 }
 
 impl Postgres {
@@ -48,23 +50,25 @@ impl Postgres {
 
     /// Starts a server. As root it runs as user `postgres` or `nobody`, because PostgreSQL refuses root.
     pub async fn start_with(options: PostgresOptions) -> Result<Self> {
-        let account = user::unprivileged()?;
         let folder = tempfile::Builder::new()
             .prefix("tributary-postgres-")
             .tempdir()
             .context("make a folder")?;
-        if let Some(account) = account {
-            account.own(folder.path())?;
-        }
-        initdb(folder.path(), account).await?;
-        let port = free_port()?;
-        let process = Mutex::new(launch(folder.path(), port, &options, account).await?);
+        let cluster = Cluster {
+            data: folder.path().join("data"),
+            home: folder.path().to_owned(),
+            port: free_port()?,
+            user: USER.to_owned(),
+            password: PASSWORD.to_owned(),
+            account: user::unprivileged()?,
+        };
+        cluster.initdb().await?;
+        let process = Mutex::new(launch(&cluster, &options).await?);
         let postgres = Self {
             process,
-            port,
+            cluster,
             options,
-            account,
-            folder,
+            _folder: folder,
         };
         postgres.ready().await?;
         Ok(postgres)
@@ -72,12 +76,12 @@ impl Postgres {
 
     /// TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.cluster.port
     }
 
     /// The folder of the Unix socket.
     pub fn socket_dir(&self) -> &Path {
-        self.folder.path()
+        &self.cluster.home
     }
 
     /// The superuser's name.
@@ -94,13 +98,13 @@ impl Postgres {
     pub fn dsn(&self, database: &str) -> String {
         format!(
             "postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}",
-            self.port
+            self.cluster.port
         )
     }
 
     /// The server's log file.
     pub fn log(&self) -> PathBuf {
-        log_file(self.folder.path())
+        self.cluster.log()
     }
 
     /// Pid of the postmaster, the last one where it has ended.
@@ -110,19 +114,7 @@ impl Postgres {
 
     /// A connection to `database` over the Unix socket. Ends when the client is dropped.
     pub async fn connect(&self, database: &str) -> Result<tokio_postgres::Client> {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(self.folder.path())
-            .port(self.port)
-            .user(USER)
-            .dbname(database);
-        let (client, connection) = config
-            .connect(NoTls)
-            .await
-            .with_context(|| format!("connect to database `{database}`"))?;
-        // an error of the connection reaches whoever uses the client
-        tokio::spawn(connection);
-        Ok(client)
+        self.cluster.connect(database).await
     }
 
     /// Makes a database.
@@ -181,7 +173,7 @@ impl Postgres {
         }
         // after a kill the old backends may still hold the shared memory for a moment: starting is tried again
         until("PostgreSQL to start again", START, async || {
-            let child = launch(self.folder.path(), self.port, &self.options, self.account).await?;
+            let child = launch(&self.cluster, &self.options).await?;
             *self.child() = child;
             self.ready().await.map(Some)
         })
@@ -196,8 +188,8 @@ impl Postgres {
                 return Ok(Some(Err(error)));
             }
             self.query("postgres", "select 1").await?;
-            if !port::listens(self.pid(), self.port) {
-                bail!("port {} is held by another process", self.port);
+            if !port::listens(self.pid(), self.cluster.port) {
+                bail!("port {} is held by another process", self.cluster.port);
             }
             Ok(Some(Ok(())))
         });
@@ -216,60 +208,9 @@ impl Drop for Postgres {
     }
 }
 
-fn log_file(folder: &Path) -> PathBuf {
-    folder.join("postgres.log")
-}
-
-async fn initdb(folder: &Path, account: Option<Account>) -> Result<()> {
-    let programs = program::postgres().await?;
-    let password_file = folder.join("password");
-    std::fs::write(&password_file, PASSWORD).context("write the password file for initdb")?;
-    let mut command = Command::new(programs.join("initdb"));
-    command
-        .arg("--pgdata")
-        .arg(folder.join("data"))
-        .args([
-            "--username",
-            USER,
-            "--auth-local=trust",
-            "--auth-host=scram-sha-256",
-            "--encoding=UTF8",
-        ])
-        .args(["--locale=C", "--no-sync", "--pwfile"])
-        .arg(&password_file)
-        .current_dir(folder);
-    if let Some(account) = account {
-        account.own(&password_file)?;
-        account.apply(&mut command);
-    }
-    let output = tokio::process::Command::from(command)
-        .output()
-        .await
-        .with_context(|| format!("run initdb of `{}`", programs.display()))?;
-    if !output.status.success() {
-        let text = [output.stdout, output.stderr].concat();
-        return Err(anyhow!(
-            "initdb ended with {}:\n{}",
-            output.status,
-            String::from_utf8_lossy(&text)
-        ));
-    }
-    Ok(())
-}
-
-async fn launch(
-    folder: &Path,
-    port: u16,
-    options: &PostgresOptions,
-    account: Option<Account>,
-) -> Result<Child> {
-    let port = port.to_string();
-    let socket_dir = folder.to_string_lossy();
+async fn launch(cluster: &Cluster, options: &PostgresOptions) -> Result<Child> {
     let durable = if options.fsync { "on" } else { "off" };
     let ours = [
-        ("port", port.as_str()),
-        ("listen_addresses", "127.0.0.1"),
-        ("unix_socket_directories", &socket_dir),
         ("wal_level", "logical"),
         ("max_wal_senders", "20"),
         ("max_replication_slots", "20"),
@@ -283,20 +224,11 @@ async fn launch(
             options.max_slot_wal_keep_size.as_deref().unwrap_or("-1"),
         ),
     ];
-    let mut command = Command::new(program::postgres().await?.join("postgres"));
-    command
-        .arg("-D")
-        .arg(folder.join("data"))
-        .current_dir(folder);
     let theirs = options
         .settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in ours.into_iter().chain(theirs) {
-        command.arg("-c").arg(format!("{name}={value}"));
-    }
-    if let Some(account) = account {
-        account.apply(&mut command);
-    }
-    Child::spawn("PostgreSQL", command, &log_file(folder), Lifetime::Owned)
+    cluster
+        .launch(ours.into_iter().chain(theirs), Lifetime::Owned)
+        .await
 }

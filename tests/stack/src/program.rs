@@ -10,6 +10,12 @@ pub async fn postgres() -> Result<&'static Path> {
     ensure(&FOUND, "postgres").await
 }
 
+/// The psql program.
+pub async fn psql() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "psql").await
+}
+
 /// The folder of Apache Kafka's jars.
 pub async fn kafka() -> Result<&'static Path> {
     static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
@@ -30,7 +36,7 @@ pub async fn readers() -> Result<&'static Path> {
 }
 
 /// A docker-compose program, version 1.29 where the distribution has it. There may be no engine behind it.
-pub async fn compose() -> Result<&'static Path> {
+pub async fn docker_compose() -> Result<&'static Path> {
     static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
     ensure(&FOUND, "compose").await
 }

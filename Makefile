@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-clean test stack stack-status stack-down bench fmt
+
+# Bash counts seconds in a variable of the same name: only one that was given to make counts.
+ifneq ($(filter command environment,$(firstword $(origin SECONDS))),)
+demo_seconds := --seconds $(SECONDS)
+endif
+
+# $(call build,cargo's arguments,what comes out): says beforehand what takes long.
+define build
+@tests/servers/build-tools.sh
+@if [ -e $(2) ]; then echo "building what has changed"; \
+else echo "building tributary and all it stands on: 5 to 8 minutes on two cores, once; afterwards seconds"; fi
+@started=$$(date +%s); cargo build $(1) && echo "built in $$(($$(date +%s) - started)) s"
+endef
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## tweets through PostgreSQL's WAL into a lake, in one process; SECONDS=30 ends it
+	$(call build,--bin tributary,target/debug/tributary)
+	@target/debug/tributary demo $(demo_seconds)
+
+demo-clean: ## forget what the demo wrote
+	@home=$$(readlink data/demo/cluster || true); rm -rf data/demo $${home:+"$$home"}
+
+test: ## format, lints, and every test on real servers
+	@tests/run.sh
+
+stack: ## the services of docker-compose.yml without Docker: PostgreSQL, Kafka, MinIO and ours
+	$(call build,--package tributary --package stack --bins,target/debug/stack)
+	@target/debug/stack up
+
+stack-status: ## what of the stack runs, and where
+	@target/debug/stack status
+
+stack-down: ## stop what `make stack` started; its data stays under data/stack
+	@target/debug/stack down
+
+bench: ## measure a release build: prints a table, writes bench/results
+	@tests/servers/build-tools.sh
+	@bench/run.sh
+
+fmt: ## format the code
+	@cargo fmt --all

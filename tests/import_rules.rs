@@ -1,0 +1,147 @@
+//! The import rules of the house, read from `cargo metadata` and from the source text.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Names of the normal dependencies (not dev, not build) of one of our packages.
+fn dependencies(package: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let found = packages
+        .iter()
+        .find(|p| p["name"] == package)
+        .unwrap_or_else(|| panic!("package {package} is in the workspace"));
+    found["dependencies"]
+        .as_array()
+        .expect("dependencies")
+        .iter()
+        .filter(|d| d["kind"].is_null())
+        .map(|d| d["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources_under(folders: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in folders {
+        sources(&root().join(folder), &mut found);
+    }
+    assert!(!found.is_empty(), "no sources under {folders:?}");
+    found
+}
+
+const TRUNKS: [&str; 8] = [
+    "src",
+    "cdc/src",
+    "lakewriter/src",
+    "generator/src",
+    "console/src",
+    "crates/pgoutput/src",
+    "crates/debezium/src",
+    "crates/service/src",
+];
+
+/// Files under the trunks that name `word` in code and stand in none of `allowed`.
+fn strangers(word: &str, allowed: &[&str]) -> Vec<String> {
+    sources_under(&TRUNKS)
+        .into_iter()
+        .filter_map(|path| {
+            let text = fs::read_to_string(&path).expect("a readable file");
+            let relative = path.strip_prefix(root()).expect("under the root");
+            let relative = relative.display().to_string();
+            let named = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .any(|line| line.contains(word));
+            (named && !allowed.iter().any(|a| relative.starts_with(a))).then_some(relative)
+        })
+        .collect()
+}
+
+#[test]
+fn pure_crates_have_no_runtime_and_do_not_know_each_other() {
+    for (package, other) in [("pgoutput", "debezium"), ("debezium", "pgoutput")] {
+        let found = dependencies(package);
+        for banned in ["tokio", "tracing", other] {
+            assert!(
+                !found.iter().any(|d| d == banned),
+                "{package} depends on {banned}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_trunks_meet_only_in_types() {
+    for (package, banned) in [
+        ("cdc", &["lakewriter", "generator", "console"][..]),
+        ("lakewriter", &["cdc", "generator", "console", "pgoutput"]),
+        ("generator", &["cdc", "lakewriter", "console"]),
+        ("console", &["cdc", "generator", "pgoutput"]),
+        ("service", &["cdc", "lakewriter", "generator", "console"]),
+    ] {
+        let found = dependencies(package);
+        for name in banned {
+            assert!(!found.iter().any(|d| d == name), "{package} depends on {name}");
+        }
+    }
+}
+
+#[test]
+fn only_the_postgres_ends_speak_to_postgres() {
+    let allowed = ["cdc/src/source/", "generator/src/postgres", "lakewriter/src/outlet/"];
+    assert_eq!(strangers("tokio_postgres", &allowed), [""; 0]);
+    assert_eq!(strangers("postgres_protocol", &allowed), [""; 0]);
+}
+
+#[test]
+fn only_the_kafka_ends_speak_to_kafka() {
+    let allowed = ["cdc/src/kafka/", "lakewriter/src/source/"];
+    assert_eq!(strangers("rdkafka", &allowed), [""; 0]);
+}
+
+#[test]
+fn only_the_lake_writes_to_the_object_store() {
+    let allowed = ["lakewriter/src/lake/"];
+    for call in [".put(", ".put_opts(", ".put_multipart("] {
+        assert_eq!(strangers(call, &allowed), [""; 0]);
+    }
+}
+
+#[test]
+fn files_have_one_idea_and_names_that_say_it() {
+    let mut all = sources_under(&TRUNKS);
+    all.extend(sources_under(&["tests"]));
+    for path in all {
+        let shown = path.strip_prefix(root()).expect("under the root").display();
+        let lines = fs::read_to_string(&path).expect("a readable file").lines().count();
+        assert!(lines <= 500, "{shown} has {lines} lines");
+        let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        let empty = ["util", "utils", "common", "helper", "helpers", "misc", "base", "manager"];
+        assert!(!empty.contains(&name), "{shown} has a name that says nothing");
+    }
+}

@@ -1,0 +1,66 @@
+"""Compares tables of the lake with what PostgreSQL says, by value, and prints a verdict as JSON.
+
+    python compare.py request.json
+
+The request:
+
+    {"truth": "truth.jsonl", "reader": "duckdb", "storage": {"endpoint": .., "access_key": .., "secret_key": ..},
+     "wait_seconds": 60,
+     "tables": {"public.t": {"changes": "s3://lake/x/public.t/changes", "latest": "latest.parquet"}}}
+
+`reader` is one of duckdb, deltalake (Delta tables by URL) and parquet (files). `latest`, where given, is a Parquet file
+with the latest row per key as our SQL shows it; without it the latest rows are worked out here from the log. With
+`wait_seconds` the tables are first watched until they hold as many rows as they must.
+
+The verdict says per kind how many and shows the first few: `missing` (lost), `extra` (there without cause), `twice`
+(one position more than once), `wrong` (another value, type or order). Exit code 0 only when there is none.
+"""
+
+import json
+import sys
+import time
+
+import lake_reader
+import truth
+from judge import Judge, Verdict
+
+
+def run(request):
+    tables = truth.load(request["truth"])
+    storage = request.get("storage")
+    read = lake_reader.READERS[request["reader"]]
+    wait = request.get("wait_seconds")
+    if wait:
+        deadline = time.monotonic() + wait
+        for name, place in request["tables"].items():
+            # rows that went into the snapshot are told from streamed ones only by the log itself
+            least = place.get("at_least", tables[name].expected_changes())
+            lake_reader.wait_for_rows(place["changes"], least, storage, deadline)
+    verdict = Verdict()
+    for name, place in request["tables"].items():
+        try:
+            changes = lake_reader.Table(read(place["changes"], storage))
+        except Exception as error:
+            verdict.add("missing", name, f"the table cannot be read: {error}")
+            continue
+        judge = Judge(tables[name], verdict)
+        judge.log(changes)
+        if place.get("latest"):
+            judge.latest(lake_reader.Table(lake_reader.read_parquet(place["latest"], None)))
+        elif tables[name].keyed:
+            judge.folded(changes)
+    return verdict
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        request = json.load(file)
+    verdict = run(request)
+    print(json.dumps(verdict.as_json(), ensure_ascii=False))
+    if not verdict.ok:
+        print(verdict.as_text(), file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
