@@ -69,13 +69,13 @@ class TableTruth:
         return len(self.before) + sum(len(self.events(entry)) for entry in self.audit)
 
     def log(self, streamed):
-        """The events that the log must hold, in order, when the transactions `streamed` came by the stream and all
-        others were in the snapshot; with the number of transactions that were."""
+        """The events that the log must hold, in order, when the transactions `streamed` (None: all) came by the stream
+        and all others were in the snapshot; with those others."""
         state = {self.key_of(row): row for row in self.before}
         stream, absorbed = [], set()
         for entry in self.audit:
             events = self.events(entry)
-            if entry["txid"] in streamed:
+            if streamed is None or entry["txid"] in streamed:
                 stream.extend(events)
                 continue
             absorbed.add(entry["txid"])
