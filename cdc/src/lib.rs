@@ -1,8 +1,13 @@
 //! PostgreSQL's WAL -> change events -> Kafka, and the Kafka Connect REST face.
 
+pub mod assemble;
+pub mod checkpoint;
 pub mod config;
 mod error;
+pub mod kafka;
+pub mod pipeline;
 pub mod sink;
+pub mod source;
 pub mod transform;
 
 pub use error::{Disposition, Error, ErrorKind};

@@ -1,5 +1,7 @@
 //! Where change events go: Kafka, a null sink, or a lake in the same process (wired outside this crate).
 
+pub mod kafka;
+
 use debezium::{ChangeEvent, ChangePosition};
 use pgoutput::Lsn;
 
@@ -24,6 +26,15 @@ pub struct Progress {
     pub events: u64,
 }
 
+/// What a sink does with a position at which PostgreSQL has nothing for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdleMark {
+    /// Nothing has to be stored: confirm it now.
+    Confirm,
+    /// It is being stored; `progress` reports it when it is durable.
+    Deferred,
+}
+
 /// A destination of change events, driven by one task.
 ///
 /// ```text
@@ -41,7 +52,8 @@ pub trait EventSink: Send {
     /// The event cannot be encoded (`Encode`), or the sink has failed before.
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error>;
 
-    /// All events of a source transaction were written. Also called for transactions without captured changes.
+    /// All events of a source transaction were written. Transactions without captured changes are not told one by one:
+    /// see `mark_idle`.
     ///
     /// # Errors
     /// The sink has failed.
@@ -67,4 +79,14 @@ pub trait EventSink: Send {
 
     /// Nothing open and nothing in flight: every position before the last `end_transaction` is durable.
     fn is_idle(&self) -> bool;
+
+    /// Only while idle: everything before `end.end_lsn` was delivered, or was not for us. A sink that can tell a recreated
+    /// slot from its stored `end_lsn` stores this one first; at most a few are asked for per minute.
+    ///
+    /// # Errors
+    /// The sink has failed.
+    fn mark_idle(&mut self, end: TransactionEnd) -> Result<IdleMark, Error> {
+        let _ = end;
+        Ok(IdleMark::Confirm)
+    }
 }

@@ -1,0 +1,337 @@
+use std::{path::PathBuf, sync::Arc};
+
+use debezium::ChangePosition;
+use pgoutput::{Lsn, PgOutputMessage, Relation, StreamAbort, StreamCommit, XLogData};
+
+use super::{
+    open_transactions::OpenTransactions,
+    relations::{RelationVersion, Relations},
+    replay::{Replay, ReplayState},
+    spool::Record,
+    transaction::{Counts, Emitter, Transaction},
+};
+use crate::{
+    Error, ErrorKind,
+    config::CaptureFilter,
+    sink::EventSink,
+    source::{
+        captures_table,
+        catalog::{RelationDescription, StreamedTable},
+    },
+};
+
+/// Turns pgoutput messages into events of committed transactions.
+#[derive(Debug)]
+pub struct Assembler {
+    filter: CaptureFilter,
+    relations: Relations,
+    /// Between Begin and Commit.
+    transaction: Option<Transaction>,
+    /// Between StreamStart and StreamStop: the top-level transaction.
+    stream: Option<u32>,
+    open: OpenTransactions,
+    /// A streamed transaction whose commit was seen; nothing else may be accepted before it is done.
+    replay: Option<Replay>,
+    emitter: Emitter,
+}
+
+/// What the caller has to do after a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Give it the next one.
+    Next,
+    /// Complete this Relation by the catalog and give it to `add_relation` before the next message.
+    Resolve(RelationDescription),
+    /// Call `replay` until it is done before the next message.
+    Replay,
+}
+
+impl Assembler {
+    /// Changes at or below `delivered` are not emitted again; `last_commit_lsn` is that of the last delivered change.
+    /// Open transactions hold up to `spill_bytes` in memory, and spill to `spill_folder` beyond.
+    pub fn new(
+        filter: CaptureFilter,
+        delivered: Option<ChangePosition>,
+        last_commit_lsn: Option<u64>,
+        spill_bytes: usize,
+        spill_folder: PathBuf,
+    ) -> Self {
+        Self {
+            filter,
+            relations: Relations::default(),
+            transaction: None,
+            stream: None,
+            open: OpenTransactions::new(spill_bytes, spill_folder),
+            replay: None,
+            emitter: Emitter::new(delivered, last_commit_lsn),
+        }
+    }
+
+    /// Events written to the sink so far.
+    pub const fn counts(&self) -> Counts {
+        self.emitter.counts
+    }
+
+    /// Commit time of the transaction at hand, microseconds since the Unix epoch.
+    pub fn commit_micros(&self) -> Option<i64> {
+        self.transaction
+            .map(|transaction| transaction.commit_micros)
+    }
+
+    /// Inside a stream block.
+    pub const fn is_streaming_block(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    pub const fn is_replaying(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// Everything that committed before this position was given to the sink, or had nothing for it.
+    pub const fn quiet_lsn(&self) -> Lsn {
+        self.emitter.quiet
+    }
+
+    /// The server has sent everything of ours that committed before `wal_end`. Transactions that are streamed but still
+    /// open do not matter: they commit later, and are then sent again from their start.
+    pub fn keepalive(&mut self, wal_end: Lsn) {
+        if self.transaction.is_none() && self.replay.is_none() {
+            self.emitter.quiet = self.emitter.quiet.max(wal_end);
+        }
+    }
+
+    /// Take one message.
+    ///
+    /// # Errors
+    /// `Protocol` for what pgoutput cannot send here, `Spill` when the disk fails, the sink's errors.
+    #[inline]
+    pub fn accept<S: EventSink>(
+        &mut self,
+        xlog: &XLogData<'_>,
+        sink: &mut S,
+    ) -> Result<Step, Error> {
+        let message =
+            PgOutputMessage::parse(xlog.data, self.stream.is_some()).map_err(|error| {
+                Error::new(
+                    ErrorKind::Protocol,
+                    format!("read the pgoutput message at {}", xlog.wal_start),
+                )
+                .with_source(error)
+            })?;
+        if let Some(xid) = self.stream {
+            return self.accept_streamed(xid, xlog, &message);
+        }
+        match &message {
+            PgOutputMessage::Insert(_)
+            | PgOutputMessage::Update(_)
+            | PgOutputMessage::Delete(_)
+            | PgOutputMessage::Truncate(_) => {
+                let Some(transaction) = &mut self.transaction else {
+                    return Err(out_of_place("a change outside of a transaction"));
+                };
+                let relations = &self.relations;
+                self.emitter.change(
+                    transaction,
+                    xlog.wal_start,
+                    &message,
+                    |id| relations.get(id).map(Arc::as_ref),
+                    sink,
+                )?;
+            }
+            PgOutputMessage::Begin(begin) => {
+                if self.transaction.is_some() {
+                    return Err(out_of_place("a Begin within a transaction"));
+                }
+                self.transaction = Some(Transaction::new(
+                    begin.final_lsn,
+                    begin.xid,
+                    begin.commit_time.unix_micros(),
+                ));
+            }
+            PgOutputMessage::Commit(commit) => {
+                let Some(transaction) = self.transaction.take() else {
+                    return Err(out_of_place("a Commit outside of a transaction"));
+                };
+                self.emitter.end(transaction, commit.end_lsn, sink)?;
+            }
+            PgOutputMessage::Message(message) => match &mut self.transaction {
+                Some(transaction) if message.transactional => transaction.skip(1),
+                // It stands on its own, and counts as committed where it was written.
+                _ => self.emitter.committed(message.lsn),
+            },
+            PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
+            PgOutputMessage::Type(_) | PgOutputMessage::Origin(_) => {}
+            PgOutputMessage::StreamStart(start) => self.stream = Some(start.xid),
+            PgOutputMessage::StreamCommit(commit) => return self.stream_commit(commit),
+            PgOutputMessage::StreamAbort(abort) => self.stream_abort(abort),
+            PgOutputMessage::StreamStop => {
+                return Err(out_of_place("a StreamStop outside of a stream block"));
+            }
+            PgOutputMessage::BeginPrepare(_)
+            | PgOutputMessage::Prepare(_)
+            | PgOutputMessage::CommitPrepared(_)
+            | PgOutputMessage::RollbackPrepared(_)
+            | PgOutputMessage::StreamPrepare(_) => {
+                return Err(out_of_place("a two-phase message that was not asked for"));
+            }
+        }
+        Ok(Step::Next)
+    }
+
+    fn accept_streamed(
+        &mut self,
+        xid: u32,
+        xlog: &XLogData<'_>,
+        message: &PgOutputMessage<'_>,
+    ) -> Result<Step, Error> {
+        let (subxid, changes, captured) = match message {
+            PgOutputMessage::StreamStop => {
+                self.stream = None;
+                return Ok(Step::Next);
+            }
+            PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
+            PgOutputMessage::Type(_) | PgOutputMessage::Origin(_) => return Ok(Step::Next),
+            PgOutputMessage::Insert(insert) => {
+                (insert.xid, 1, self.captures(xid, insert.relation_id)?)
+            }
+            PgOutputMessage::Update(update) => {
+                (update.xid, 1, self.captures(xid, update.relation_id)?)
+            }
+            PgOutputMessage::Delete(delete) => {
+                (delete.xid, 1, self.captures(xid, delete.relation_id)?)
+            }
+            PgOutputMessage::Truncate(truncate) => {
+                let mut captured = false;
+                for &id in &truncate.relation_ids {
+                    captured |= self.captures(xid, id)?;
+                }
+                (truncate.xid, truncate.relation_ids.len() as u64, captured)
+            }
+            PgOutputMessage::Message(message) => (message.xid, 1, false),
+            _ => return Err(out_of_place("a transaction's border within a stream block")),
+        };
+        let subxid = subxid.unwrap_or(xid);
+        let record = if captured {
+            Record::Change {
+                subxid,
+                wal_start: xlog.wal_start.0,
+                message: xlog.data,
+            }
+        } else {
+            Record::Skip {
+                subxid,
+                count: changes,
+            }
+        };
+        self.open.push(xid, record)?;
+        Ok(Step::Next)
+    }
+
+    fn captures(&self, xid: u32, relation_id: u32) -> Result<bool, Error> {
+        self.version(xid, relation_id)
+            .map(|version| version.table.is_some())
+            .ok_or_else(|| out_of_place("a streamed change before the Relation of its table"))
+    }
+
+    fn version(&self, xid: u32, relation_id: u32) -> Option<&Arc<RelationVersion>> {
+        self.open
+            .get(xid)
+            .and_then(|transaction| transaction.version(relation_id))
+            .or_else(|| self.relations.get(relation_id))
+    }
+
+    fn accept_relation(&mut self, relation: &Relation<'_>) -> Result<Step, Error> {
+        let description = RelationDescription::from(relation);
+        if !captures_table(&self.filter, &description.namespace, &description.name) {
+            self.insert_version(RelationVersion {
+                description,
+                table: None,
+            })?;
+            return Ok(Step::Next);
+        }
+        // Each streamed transaction repeats its Relations; only one that differs is news. Outside, a Relation comes
+        // once, and again after DDL, which may have changed only what the catalog knows.
+        if let Some(xid) = self.stream
+            && let Some(known) = self.version(xid, description.id)
+            && known.description == description
+        {
+            let known = Arc::clone(known);
+            self.open.add_version(xid, known)?;
+            return Ok(Step::Next);
+        }
+        Ok(Step::Resolve(description))
+    }
+
+    /// The answer to [`Step::Resolve`].
+    ///
+    /// # Errors
+    /// `Spill` when the disk fails.
+    pub fn add_relation(
+        &mut self,
+        description: RelationDescription,
+        table: StreamedTable,
+    ) -> Result<(), Error> {
+        self.insert_version(RelationVersion {
+            description,
+            table: Some(table),
+        })
+    }
+
+    fn insert_version(&mut self, version: RelationVersion) -> Result<(), Error> {
+        let version = Arc::new(version);
+        match self.stream {
+            Some(xid) => self.open.add_version(xid, version),
+            None => {
+                self.relations.insert(version);
+                Ok(())
+            }
+        }
+    }
+
+    fn stream_commit(&mut self, commit: &StreamCommit) -> Result<Step, Error> {
+        let Some(open) = self.open.remove(commit.xid) else {
+            self.emitter.quiet = self.emitter.quiet.max(commit.end_lsn);
+            self.emitter.committed(commit.end_lsn);
+            return Ok(Step::Next);
+        };
+        let transaction = Transaction::new(
+            commit.commit_lsn,
+            commit.xid,
+            commit.commit_time.unix_micros(),
+        );
+        self.replay = Some(Replay::new(open, transaction, commit.end_lsn)?);
+        Ok(Step::Replay)
+    }
+
+    fn stream_abort(&mut self, abort: &StreamAbort) {
+        if abort.xid == abort.subxid {
+            self.open.remove(abort.xid);
+        } else {
+            self.open.abort(abort.xid, abort.subxid);
+        }
+    }
+
+    /// Go on with the streamed transaction that committed: at most `turn` of its changes. True when it is done.
+    ///
+    /// # Errors
+    /// `Spill` when the disk fails, the sink's errors.
+    pub fn replay<S: EventSink>(&mut self, turn: usize, sink: &mut S) -> Result<bool, Error> {
+        let Some(mut replay) = self.replay.take() else {
+            return Ok(true);
+        };
+        match replay.run(turn, &self.relations, &mut self.emitter, sink)? {
+            ReplayState::Unfinished => {
+                self.replay = Some(replay);
+                Ok(false)
+            }
+            ReplayState::Done => {
+                self.relations.extend(replay.into_versions());
+                Ok(true)
+            }
+        }
+    }
+}
+
+fn out_of_place(what: &str) -> Error {
+    Error::new(ErrorKind::Protocol, format!("follow the stream: {what}"))
+}

@@ -1,0 +1,126 @@
+use debezium::{ChangeEvent, ChangePosition, ColumnValue, KeyChange, OldRow, Operation, Source};
+use pgoutput::{OldTuple, PgOutputMessage, TupleColumn, TupleData};
+
+use crate::{Error, ErrorKind, sink::EventSink, source::catalog::StreamedTable};
+
+/// Buffers for the rows of one change, kept from change to change.
+#[derive(Debug, Default)]
+pub(super) struct RowBuffers {
+    old: Vec<ColumnValue<'static>>,
+    new: Vec<ColumnValue<'static>>,
+}
+
+/// An emptied vector, free to hold values of another lifetime: the allocation stays.
+pub(crate) fn recycle(mut values: Vec<ColumnValue<'_>>) -> Vec<ColumnValue<'static>> {
+    values.clear();
+    // Same size and alignment, so the collection happens in place.
+    values.into_iter().filter_map(|_| None).collect()
+}
+
+/// A change and where it belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub(super) table: &'a StreamedTable,
+    pub(super) source: Source,
+    pub(super) position: ChangePosition,
+}
+
+impl RowBuffers {
+    /// Write one Insert, Update, Delete or Truncate of a captured table to the sink.
+    #[inline]
+    pub(super) fn emit<S: EventSink>(
+        &mut self,
+        message: &PgOutputMessage<'_>,
+        placed: Placed<'_>,
+        sink: &mut S,
+    ) -> Result<Option<Operation>, Error> {
+        let (op, old, new) = match message {
+            PgOutputMessage::Insert(insert) => {
+                (Operation::Create, OldTuple::None, Some(insert.new))
+            }
+            PgOutputMessage::Update(update) => (Operation::Update, update.old, Some(update.new)),
+            PgOutputMessage::Delete(delete) => (Operation::Delete, delete.old, None),
+            PgOutputMessage::Truncate(_) => (Operation::Truncate, OldTuple::None, None),
+            _ => return Ok(None),
+        };
+        let mut old_values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.old);
+        let mut new_values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.new);
+        let table = placed.table;
+        let mut complete = true;
+        if let OldTuple::Key(tuple) | OldTuple::Full(tuple) = old {
+            complete &= read_tuple(tuple, table, &mut old_values);
+        }
+        if let Some(tuple) = new {
+            complete &= read_tuple(tuple, table, &mut new_values);
+        }
+        let before = match old {
+            OldTuple::None => OldRow::None,
+            OldTuple::Key(_) => OldRow::Key(&old_values),
+            OldTuple::Full(_) => {
+                for (new, old) in new_values.iter_mut().zip(&old_values) {
+                    // The whole old row is here, so the value that was not sent again is known.
+                    if *new == ColumnValue::Unchanged {
+                        *new = *old;
+                    }
+                }
+                OldRow::Full(&old_values)
+            }
+        };
+        let result = if complete {
+            sink.write(&ChangeEvent {
+                table: &table.schema,
+                op,
+                before,
+                after: new.is_some().then_some(new_values.as_slice()),
+                key_change: KeyChange::None,
+                source: placed.source,
+                position: placed.position,
+            })
+        } else {
+            Err(Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "read a change of table {}: its columns are not those of its Relation message, or are not text",
+                    table.schema.table
+                ),
+            ))
+        };
+        self.old = recycle(old_values);
+        self.new = recycle(new_values);
+        result.map(|()| Some(op))
+    }
+}
+
+/// Append the captured columns of a tuple; false when it does not fit the table.
+#[inline]
+fn read_tuple<'a>(
+    tuple: TupleData<'a>,
+    table: &StreamedTable,
+    values: &mut Vec<ColumnValue<'a>>,
+) -> bool {
+    let mut text_only = true;
+    let mut value = |column| match column {
+        TupleColumn::Text(text) => ColumnValue::Text(text),
+        TupleColumn::Null => ColumnValue::Null,
+        TupleColumn::Unchanged => ColumnValue::Unchanged,
+        TupleColumn::Binary(_) => {
+            text_only = false;
+            ColumnValue::Null
+        }
+    };
+    let fits = match &table.kept {
+        None => {
+            values.extend(tuple.iter().map(value));
+            tuple.len() == table.schema.columns.len()
+        }
+        Some(kept) => {
+            for (column, kept) in tuple.iter().zip(kept) {
+                if *kept {
+                    values.push(value(column));
+                }
+            }
+            tuple.len() == kept.len()
+        }
+    };
+    fits && text_only
+}

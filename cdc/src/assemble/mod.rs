@@ -1,0 +1,14 @@
+//! pgoutput messages -> row changes of committed transactions, in commit order, each with its position.
+
+mod assembler;
+mod change;
+mod open_transactions;
+mod relations;
+mod replay;
+mod spool;
+mod transaction;
+
+pub use assembler::{Assembler, Step};
+pub(crate) use change::recycle;
+pub use spool::{Record, Spool, SpoolReader};
+pub use transaction::Counts;

@@ -1,0 +1,113 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use pgoutput::{Lsn, PgOutputMessage};
+
+use super::{
+    open_transactions::OpenTransaction,
+    relations::{RelationVersion, Relations},
+    spool::{Record, SpoolReader},
+    transaction::{Emitter, Transaction},
+};
+use crate::{Error, ErrorKind, sink::EventSink};
+
+/// A streamed transaction that committed, being written to the sink as far as it has room.
+#[derive(Debug)]
+pub(super) struct Replay {
+    transaction: Transaction,
+    end_lsn: Lsn,
+    reader: SpoolReader,
+    aborted: HashSet<u32>,
+    versions: Vec<Arc<RelationVersion>>,
+    current: HashMap<u32, Arc<RelationVersion>>,
+}
+
+/// How far a replay came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReplayState {
+    /// The sink is full, or the turn is over.
+    Unfinished,
+    Done,
+}
+
+impl Replay {
+    pub(super) fn new(
+        open: OpenTransaction,
+        transaction: Transaction,
+        end_lsn: Lsn,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            transaction,
+            end_lsn,
+            reader: open.spool.into_reader()?,
+            aborted: open.aborted,
+            versions: open.versions,
+            current: HashMap::new(),
+        })
+    }
+
+    /// Write changes until the sink is full, `turn` records were read or all is done; then end the transaction.
+    pub(super) fn run<S: EventSink>(
+        &mut self,
+        mut turn: usize,
+        relations: &Relations,
+        emitter: &mut Emitter,
+        sink: &mut S,
+    ) -> Result<ReplayState, Error> {
+        while turn > 0 && sink.has_room() {
+            turn -= 1;
+            match self.reader.next_record()? {
+                None => {
+                    emitter.end(self.transaction, self.end_lsn, sink)?;
+                    return Ok(ReplayState::Done);
+                }
+                Some(Record::Relation {
+                    relation_id,
+                    version,
+                }) => {
+                    if let Some(version) = self.versions.get(version as usize) {
+                        self.current.insert(relation_id, Arc::clone(version));
+                    }
+                }
+                Some(Record::Skip { subxid, count }) => {
+                    if !self.aborted.contains(&subxid) {
+                        self.transaction.skip(count);
+                    }
+                }
+                Some(Record::Change { subxid, .. }) if self.aborted.contains(&subxid) => {}
+                Some(Record::Change {
+                    wal_start, message, ..
+                }) => {
+                    let message = PgOutputMessage::parse(message, true).map_err(|error| {
+                        Error::new(
+                            ErrorKind::Protocol,
+                            "read a change of a streamed transaction",
+                        )
+                        .with_source(error)
+                    })?;
+                    let current = &self.current;
+                    emitter.change(
+                        &mut self.transaction,
+                        Lsn(wal_start),
+                        &message,
+                        |id| {
+                            current
+                                .get(&id)
+                                .or_else(|| relations.get(id))
+                                .map(Arc::as_ref)
+                        },
+                        sink,
+                    )?;
+                }
+            }
+        }
+        Ok(ReplayState::Unfinished)
+    }
+
+    /// The table versions that hold for everybody now that the transaction has committed.
+    pub(super) fn into_versions(self) -> impl Iterator<Item = Arc<RelationVersion>> {
+        self.current.into_values()
+    }
+}

@@ -1,0 +1,125 @@
+//! One connector's road from the WAL to its sink: the wiring.
+//!
+//! ```text
+//! prepare:  publication -> slot -> snapshot (COPY)          -> sink
+//! stream:   socket -> frames -> pgoutput -> Assembler       -> sink
+//!           sink.progress() -> Feedback -> StandbyStatusUpdate
+//! ```
+
+mod prepare;
+mod status;
+mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use service::Backoff;
+use tokio_util::sync::CancellationToken;
+
+pub use status::{Phase, PipelineStatus};
+
+use crate::{
+    Disposition, Error,
+    checkpoint::StartPosition,
+    config::ConnectorConfig,
+    sink::EventSink,
+    source::{Control, drop_slot},
+};
+
+/// Delay before the first retry; later ones double up to `retriable.restart.connector.wait.ms`.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+
+/// One life of the connector: from connecting until asked to stop, or until something fails.
+///
+/// # Errors
+/// Whatever ended it; its disposition says whether another life may go on from what is durable.
+pub async fn run<S: EventSink>(
+    config: &ConnectorConfig,
+    start: StartPosition,
+    sink: &mut S,
+    status: &Arc<PipelineStatus>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    status.enter(Phase::Connecting);
+    let mut control = Control::new(&config.database);
+    let connected = async {
+        let prepared = prepare::prepare(config, &start, &mut control, sink, status, &stop).await?;
+        let Some(start) = prepared else {
+            return Ok(None);
+        };
+        let connection = prepare::start_streaming(config, &mut control, &start).await?;
+        stream::Streaming::new(config, &mut control, connection, &start, sink, status)
+            .await
+            .map(Some)
+    };
+    let streaming = tokio::select! {
+        biased;
+        // Nothing before streaming needs an orderly end: a snapshot that did not finish is taken again.
+        () = stop.cancelled() => return Ok(()),
+        streaming = connected => streaming?,
+    };
+    if let Some(streaming) = streaming {
+        streaming.run(&stop).await?;
+    }
+    if config.slot_drop_on_stop {
+        drop_slot(control.client().await?, &config.slot_name).await?;
+        tracing::info!(slot = %config.slot_name, "slot dropped");
+    }
+    Ok(())
+}
+
+/// Life after life until asked to stop, or until one ends with an error that a retry cannot cure. `open_sink` gives each
+/// life a fresh sink and the position that is durable there.
+///
+/// # Errors
+/// The error that halted it, or the last one when `errors.max.retries` is used up.
+pub async fn supervise<S, F, Fut>(
+    config: &ConnectorConfig,
+    status: &Arc<PipelineStatus>,
+    stop: &CancellationToken,
+    mut open_sink: F,
+) -> Result<(), Error>
+where
+    S: EventSink,
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<(S, StartPosition), Error>>,
+{
+    let mut backoff = Backoff::new(FIRST_RETRY, config.retry_wait.max(FIRST_RETRY));
+    loop {
+        let before = status.confirmed();
+        let life = async {
+            let opened = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                opened = open_sink() => opened,
+            };
+            let (mut sink, start) = opened?;
+            run(config, start, &mut sink, status, stop.clone()).await
+        };
+        let Err(error) = life.await else {
+            return Ok(());
+        };
+        status.enter(Phase::Connecting);
+        if status.confirmed() > before {
+            backoff.reset();
+        }
+        let exhausted = config
+            .max_retries
+            .is_some_and(|max| backoff.attempt() >= max);
+        if error.disposition() == Disposition::Halt || exhausted {
+            return Err(error);
+        }
+        let delay = backoff.next_delay();
+        tracing::warn!(
+            error = %service::render_error(&error, None).replace('\n', "; "),
+            attempt = backoff.attempt(),
+            delay_ms = delay.as_millis() as u64,
+            "connector failed and starts again"
+        );
+        status.count_restart();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(delay) => {}
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use std::sync::{
+    PoisonError, RwLock,
+    atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
+};
+
+use pgoutput::Lsn;
+
+use crate::{assemble::Counts, checkpoint::SlotIdentity, source::snapshot::SnapshotProgress};
+
+/// What the connector is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Phase {
+    /// Not streaming yet, or not again.
+    #[default]
+    Connecting = 0,
+    Snapshotting = 1,
+    Streaming = 2,
+    /// Asked to stop: what was read is being delivered.
+    Draining = 3,
+}
+
+impl Phase {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Snapshotting => "snapshotting",
+            Self::Streaming => "streaming",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// What the pipeline tells about itself while it runs. Written by the pipeline's task only; every field may be read at
+/// any time, each is right by itself.
+#[derive(Debug, Default)]
+pub struct PipelineStatus {
+    phase: AtomicU8,
+    creates: AtomicU64,
+    updates: AtomicU64,
+    deletes: AtomicU64,
+    truncates: AtomicU64,
+    received: AtomicU64,
+    server_wal_end: AtomicU64,
+    confirmed: AtomicU64,
+    last_commit_micros: AtomicI64,
+    restarts: AtomicU64,
+    /// Rows of the snapshot, which are the events of operation `r`.
+    pub snapshot: SnapshotProgress,
+    slot: RwLock<Option<SlotIdentity>>,
+}
+
+impl PipelineStatus {
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            1 => Phase::Snapshotting,
+            2 => Phase::Streaming,
+            3 => Phase::Draining,
+            _ => Phase::Connecting,
+        }
+    }
+
+    /// Streamed events given to the sink since the process started.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            creates: self.creates.load(Ordering::Relaxed),
+            updates: self.updates.load(Ordering::Relaxed),
+            deletes: self.deletes.load(Ordering::Relaxed),
+            truncates: self.truncates.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Rows read by the snapshot of this life.
+    pub fn rows_snapshotted(&self) -> u64 {
+        self.snapshot.rows.load(Ordering::Relaxed)
+    }
+
+    /// The highest WAL position seen in the stream.
+    pub fn received(&self) -> Lsn {
+        Lsn(self.received.load(Ordering::Relaxed))
+    }
+
+    /// The end of the server's WAL when last asked, about once a second.
+    pub fn server_wal_end(&self) -> Lsn {
+        Lsn(self.server_wal_end.load(Ordering::Relaxed))
+    }
+
+    /// Everything before it is durable downstream and was, or is about to be, confirmed to the slot.
+    pub fn confirmed(&self) -> Lsn {
+        Lsn(self.confirmed.load(Ordering::Relaxed))
+    }
+
+    /// WAL the server has written that is not durable downstream, in bytes.
+    pub fn lag_bytes(&self) -> u64 {
+        self.server_wal_end().0.saturating_sub(self.confirmed().0)
+    }
+
+    /// Commit time of the last transaction seen, microseconds since the Unix epoch; 0 before the first.
+    pub fn last_commit_micros(&self) -> i64 {
+        self.last_commit_micros.load(Ordering::Relaxed)
+    }
+
+    /// How often the pipeline started again after an error.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    /// The slot that the events come from: to be stored with their positions. Known before the first event.
+    pub fn slot(&self) -> Option<SlotIdentity> {
+        self.slot
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        tracing::debug!(phase = phase.as_str(), "phase");
+    }
+
+    pub(super) fn set_slot(&self, slot: SlotIdentity) {
+        *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(slot);
+    }
+
+    pub(super) fn add_counts(&self, before: Counts, now: Counts) {
+        let add = |total: &AtomicU64, before: u64, now: u64| {
+            if now != before {
+                total.fetch_add(now - before, Ordering::Relaxed);
+            }
+        };
+        add(&self.creates, before.creates, now.creates);
+        add(&self.updates, before.updates, now.updates);
+        add(&self.deletes, before.deletes, now.deletes);
+        add(&self.truncates, before.truncates, now.truncates);
+    }
+
+    pub(super) fn set_positions(&self, received: Lsn, confirmed: Lsn) {
+        self.received.store(received.0, Ordering::Relaxed);
+        self.confirmed.store(confirmed.0, Ordering::Relaxed);
+        self.server_wal_end.fetch_max(received.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_server_wal_end(&self, lsn: Lsn) {
+        self.server_wal_end.fetch_max(lsn.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_last_commit_micros(&self, micros: i64) {
+        self.last_commit_micros.store(micros, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+}

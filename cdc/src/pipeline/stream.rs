@@ -1,0 +1,354 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use debezium::ChangePosition;
+use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
+use postgres_protocol::message::backend::{
+    COMMAND_COMPLETE_TAG, COPY_DATA_TAG, COPY_DONE_TAG, ERROR_RESPONSE_TAG,
+};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    prepare::{StreamStart, show},
+    status::{Phase, PipelineStatus},
+};
+use crate::{
+    Error, ErrorKind,
+    assemble::{Assembler, Counts, Step},
+    config::ConnectorConfig,
+    sink::{EventSink, IdleMark, Progress, TransactionEnd},
+    source::{
+        Control, Feedback,
+        catalog::resolve_relation,
+        connection::{ReplicationConnection, streaming_error},
+    },
+};
+
+/// Messages handled before timers and delivery are looked at again.
+const TURN: usize = 8192;
+
+/// A transaction that was committed this long before the server sent it says that we are behind.
+const LAGGING_MICROS: i64 = 50_000;
+
+/// How often the server is asked for the end of its WAL.
+const WAL_END_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the orderly end may take to deliver what was read. Nothing is lost after it: it is sent again.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long the server may take to notice our CopyDone.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The connector while it streams: one task from socket to sink.
+pub(super) struct Streaming<'a, S> {
+    config: &'a ConnectorConfig,
+    control: &'a mut Control,
+    connection: ReplicationConnection,
+    assembler: Assembler,
+    feedback: Feedback,
+    sink: &'a mut S,
+    status: &'a Arc<PipelineStatus>,
+    counted: Counts,
+    payload: Vec<u8>,
+    /// The server closes a connection that is silent for longer, and we one of the server's; None: never.
+    server_timeout: Option<Duration>,
+    tick: Duration,
+    heard_at: Instant,
+    lagging: bool,
+}
+
+/// Why a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TurnEnd {
+    /// Everything that was read is done.
+    Empty,
+    /// The sink is full.
+    Full,
+    /// There is more to do at once.
+    More,
+}
+
+impl<'a, S: EventSink> Streaming<'a, S> {
+    pub(super) async fn new(
+        config: &'a ConnectorConfig,
+        control: &'a mut Control,
+        connection: ReplicationConnection,
+        start: &StreamStart,
+        sink: &'a mut S,
+        status: &'a Arc<PipelineStatus>,
+    ) -> Result<Self, Error> {
+        let server_timeout = wal_sender_timeout(control).await?;
+        let tick = server_timeout
+            .map_or(config.status_update_interval, |timeout| {
+                config.status_update_interval.min(timeout / 3)
+            })
+            .max(Duration::from_millis(10));
+        let now = Instant::now();
+        Ok(Self {
+            assembler: Assembler::new(
+                config.filter.clone(),
+                start.delivered,
+                start.last_commit_lsn,
+                config.spill_memory_bytes,
+                config.spill_folder.clone(),
+            ),
+            feedback: Feedback::new(start.confirmed, tick, now),
+            config,
+            control,
+            connection,
+            sink,
+            status,
+            counted: Counts::default(),
+            payload: Vec::with_capacity(64),
+            server_timeout,
+            tick,
+            heard_at: now,
+            lagging: true,
+        })
+    }
+
+    /// Until asked to stop; then the orderly end.
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
+        self.status.enter(Phase::Streaming);
+        let mut tick = interval(self.tick);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut wal_end = interval(WAL_END_INTERVAL);
+        wal_end.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let end = self.turn().await?;
+            self.sink.dispatch()?;
+            self.publish();
+            if self.feedback.due(Instant::now()) {
+                self.send_status(false).await?;
+            }
+            self.connection.set_coalescing(self.lagging);
+            // Delivery comes before reading, so that what is durable is confirmed first and a full sink stops the
+            // socket, not memory.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.drain().await,
+                progress = self.sink.progress() => self.delivered(progress?),
+                _ = tick.tick() => self.on_tick().await?,
+                _ = wal_end.tick() => self.ask_wal_end().await,
+                read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => {
+                    read?;
+                    self.heard_at = Instant::now();
+                }
+                () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
+            }
+        }
+    }
+
+    /// Work on what was read. Waits for nothing but the catalog, where a table changed.
+    async fn turn(&mut self) -> Result<TurnEnd, Error> {
+        for _ in 0..TURN {
+            if !self.sink.has_room() {
+                return Ok(TurnEnd::Full);
+            }
+            if self.assembler.is_replaying() && !self.assembler.replay(TURN, self.sink)? {
+                return Ok(TurnEnd::More);
+            }
+            let Some(frame) = self.connection.next_frame()? else {
+                return Ok(TurnEnd::Empty);
+            };
+            match frame.tag {
+                COPY_DATA_TAG => {}
+                ERROR_RESPONSE_TAG => {
+                    return Err(streaming_error(
+                        frame,
+                        format!("stream from slot `{}`", self.config.slot_name),
+                    ));
+                }
+                COPY_DONE_TAG | COMMAND_COMPLETE_TAG => {
+                    return Err(Error::new(
+                        ErrorKind::Connection,
+                        format!(
+                            "stream from slot `{}`: the server ended the stream",
+                            self.config.slot_name
+                        ),
+                    ));
+                }
+                // Notices and changed settings.
+                _ => continue,
+            }
+            let message = ReplicationMessage::parse(frame.body).map_err(|error| {
+                Error::new(ErrorKind::Protocol, "read a message of the walsender")
+                    .with_source(error)
+            })?;
+            let step = match message {
+                ReplicationMessage::XLogData(xlog) => {
+                    self.feedback.receive(xlog.wal_start);
+                    let step = self.assembler.accept(&xlog, self.sink)?;
+                    self.lagging = match self.assembler.commit_micros() {
+                        Some(commit) => xlog.sent_at.unix_micros() - commit > LAGGING_MICROS,
+                        None => self.assembler.is_streaming_block(),
+                    };
+                    step
+                }
+                ReplicationMessage::PrimaryKeepalive(keepalive) => {
+                    self.on_keepalive(keepalive).await?;
+                    Step::Next
+                }
+            };
+            if let Step::Resolve(description) = step {
+                let client = self.control.client().await?;
+                let table = resolve_relation(client, &description, self.config).await?;
+                self.assembler.add_relation(description, table)?;
+            }
+        }
+        Ok(TurnEnd::More)
+    }
+
+    async fn on_keepalive(&mut self, keepalive: PrimaryKeepalive) -> Result<(), Error> {
+        self.lagging = false;
+        self.feedback.receive(keepalive.wal_end);
+        self.assembler.keepalive(keepalive.wal_end);
+        if keepalive.reply_requested {
+            // A server that shuts down asks again and again, until everything is confirmed.
+            self.mark_idle()?;
+            self.send_status(false).await?;
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, progress: Progress) {
+        if let Some(flushed) = progress.flushed {
+            self.feedback.confirm(flushed);
+        }
+    }
+
+    async fn on_tick(&mut self) -> Result<(), Error> {
+        self.mark_idle()?;
+        let silence = self.heard_at.elapsed();
+        let mut ask = false;
+        if let Some(timeout) = self.server_timeout
+            && self.sink.has_room()
+        {
+            if silence > timeout {
+                return Err(Error::new(
+                    ErrorKind::Connection,
+                    format!(
+                        "stream from slot `{}`: nothing heard from the server for {} s",
+                        self.config.slot_name,
+                        silence.as_secs()
+                    ),
+                ));
+            }
+            ask = silence > timeout / 2;
+        }
+        self.send_status(ask).await
+    }
+
+    /// Let the slot advance where there is nothing for us, so that an idle captured table does not keep WAL.
+    fn mark_idle(&mut self) -> Result<(), Error> {
+        let quiet = self.assembler.quiet_lsn();
+        if quiet <= self.feedback.confirmed() || !self.sink.is_idle() {
+            return Ok(());
+        }
+        let mark = self.sink.mark_idle(TransactionEnd {
+            // Below a COMMIT record that may stand exactly there.
+            position: ChangePosition::new(quiet.0.saturating_sub(1), 0),
+            end_lsn: quiet,
+        })?;
+        match mark {
+            IdleMark::Confirm => self.feedback.confirm(quiet),
+            IdleMark::Deferred => self.sink.dispatch()?,
+        }
+        Ok(())
+    }
+
+    async fn send_status(&mut self, reply_requested: bool) -> Result<(), Error> {
+        self.payload.clear();
+        self.feedback
+            .encode(Instant::now(), clock(), reply_requested, &mut self.payload);
+        self.connection.send_copy_data(&self.payload).await
+    }
+
+    fn publish(&mut self) {
+        let counts = self.assembler.counts();
+        self.status.add_counts(self.counted, counts);
+        self.counted = counts;
+        self.status
+            .set_positions(self.feedback.received(), self.feedback.confirmed());
+        if let Some(micros) = self.assembler.commit_micros() {
+            self.status.set_last_commit_micros(micros);
+        }
+    }
+
+    /// Only for show: a failure shows in the stream soon enough.
+    async fn ask_wal_end(&mut self) {
+        let Ok(client) = self.control.client().await else {
+            return;
+        };
+        let row = client
+            .query_one("select pg_catalog.pg_current_wal_flush_lsn()::text", &[])
+            .await;
+        if let Ok(row) = row
+            && let Ok(Ok(lsn)) = row.try_get::<_, String>(0).map(|text| text.parse::<Lsn>())
+        {
+            self.status.set_server_wal_end(lsn);
+        }
+    }
+
+    /// Deliver what was written, confirm it, say goodbye.
+    async fn drain(mut self) -> Result<(), Error> {
+        self.status.enter(Phase::Draining);
+        self.sink.begin_drain();
+        let deadline = tokio::time::Instant::now() + DRAIN_PATIENCE;
+        self.deliver_all(deadline).await?;
+        self.mark_idle()?;
+        self.deliver_all(deadline).await?;
+        self.publish();
+        self.send_status(false).await?;
+        self.connection.close(CLOSE_PATIENCE).await;
+        Ok(())
+    }
+
+    async fn deliver_all(&mut self, deadline: tokio::time::Instant) -> Result<(), Error> {
+        while !self.sink.is_idle() {
+            self.sink.dispatch()?;
+            match tokio::time::timeout_at(deadline, self.sink.progress()).await {
+                Ok(progress) => self.delivered(progress?),
+                Err(_) => {
+                    tracing::warn!(
+                        confirmed = %self.feedback.confirmed(),
+                        "stopped before everything read was delivered: it is sent again at the next start"
+                    );
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The server's `wal_sender_timeout`; None when it is off.
+async fn wal_sender_timeout(control: &mut Control) -> Result<Option<Duration>, Error> {
+    let client = control.client().await?;
+    let text = show(client, "wal_sender_timeout").await?;
+    // `current_setting` prints with the largest unit that divides the value.
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.get(digits.len()..).unwrap_or_default().trim();
+    let millis = match unit {
+        "" | "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => 0,
+    };
+    let value: u64 = digits.parse().unwrap_or(0);
+    Ok(Some(value * millis)
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis))
+}
+
+fn clock() -> PgTimestamp {
+    let micros = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros());
+    PgTimestamp::from_unix_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,151 @@
+use std::sync::Arc;
+
+use debezium::{Column, TableId, TableSchema};
+
+use super::{CatalogColumn, CatalogTable, RelationDescription, TypeCatalog};
+use crate::{config::ConnectorConfig, source::captures_column};
+
+/// A Relation message made complete.
+#[derive(Debug, Clone)]
+pub struct StreamedTable {
+    pub schema: Arc<TableSchema>,
+    /// Which columns of a tuple are in `schema`; None when all are.
+    pub kept: Option<Vec<bool>>,
+}
+
+/// A table as a snapshot reads it: all its columns, generated ones too.
+pub fn snapshot_schema(
+    table: &CatalogTable,
+    types: &TypeCatalog,
+    config: &ConnectorConfig,
+) -> TableSchema {
+    let key_names = key_names(Some(table), &table.schema, &table.name, config);
+    let columns = table
+        .columns
+        .iter()
+        .filter(|column| {
+            key_names.contains(&column.name)
+                || captures_column(&config.filter, &table.schema, &table.name, &column.name)
+        })
+        .map(|column| Column {
+            name: column.name.clone(),
+            pg_type: types.pg_type(column.type_oid, column.type_modifier),
+            optional: !column.not_null,
+            default_expression: column.default_expression.clone(),
+        })
+        .collect::<Vec<_>>();
+    TableSchema {
+        table: TableId {
+            database: config.database.dbname.clone(),
+            schema: table.schema.clone(),
+            table: table.name.clone(),
+        },
+        key: key_indexes(&key_names, &columns),
+        columns,
+        replica_identity: table.replica_identity,
+    }
+}
+
+/// Names, types and order are the message's: exact for its place in the WAL. Nullability, defaults and the key are the
+/// catalog's of now; without a catalog entry every column is optional and there is no key.
+pub fn stream_schema(
+    relation: &RelationDescription,
+    table: Option<&CatalogTable>,
+    types: &TypeCatalog,
+    config: &ConnectorConfig,
+) -> StreamedTable {
+    let key_names = key_names(table, &relation.namespace, &relation.name, config);
+    let kept: Vec<bool> = relation
+        .columns
+        .iter()
+        .map(|column| {
+            key_names.contains(&column.name)
+                || captures_column(
+                    &config.filter,
+                    &relation.namespace,
+                    &relation.name,
+                    &column.name,
+                )
+        })
+        .collect();
+    let columns: Vec<Column> = relation
+        .columns
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| **kept)
+        .map(|(column, _)| {
+            let known = table.and_then(|table| find_column(table, &column.name));
+            Column {
+                name: column.name.clone(),
+                pg_type: types.pg_type(column.type_oid, column.type_modifier),
+                optional: known.is_none_or(|known| !known.not_null),
+                default_expression: known.and_then(|known| known.default_expression.clone()),
+            }
+        })
+        .collect();
+    // A key with a column that is never streamed would name many rows by one key.
+    let partly_generated = key_names.iter().any(|name| {
+        table
+            .and_then(|table| find_column(table, name))
+            .is_some_and(|column| column.generated)
+            && !columns.iter().any(|column| column.name == *name)
+    });
+    let key = if partly_generated {
+        Vec::new()
+    } else {
+        key_indexes(&key_names, &columns)
+    };
+    let schema = Arc::new(TableSchema {
+        table: TableId {
+            database: config.database.dbname.clone(),
+            schema: relation.namespace.clone(),
+            table: relation.name.clone(),
+        },
+        columns,
+        key,
+        replica_identity: relation.replica_identity,
+    });
+    StreamedTable {
+        schema,
+        kept: kept.contains(&false).then_some(kept),
+    }
+}
+
+/// `message.key.columns` if an entry names the table (several are united), else the catalog's key.
+fn key_names(
+    table: Option<&CatalogTable>,
+    schema: &str,
+    name: &str,
+    config: &ConnectorConfig,
+) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    if !config.message_key_columns.is_empty() {
+        let full_name = format!("{schema}.{name}");
+        for entry in &config.message_key_columns {
+            if entry.table.is_match(&full_name) {
+                for column in &entry.columns {
+                    if !names.contains(column) {
+                        names.push(column.clone());
+                    }
+                }
+            }
+        }
+    }
+    if names.is_empty()
+        && let Some(table) = table
+    {
+        names.clone_from(&table.key);
+    }
+    names
+}
+
+fn key_indexes(names: &[String], columns: &[Column]) -> Vec<usize> {
+    names
+        .iter()
+        .filter_map(|name| columns.iter().position(|column| column.name == *name))
+        .collect()
+}
+
+fn find_column<'a>(table: &'a CatalogTable, name: &str) -> Option<&'a CatalogColumn> {
+    table.columns.iter().find(|column| column.name == name)
+}

@@ -1,0 +1,274 @@
+use std::collections::HashMap;
+
+use debezium::{PgType, PgTypeKind, RangeKind};
+
+/// A row of `pg_type`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TypeEntry {
+    pub name: String,
+    pub is_domain: bool,
+    pub is_composite: bool,
+    pub is_enum: bool,
+    /// Of a domain: what it is made from.
+    pub base: u32,
+    /// Of a domain: the modifier of its base type; -1 otherwise.
+    pub modifier: i32,
+    /// Of a true array type: its element; 0 otherwise.
+    pub element: u32,
+    /// Of an enum, in sort order.
+    pub labels: Vec<String>,
+}
+
+/// The types that a table's columns are made of.
+#[derive(Debug, Clone, Default)]
+pub struct TypeCatalog {
+    entries: HashMap<u32, TypeEntry>,
+}
+
+/// A domain over a domain over .. ends here: the catalog has no cycles, but its rows are read, not trusted.
+const MAX_DEPTH: u8 = 32;
+
+/// What PostgreSQL subtracts from the modifier of numeric, varchar and bpchar: the length of a varlena header.
+const VARHDRSZ: i32 = 4;
+
+impl TypeCatalog {
+    pub fn new(entries: HashMap<u32, TypeEntry>) -> Self {
+        Self { entries }
+    }
+
+    /// The column type `oid` with `modifier`, domains resolved. A type that the catalog no longer has is `Unknown`.
+    pub fn pg_type(&self, oid: u32, modifier: i32) -> PgType {
+        self.resolve(oid, modifier, MAX_DEPTH)
+    }
+
+    fn resolve(&self, oid: u32, modifier: i32, depth: u8) -> PgType {
+        let unknown = |name: &str, modifier| PgType {
+            oid,
+            name: name.to_owned(),
+            modifier,
+            kind: PgTypeKind::Unknown,
+        };
+        let Some(entry) = self.entries.get(&oid) else {
+            // Built-in scalars need no catalog.
+            let kind = built_in(oid, modifier).unwrap_or(PgTypeKind::Unknown);
+            return PgType {
+                kind,
+                ..unknown("", modifier)
+            };
+        };
+        if depth == 0 {
+            return unknown(&entry.name, modifier);
+        }
+        if entry.is_domain {
+            let modifier = if entry.modifier >= 0 {
+                entry.modifier
+            } else {
+                modifier
+            };
+            let base = self.resolve(entry.base, modifier, depth - 1);
+            return PgType {
+                oid,
+                name: entry.name.clone(),
+                modifier: base.modifier,
+                kind: base.kind,
+            };
+        }
+        let kind = if entry.element != 0 {
+            let element = match self.entries.get(&entry.element) {
+                Some(inner) if inner.is_domain || inner.is_composite => PgType {
+                    oid: entry.element,
+                    ..unknown(&inner.name, modifier)
+                },
+                _ => self.resolve(entry.element, modifier, depth - 1),
+            };
+            PgTypeKind::Array {
+                element: Box::new(element),
+            }
+        } else if entry.is_enum {
+            PgTypeKind::Enum {
+                labels: entry.labels.clone(),
+            }
+        } else {
+            built_in(oid, modifier)
+                .or_else(|| of_extension(&entry.name))
+                .unwrap_or(PgTypeKind::Unknown)
+        };
+        PgType {
+            oid,
+            name: entry.name.clone(),
+            modifier,
+            kind,
+        }
+    }
+}
+
+/// Types whose OID is fixed (`pg_type.dat`).
+fn built_in(oid: u32, modifier: i32) -> Option<PgTypeKind> {
+    // Six digits where nothing is said.
+    let precision = u8::try_from(modifier).unwrap_or(6).min(6);
+    let range = |range| PgTypeKind::Range { range };
+    Some(match oid {
+        16 => PgTypeKind::Bool,
+        17 => PgTypeKind::Bytea,
+        18 => PgTypeKind::InternalChar,
+        19 => PgTypeKind::Name,
+        20 => PgTypeKind::Int8,
+        21 => PgTypeKind::Int2,
+        23 => PgTypeKind::Int4,
+        25 => PgTypeKind::Text,
+        26 => PgTypeKind::Oid,
+        114 => PgTypeKind::Json,
+        142 => PgTypeKind::Xml,
+        600 => PgTypeKind::Point,
+        650 => PgTypeKind::Cidr,
+        700 => PgTypeKind::Float4,
+        701 => PgTypeKind::Float8,
+        774 => PgTypeKind::Macaddr8,
+        790 => PgTypeKind::Money,
+        829 => PgTypeKind::Macaddr,
+        869 => PgTypeKind::Inet,
+        1042 => PgTypeKind::Bpchar,
+        1043 => PgTypeKind::Varchar,
+        1082 => PgTypeKind::Date,
+        1083 => PgTypeKind::Time { precision },
+        1114 => PgTypeKind::Timestamp { precision },
+        1184 => PgTypeKind::TimestampTz { precision },
+        1186 => PgTypeKind::Interval,
+        1266 => PgTypeKind::TimeTz { precision },
+        1560 => PgTypeKind::Bit {
+            length: u32::try_from(modifier).unwrap_or(1),
+        },
+        1562 => PgTypeKind::Varbit {
+            length: u32::try_from(modifier).ok(),
+        },
+        1700 => numeric(modifier),
+        2950 => PgTypeKind::Uuid,
+        3802 => PgTypeKind::Jsonb,
+        3904 => range(RangeKind::Int4),
+        3906 => range(RangeKind::Num),
+        3908 => range(RangeKind::Ts),
+        3910 => range(RangeKind::TsTz),
+        3912 => range(RangeKind::Date),
+        3926 => range(RangeKind::Int8),
+        _ => return None,
+    })
+}
+
+/// `numeric`'s modifier: precision in the upper 16 bits, the scale an 11-bit number with sign in the lower
+/// (`numeric_typmod_scale`); before version 15 the scale had no sign and stayed below 1001, which reads the same.
+fn numeric(modifier: i32) -> PgTypeKind {
+    if modifier < VARHDRSZ {
+        return PgTypeKind::UnconstrainedNumeric;
+    }
+    let packed = modifier - VARHDRSZ;
+    PgTypeKind::Numeric {
+        precision: ((packed >> 16) & 0xffff) as u16,
+        scale: (((packed & 0x7ff) ^ 1024) - 1024) as i16,
+    }
+}
+
+/// Types of extensions have no fixed OID; Debezium knows them by name.
+fn of_extension(name: &str) -> Option<PgTypeKind> {
+    Some(match name {
+        "hstore" => PgTypeKind::Hstore,
+        "citext" => PgTypeKind::Citext,
+        "ltree" => PgTypeKind::Ltree,
+        "isbn" => PgTypeKind::Isbn,
+        "geometry" => PgTypeKind::Geometry,
+        "geography" => PgTypeKind::Geography,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> TypeCatalog {
+        let entry = |name: &str| TypeEntry {
+            name: name.to_owned(),
+            modifier: -1,
+            ..TypeEntry::default()
+        };
+        let domain = |name: &str, base, modifier| TypeEntry {
+            is_domain: true,
+            base,
+            modifier,
+            ..entry(name)
+        };
+        let array = |name: &str, element| TypeEntry {
+            element,
+            ..entry(name)
+        };
+        TypeCatalog::new(HashMap::from([
+            (1700, entry("numeric")),
+            (1231, array("_numeric", 1700)),
+            (20, entry("int8")),
+            (90_001, domain("price", 1700, ((10 << 16) | 2) + 4)),
+            (90_002, domain("price2", 90_001, -1)),
+            (90_003, array("_price", 90_001)),
+            (90_004, domain("prices", 1231, ((6 << 16) | 1) + 4)),
+            (90_005, entry("hstore")),
+            (90_006, domain("endless", 90_006, -1)),
+        ]))
+    }
+
+    #[test]
+    fn modifiers_carry_precision_scale_and_length() {
+        let types = TypeCatalog::default();
+        for (oid, modifier, want) in [
+            (1700, -1, PgTypeKind::UnconstrainedNumeric),
+            (
+                1700,
+                ((12 << 16) | 3) + 4,
+                PgTypeKind::Numeric {
+                    precision: 12,
+                    scale: 3,
+                },
+            ),
+            (
+                1700,
+                ((5 << 16) | (-2 & 0x7ff)) + 4,
+                PgTypeKind::Numeric {
+                    precision: 5,
+                    scale: -2,
+                },
+            ),
+            (1184, -1, PgTypeKind::TimestampTz { precision: 6 }),
+            (1184, 3, PgTypeKind::TimestampTz { precision: 3 }),
+            (1560, 5, PgTypeKind::Bit { length: 5 }),
+            (1562, -1, PgTypeKind::Varbit { length: None }),
+            (424_242, -1, PgTypeKind::Unknown),
+        ] {
+            assert_eq!(types.pg_type(oid, modifier).kind, want, "{oid} {modifier}");
+        }
+    }
+
+    #[test]
+    fn domains_keep_their_name_and_take_their_base() {
+        let types = catalog();
+        let price = types.pg_type(90_002, -1);
+        assert_eq!((price.oid, price.name.as_str()), (90_002, "price2"));
+        assert_eq!(
+            price.kind,
+            PgTypeKind::Numeric {
+                precision: 10,
+                scale: 2
+            }
+        );
+        let prices = types.pg_type(90_004, -1);
+        assert!(matches!(prices.kind, PgTypeKind::Array { element }
+            if element.kind == PgTypeKind::Numeric { precision: 6, scale: 1 }));
+        assert_eq!(types.pg_type(90_006, -1).kind, PgTypeKind::Unknown);
+    }
+
+    #[test]
+    fn arrays_of_domains_are_unknown_and_extensions_go_by_name() {
+        let types = catalog();
+        assert!(
+            matches!(types.pg_type(90_003, -1).kind, PgTypeKind::Array { element }
+            if element.kind == PgTypeKind::Unknown && element.oid == 90_001)
+        );
+        assert_eq!(types.pg_type(90_005, -1).kind, PgTypeKind::Hstore);
+    }
+}

@@ -1,0 +1,28 @@
+//! The PostgreSQL end: the replication connection, slot and publication, the catalog, the snapshot and the feedback.
+
+mod capture;
+pub mod catalog;
+pub mod connection;
+mod control;
+mod feedback;
+mod publication;
+pub(crate) mod server_error;
+pub(crate) mod slot;
+pub mod snapshot;
+
+pub use capture::{captures_column, captures_table};
+pub use control::Control;
+pub use feedback::Feedback;
+pub use publication::prepare_publication;
+pub use server_error::ServerError;
+pub use slot::{Slot, SlotState, drop_slot};
+
+/// `value` as an SQL identifier.
+pub(crate) fn quote_identifier(value: &str) -> String {
+    format!("\"{}\"", value.replace('"', "\"\""))
+}
+
+/// `value` as an SQL string literal (`standard_conforming_strings` is on).
+pub(crate) fn quote_literal(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}

@@ -1,0 +1,157 @@
+use std::collections::BTreeSet;
+
+use tokio_postgres::Client;
+
+use super::{
+    quote_identifier, quote_literal,
+    server_error::{DUPLICATE_OBJECT, control_error, sqlstate},
+    snapshot::{TableName, captured_tables},
+};
+use crate::{
+    Error, ErrorKind,
+    config::{ConnectorConfig, PublicationAutocreate},
+};
+
+/// What `pg_publication` says of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Publication {
+    all_tables: bool,
+}
+
+/// Create or adopt the publication as `publication.autocreate.mode` says. It must exist before the slot: decoding looks
+/// it up as of the WAL it reads.
+///
+/// # Errors
+/// `Configuration` when the mode cannot be carried out, `Permission` when the user may not.
+pub async fn prepare_publication(client: &Client, config: &ConnectorConfig) -> Result<(), Error> {
+    let name = &config.publication_name;
+    let found = find(client, name).await?;
+    match (config.publication_autocreate, found) {
+        (PublicationAutocreate::Disabled, None) => Err(Error::new(
+            ErrorKind::Configuration,
+            format!("find publication `{name}`: it does not exist and publication autocreation is disabled"),
+        )
+        .with_hint(format!(
+            "create publication {} for table ...; then start again",
+            quote_identifier(name)
+        ))),
+        (PublicationAutocreate::Filtered, found) => filtered(client, config, found).await,
+        (_, Some(_)) => Ok(()),
+        (PublicationAutocreate::AllTables, None) => {
+            create(client, name, " for all tables").await.map_err(|error| {
+                if error.kind() == ErrorKind::Permission {
+                    error.with_hint("FOR ALL TABLES needs a superuser: set `publication.autocreate.mode` to `filtered`, or create the publication yourself")
+                } else {
+                    error
+                }
+            })
+        }
+        (PublicationAutocreate::NoTables, None) => create(client, name, "").await,
+    }
+}
+
+/// Whether changes of partitions are published as changes of their root (`publish_via_partition_root`).
+pub(crate) async fn publishes_via_root(client: &Client, name: &str) -> Result<bool, Error> {
+    let sql = format!(
+        "select pubviaroot::text from pg_catalog.pg_publication where pubname = {}",
+        quote_literal(name)
+    );
+    let row = client
+        .query_opt(&sql, &[])
+        .await
+        .map_err(|error| control_error(format!("read publication `{name}`"), error))?;
+    Ok(row.is_some_and(|row| row.try_get::<_, String>(0).is_ok_and(|text| text == "true")))
+}
+
+async fn find(client: &Client, name: &str) -> Result<Option<Publication>, Error> {
+    let row = client
+        .query_opt(
+            "select puballtables from pg_catalog.pg_publication where pubname = $1",
+            &[&name],
+        )
+        .await
+        .map_err(|error| control_error(format!("read publication `{name}`"), error))?;
+    row.map(|row| {
+        Ok(Publication {
+            all_tables: row
+                .try_get(0)
+                .map_err(|error| control_error(format!("read publication `{name}`"), error))?,
+        })
+    })
+    .transpose()
+}
+
+async fn create(client: &Client, name: &str, tables: &str) -> Result<(), Error> {
+    let sql = format!("create publication {}{tables}", quote_identifier(name));
+    match run(client, &sql).await {
+        Ok(()) => {
+            tracing::info!(publication = name, "publication created");
+            Ok(())
+        }
+        Err(error) if sqlstate(&error) == Some(DUPLICATE_OBJECT) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn filtered(
+    client: &Client,
+    config: &ConnectorConfig,
+    found: Option<Publication>,
+) -> Result<(), Error> {
+    let name = &config.publication_name;
+    if found.is_some_and(|publication| publication.all_tables) {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("narrow publication `{name}` to the captured tables: it is FOR ALL TABLES"),
+        )
+        .with_hint("drop it, name another `publication.name`, or set `publication.autocreate.mode` to `all_tables`"));
+    }
+    let tables: Vec<TableName> = captured_tables(client, config)
+        .await?
+        .into_iter()
+        .map(|table| table.name)
+        .collect();
+    if tables.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("publish the captured tables by `{name}`: no table matches the filters"),
+        )
+        .with_hint("correct `table.include.list` and `schema.include.list`"));
+    }
+    let list = tables
+        .iter()
+        .map(TableName::quoted)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if found.is_none() {
+        return create(client, name, &format!(" for table {list}")).await;
+    }
+    let published = client
+        .query(
+            "select schemaname::text, tablename::text from pg_catalog.pg_publication_tables where pubname = $1",
+            &[&name],
+        )
+        .await
+        .map_err(|error| control_error(format!("read the tables of publication `{name}`"), error))?
+        .iter()
+        .map(|row| Ok(TableName { schema: row.try_get(0)?, table: row.try_get(1)? }))
+        .collect::<Result<BTreeSet<_>, tokio_postgres::Error>>()
+        .map_err(|error| control_error(format!("read the tables of publication `{name}`"), error))?;
+    if published == tables.into_iter().collect() {
+        return Ok(());
+    }
+    let sql = format!(
+        "alter publication {} set table {list}",
+        quote_identifier(name)
+    );
+    run(client, &sql).await?;
+    tracing::info!(publication = %name, "publication set to the captured tables");
+    Ok(())
+}
+
+async fn run(client: &Client, sql: &str) -> Result<(), Error> {
+    client
+        .batch_execute(sql)
+        .await
+        .map_err(|error| control_error(format!("run `{sql}`"), error))
+}

@@ -1,0 +1,138 @@
+use std::fmt;
+
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::ErrorResponseBody;
+
+use crate::{Error, ErrorKind};
+
+/// An ErrorResponse, as far as it helps to mend the cause; PostgreSQL manual, "Error and Notice Message Fields".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerError {
+    /// SQLSTATE, five characters.
+    pub code: String,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+/// `55006`: the slot is in use by another process.
+pub(crate) const OBJECT_IN_USE: &str = "55006";
+/// `42710`: somebody created it between our look and our command.
+pub(crate) const DUPLICATE_OBJECT: &str = "42710";
+const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+const UNDEFINED_OBJECT: &str = "42704";
+const UNDEFINED_FILE: &str = "58P01";
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {}", self.message, self.code)?;
+        if let Some(detail) = &self.detail {
+            write!(f, "; {detail}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl ServerError {
+    pub(crate) fn from_response(body: &ErrorResponseBody) -> Self {
+        let mut error = Self::default();
+        let mut fields = body.fields();
+        // A field list that breaks off still names what came before.
+        while let Ok(Some(field)) = fields.next() {
+            let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'C' => error.code = text,
+                b'M' => error.message = text,
+                b'D' => error.detail = Some(text),
+                b'H' => error.hint = Some(text),
+                _ => {}
+            }
+        }
+        error
+    }
+
+    /// What the SQLSTATE means for a connector, whatever was attempted.
+    pub fn kind(&self) -> ErrorKind {
+        match self.code.as_str() {
+            "42501" => ErrorKind::Permission,
+            code if code.starts_with("28") => ErrorKind::Permission,
+            "3D000" | "0A000" => ErrorKind::Configuration,
+            "53300" => ErrorKind::Connection,
+            code if code.starts_with("08") || code.starts_with("57P") => ErrorKind::Connection,
+            _ => ErrorKind::Database,
+        }
+    }
+
+    /// What the SQLSTATE means when streaming from a slot is refused or breaks off.
+    pub fn streaming_kind(&self) -> ErrorKind {
+        match self.code.as_str() {
+            OBJECT_NOT_IN_PREREQUISITE_STATE | UNDEFINED_OBJECT | UNDEFINED_FILE => {
+                ErrorKind::SlotLost
+            }
+            _ => self.kind(),
+        }
+    }
+
+    pub(crate) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
+        let hint = self.hint.clone();
+        let error = Error::new(kind, attempted).with_source(self);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// An error of an ordinary connection.
+pub(crate) fn control_error(attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        Some(db) => {
+            let server = ServerError {
+                code: db.code().code().to_owned(),
+                message: db.message().to_owned(),
+                detail: db.detail().map(str::to_owned),
+                hint: db.hint().map(str::to_owned),
+            };
+            let kind = server.kind();
+            server.into_error(kind, attempted)
+        }
+        None => Error::new(ErrorKind::Connection, attempted).with_source(error),
+    }
+}
+
+/// The SQLSTATE in an error's chain.
+pub(crate) fn sqlstate(error: &Error) -> Option<&str> {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<ServerError>())
+        .map(|server| server.code.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstate_decides_the_kind() {
+        for (code, kind, streaming) in [
+            ("28P01", ErrorKind::Permission, ErrorKind::Permission),
+            ("28000", ErrorKind::Permission, ErrorKind::Permission),
+            ("42501", ErrorKind::Permission, ErrorKind::Permission),
+            ("3D000", ErrorKind::Configuration, ErrorKind::Configuration),
+            ("57P01", ErrorKind::Connection, ErrorKind::Connection),
+            ("53300", ErrorKind::Connection, ErrorKind::Connection),
+            ("55006", ErrorKind::Database, ErrorKind::Database),
+            ("42704", ErrorKind::Database, ErrorKind::SlotLost),
+            ("55000", ErrorKind::Database, ErrorKind::SlotLost),
+            ("58P01", ErrorKind::Database, ErrorKind::SlotLost),
+        ] {
+            let error = ServerError {
+                code: code.to_owned(),
+                ..ServerError::default()
+            };
+            assert_eq!(error.kind(), kind, "{code}");
+            assert_eq!(error.streaming_kind(), streaming, "{code}");
+        }
+    }
+}

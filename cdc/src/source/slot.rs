@@ -1,0 +1,392 @@
+use pgoutput::Lsn;
+use tokio_postgres::Client;
+
+use super::{
+    connection::ReplicationConnection, quote_identifier, quote_literal, server_error::control_error,
+};
+use crate::{
+    Error, ErrorKind,
+    checkpoint::{Resume, SlotIdentity},
+};
+
+/// `IDENTIFY_SYSTEM`; PostgreSQL manual, "Streaming Replication Protocol".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemIdentity {
+    pub system_id: String,
+    pub timeline: u32,
+    /// End of the flushed WAL.
+    pub wal_end: Lsn,
+}
+
+/// What `pg_replication_slots` says of a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotState {
+    pub plugin: Option<String>,
+    pub database: Option<String>,
+    /// None: it was invalidated, or never got so far as to be usable.
+    pub restart_lsn: Option<Lsn>,
+    pub confirmed_flush_lsn: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+    /// Why it was invalidated (PostgreSQL 17 and later).
+    pub invalidation_reason: Option<String>,
+}
+
+/// A slot that was just made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub consistent_point: Lsn,
+    /// For SET TRANSACTION SNAPSHOT, until the next command on the replication connection.
+    pub snapshot_name: Option<String>,
+}
+
+/// Ask the server who it is.
+///
+/// # Errors
+/// The command fails or answers something else.
+pub async fn identify_system(
+    connection: &mut ReplicationConnection,
+) -> Result<SystemIdentity, Error> {
+    let rows = connection.simple_query("IDENTIFY_SYSTEM").await?;
+    let field = |index: usize| rows.first()?.get(index)?.as_deref();
+    let identity = (|| {
+        Some(SystemIdentity {
+            system_id: field(0)?.to_owned(),
+            timeline: field(1)?.parse().ok()?,
+            wal_end: field(2)?.parse().ok()?,
+        })
+    })();
+    identity.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Protocol,
+            "run `IDENTIFY_SYSTEM`: the answer is not systemid, timeline, xlogpos, dbname",
+        )
+    })
+}
+
+/// Look the slot up by name.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn find_slot(client: &Client, name: &str) -> Result<Option<SlotState>, Error> {
+    let failed = |error| control_error(format!("read replication slot `{name}`"), error);
+    let row = client
+        .query_opt(
+            "select s.plugin::text, s.database::text, s.restart_lsn::text, s.confirmed_flush_lsn::text,
+                    s.wal_status, to_jsonb(s) ->> 'invalidation_reason'
+             from pg_catalog.pg_replication_slots s where s.slot_name = $1",
+            &[&name],
+        )
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let lsn = |index: usize| -> Result<Option<Lsn>, Error> {
+        let text: Option<String> = row.try_get(index).map_err(failed)?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    };
+    Ok(Some(SlotState {
+        plugin: row.try_get(0).map_err(failed)?,
+        database: row.try_get(1).map_err(failed)?,
+        restart_lsn: lsn(2)?,
+        confirmed_flush_lsn: lsn(3)?,
+        wal_status: row.try_get(4).map_err(failed)?,
+        invalidation_reason: row.try_get(5).map_err(failed)?,
+    }))
+}
+
+/// Make a pgoutput slot; with `export_snapshot` its snapshot can be read until the connection's next command. A
+/// temporary one is gone with the connection.
+///
+/// # Errors
+/// The server's error as source.
+pub async fn create_slot(
+    connection: &mut ReplicationConnection,
+    name: &str,
+    temporary: bool,
+    export_snapshot: bool,
+) -> Result<Slot, Error> {
+    // This form of the options is the one that every version from 14 to 18 reads.
+    let command = format!(
+        "CREATE_REPLICATION_SLOT {}{} LOGICAL pgoutput {}",
+        quote_identifier(name),
+        if temporary { " TEMPORARY" } else { "" },
+        if export_snapshot {
+            "EXPORT_SNAPSHOT"
+        } else {
+            "NOEXPORT_SNAPSHOT"
+        },
+    );
+    let rows = connection.simple_query(&command).await?;
+    let field = |index: usize| rows.first()?.get(index)?.as_deref();
+    let consistent_point = field(1).and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Protocol,
+            format!("run `{command}`: the answer has no consistent point"),
+        )
+    })?;
+    Ok(Slot {
+        consistent_point,
+        snapshot_name: field(2).map(str::to_owned),
+    })
+}
+
+/// Drop the slot.
+///
+/// # Errors
+/// The server's error as source.
+pub async fn drop_slot(client: &Client, name: &str) -> Result<(), Error> {
+    let sql = drop_sql(name);
+    client
+        .execute(sql.as_str(), &[])
+        .await
+        .map(drop)
+        .map_err(|error| control_error(format!("run `{sql}`"), error))
+}
+
+fn drop_sql(name: &str) -> String {
+    format!("select pg_drop_replication_slot({})", quote_literal(name))
+}
+
+/// Whether the slot is ours to use: a pgoutput slot of this database, not invalidated.
+///
+/// # Errors
+/// `Configuration` for a slot of another kind, `SlotLost` for an invalidated one.
+pub fn verify_usable(
+    name: &str,
+    state: &SlotState,
+    database: &str,
+    resume: Option<&Resume>,
+    system: &SystemIdentity,
+) -> Result<(), Error> {
+    if state.plugin.as_deref() != Some("pgoutput") || state.database.as_deref() != Some(database) {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "use replication slot `{name}`: it is a {} slot of database `{}`, not a pgoutput slot of `{database}`",
+                state.plugin.as_deref().unwrap_or("physical"),
+                state.database.as_deref().unwrap_or("-"),
+            ),
+        )
+        .with_hint("set another `slot.name`"));
+    }
+    if state.wal_status.as_deref() == Some("lost")
+        || state.invalidation_reason.is_some()
+        || state.restart_lsn.is_none()
+    {
+        let from = resume
+            .and_then(|resume| resume.end_lsn)
+            .map(Lsn)
+            .or(state.confirmed_flush_lsn)
+            .unwrap_or_default();
+        let reason = state
+            .invalidation_reason
+            .as_deref()
+            .unwrap_or("wal_removed");
+        return Err(lost(
+            format!("use replication slot `{name}`: the server invalidated it ({reason})"),
+            from,
+            system.wal_end,
+            &format!("{};", drop_sql(name)),
+        ));
+    }
+    if state.wal_status.as_deref() == Some("unreserved") {
+        tracing::warn!(
+            slot = name,
+            "the slot needs WAL above max_slot_wal_keep_size: the server may remove it at its next checkpoint"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the stored position can go on from the slot without a gap.
+///
+/// # Errors
+/// `SlotLost` with the loss window and what to do, when the slot is missing, recreated or moved, or the cluster is another.
+pub fn verify_resume(
+    name: &str,
+    state: Option<&SlotState>,
+    resume: &Resume,
+    system: &SystemIdentity,
+) -> Result<(), Error> {
+    let position = Lsn(resume.end_lsn.unwrap_or(resume.position.commit_lsn));
+    if let Some(stored) = &resume.slot
+        && stored.system_id != system.system_id
+    {
+        return Err(lost(
+            format!(
+                "go on from the stored position: it is of cluster {}, this is cluster {}",
+                stored.system_id, system.system_id
+            ),
+            position,
+            system.wal_end,
+            "connect to the cluster the position is of, or",
+        ));
+    }
+    if system.wal_end.0 < resume.position.commit_lsn {
+        return Err(lost(
+            format!(
+                "go on from the stored position: the server's WAL ends at {}, before it (a restored backup?)",
+                system.wal_end
+            ),
+            system.wal_end,
+            position,
+            &format!("{};", drop_sql(name)),
+        ));
+    }
+    let Some(state) = state else {
+        return Err(lost(
+            format!(
+                "use replication slot `{name}`: it does not exist, but changes were already delivered from it"
+            ),
+            position,
+            system.wal_end,
+            "",
+        ));
+    };
+    if let (Some(stored), Some(confirmed)) = (resume.end_lsn, state.confirmed_flush_lsn)
+        && confirmed.0 > stored
+    {
+        return Err(lost(
+            format!(
+                "use replication slot `{name}`: it stands at {confirmed}, beyond everything this connector confirmed; it was recreated or moved"
+            ),
+            position,
+            confirmed,
+            &format!("{};", drop_sql(name)),
+        ));
+    }
+    if let Some(stored) = &resume.slot
+        && stored.timeline != system.timeline
+    {
+        tracing::warn!(
+            slot = name,
+            before = stored.timeline,
+            now = system.timeline,
+            "the server is on another timeline than the stored position: it was promoted"
+        );
+    }
+    Ok(())
+}
+
+fn lost(attempted: String, from: Lsn, to: Lsn, first: &str) -> Error {
+    Error::new(
+        ErrorKind::SlotLost,
+        format!("{attempted}; changes committed between {from} and {to} may be lost"),
+    )
+    .with_hint(
+        format!("{first} delete the connector's stored position (offsets) and start again: it takes a new snapshot")
+            .trim_start()
+            .to_owned(),
+    )
+}
+
+/// The identity to store with positions of this slot.
+pub fn identity(name: &str, system: &SystemIdentity, created: Lsn) -> SlotIdentity {
+    SlotIdentity {
+        system_id: system.system_id.clone(),
+        timeline: system.timeline,
+        name: name.to_owned(),
+        created_lsn: created.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use debezium::ChangePosition;
+
+    use super::*;
+
+    fn system() -> SystemIdentity {
+        SystemIdentity {
+            system_id: "7".to_owned(),
+            timeline: 1,
+            wal_end: Lsn(1000),
+        }
+    }
+
+    fn state() -> SlotState {
+        SlotState {
+            plugin: Some("pgoutput".to_owned()),
+            database: Some("app".to_owned()),
+            restart_lsn: Some(Lsn(400)),
+            confirmed_flush_lsn: Some(Lsn(500)),
+            wal_status: Some("reserved".to_owned()),
+            invalidation_reason: None,
+        }
+    }
+
+    fn resume() -> Resume {
+        Resume {
+            position: ChangePosition::new(560, 3),
+            last_commit_lsn: Some(600),
+            end_lsn: Some(600),
+            snapshot_completed: true,
+            slot: Some(identity("s", &system(), Lsn(100))),
+        }
+    }
+
+    #[test]
+    fn a_slot_at_or_before_the_stored_position_goes_on() {
+        for confirmed in [500, 600] {
+            let slot = SlotState {
+                confirmed_flush_lsn: Some(Lsn(confirmed)),
+                ..state()
+            };
+            assert!(verify_resume("s", Some(&slot), &resume(), &system()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_slot_that_could_miss_changes_halts_with_the_window() {
+        let beyond = SlotState {
+            confirmed_flush_lsn: Some(Lsn(601)),
+            ..state()
+        };
+        let other_cluster = SystemIdentity {
+            system_id: "8".to_owned(),
+            ..system()
+        };
+        let restored = SystemIdentity {
+            wal_end: Lsn(300),
+            ..system()
+        };
+        for (slot, system, window) in [
+            (None, system(), "between 0/258 and 0/3E8"),
+            (Some(beyond), system(), "between 0/258 and 0/259"),
+            (Some(state()), other_cluster, "between 0/258 and 0/3E8"),
+            (Some(state()), restored, "between 0/12C and 0/258"),
+        ] {
+            let error = verify_resume("s", slot.as_ref(), &resume(), &system).expect_err("halts");
+            assert_eq!(error.kind(), ErrorKind::SlotLost);
+            assert!(error.to_string().contains(window), "{error}");
+            assert!(error.hint().contains("start again"), "{}", error.hint());
+        }
+    }
+
+    #[test]
+    fn unusable_slots_say_why() {
+        let check = |slot: &SlotState| {
+            verify_usable("s", slot, "app", None, &system()).map_err(|error| error.kind())
+        };
+        assert_eq!(check(&state()), Ok(()));
+        let of_other_database = SlotState {
+            database: Some("other".to_owned()),
+            ..state()
+        };
+        assert_eq!(check(&of_other_database), Err(ErrorKind::Configuration));
+        for lost in [
+            SlotState {
+                wal_status: Some("lost".to_owned()),
+                ..state()
+            },
+            SlotState {
+                restart_lsn: None,
+                ..state()
+            },
+        ] {
+            assert_eq!(check(&lost), Err(ErrorKind::SlotLost));
+        }
+    }
+}

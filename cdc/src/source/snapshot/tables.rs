@@ -1,0 +1,90 @@
+use std::collections::HashSet;
+
+use tokio_postgres::Client;
+
+use super::super::{
+    capture::captures_table, publication::publishes_via_root, quote_identifier,
+    server_error::control_error,
+};
+use crate::{Error, config::ConnectorConfig};
+
+/// A table's name in PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    pub schema: String,
+    pub table: String,
+}
+
+impl TableName {
+    /// As SQL wants it.
+    pub fn quoted(&self) -> String {
+        format!(
+            "{}.{}",
+            quote_identifier(&self.schema),
+            quote_identifier(&self.table)
+        )
+    }
+}
+
+/// A captured table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnapshotTable {
+    pub oid: u32,
+    pub name: TableName,
+    /// The planner's guess (`reltuples`); 0 where it has none.
+    pub estimated_rows: u64,
+}
+
+// Ordinary and partitioned tables; views and foreign tables have no WAL of their own, temporary ones none at all.
+const TABLES: &str = "
+select c.oid, n.nspname::text, c.relname::text, greatest(c.reltuples, 0)::float8,
+       (select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and c.relpersistence <> 't'
+order by n.nspname::text collate \"C\", c.relname::text collate \"C\"";
+
+/// The captured tables in the order of their snapshot: that of the regexes of `table.include.list`, by name within one.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn captured_tables(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<Vec<SnapshotTable>, Error> {
+    let failed = |error| control_error("read the list of tables", error);
+    let via_root = publishes_via_root(client, &config.publication_name).await?;
+    let mut tables = Vec::new();
+    for row in client.query(TABLES, &[]).await.map_err(failed)? {
+        let name = TableName {
+            schema: row.try_get(1).map_err(failed)?,
+            table: row.try_get(2).map_err(failed)?,
+        };
+        if !captures_table(&config.filter, &name.schema, &name.table) {
+            continue;
+        }
+        let rows: f64 = row.try_get(3).map_err(failed)?;
+        let parent: Option<u32> = row.try_get(4).map_err(failed)?;
+        let table = SnapshotTable {
+            oid: row.try_get(0).map_err(failed)?,
+            name,
+            estimated_rows: rows as u64,
+        };
+        tables.push((table, parent));
+    }
+    if via_root {
+        // The stream names the root only, so its snapshot has the partitions' rows already.
+        let captured: HashSet<u32> = tables.iter().map(|(table, _)| table.oid).collect();
+        tables.retain(|(_, parent)| parent.is_none_or(|parent| !captured.contains(&parent)));
+    }
+    let mut tables: Vec<SnapshotTable> = tables.into_iter().map(|(table, _)| table).collect();
+    // Stable: the query's order by name remains within one regex.
+    tables.sort_by_key(|table| {
+        let full_name = format!("{}.{}", table.name.schema, table.name.table);
+        config
+            .filter
+            .table_include
+            .iter()
+            .position(|regex| regex.is_match(&full_name))
+    });
+    Ok(tables)
+}
