@@ -99,6 +99,8 @@ def family(data_type):
         return "date"
     if pa.types.is_map(data_type):
         return "map"
+    if pa.types.is_struct(data_type):
+        return "struct"
     if pa.types.is_list(data_type) or pa.types.is_large_list(data_type) or pa.types.is_list_view(data_type):
         return "list"
     if pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type) or pa.types.is_binary_view(data_type):

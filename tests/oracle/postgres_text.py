@@ -35,7 +35,7 @@ def kind(pg_type):
         return "list"
     base, modifier = split(pg_type)
     if base == "numeric":
-        return "decimal" if modifier and 0 <= modifier[-1] <= modifier[0] <= 38 else "text"
+        return "decimal" if modifier and digits(*modifier) <= 38 else "text"
     return {
         "boolean": "bool",
         "smallint": "int",
@@ -52,6 +52,7 @@ def kind(pg_type):
         "bit": "binary",
         "bit varying": "binary",
         "hstore": "map",
+        "point": "struct",
     }.get(base, "text")
 
 
@@ -61,6 +62,11 @@ def split(pg_type):
     if not found:
         return pg_type, []
     return pg_type.replace(found.group(0), ""), [int(part) for part in found.group(1).split(",")]
+
+
+def digits(precision, scale=0):
+    """Decimal digits of numeric(precision, scale) when written out: a negative scale adds zeros, a large one too."""
+    return precision - scale if scale < 0 else max(precision, scale)
 
 
 def scalar(pg_type, text):
@@ -88,6 +94,17 @@ def scalar(pg_type, text):
             return bits(text)
         case "map":
             return hstore(text)
+        case "struct":
+            x, y = text.strip("()").split(",")
+            return {"x": float(x), "y": float(y)}
+        case _ if base == "numeric" and not modifier:
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case _ if base == "money":
+            return re.sub(r"[^\d.-]", "", text)
+        case _ if base == "time with time zone":
+            return utc_time(text)
+        case _ if base == "interval":
+            return iso_duration(interval_micros(text))
         case _:
             return text
 
@@ -106,8 +123,10 @@ def decimal(text):
 
 
 def bits(text):
-    """Debezium's Bits: bytes in little-endian order, the rightmost bit of the text is bit 0 of the first byte."""
-    return int(text or "0", 2).to_bytes((len(text) + 7) // 8, "little")
+    """Debezium's Bits: little-endian bytes, the rightmost bit of the text is bit 0 of the first; no zero bytes follow
+    the last bit that is set."""
+    number = int(text or "0", 2)
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
 
 
 def days(text):
@@ -144,6 +163,49 @@ def timestamp_micros(text):
     if abs(micros) > INT64_MAX:
         raise NotRepresentable(text)
     return micros
+
+
+def utc_time(text):
+    """`12:00:00.5+02` as `10:00:00.5Z`."""
+    clock, sign, offset = re.fullmatch(r"([\d:.]+)([+-])([\d:]+)", text).groups()
+    parts = [int(part) for part in offset.split(":")] + [0, 0]
+    east = (parts[0] * 60 + parts[1]) * 60 + parts[2]
+    micros = (time_micros(clock) - (-east if sign == "-" else east) * 1_000_000) % 86_400_000_000
+    seconds, fraction = divmod(micros, 1_000_000)
+    shown = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return shown + (f".{fraction:06}".rstrip("0") if fraction else "") + "Z"
+
+
+def interval_micros(text):
+    """Microseconds of `1 year 2 mons -3 days 04:05:06.78`, a month counted as 30.4375 days: all that Debezium's
+    MicroDuration tells."""
+    day = 86_400_000_000
+    units = {"year": 12 * day * 304375 // 10000, "mon": day * 304375 // 10000, "day": day}
+    total, words = 0, text.split()
+    while words:
+        word = words.pop(0)
+        if ":" in word:
+            micros = time_micros(word.lstrip("+-"))
+            total += -micros if word.startswith("-") else micros
+        else:
+            total += int(word) * units[words.pop(0).removesuffix("s")]
+    return total
+
+
+def iso_duration(micros):
+    """Days, hours, minutes and seconds that are not zero, each with the sign of the whole: `P1DT-2H`."""
+    if not micros:
+        return "PT0S"
+    sign = "-" if micros < 0 else ""
+    seconds, fraction = divmod(abs(micros), 1_000_000)
+    parts = [(seconds // 86400, "D"), (seconds // 3600 % 24, "H"), (seconds // 60 % 60, "M")]
+    date, *clock = [f"{sign}{count}{letter}" if count else "" for count, letter in parts]
+    if fraction:
+        clock.append(f"{sign}{seconds % 60}.{fraction:06}".rstrip("0") + "S")
+    elif seconds % 60:
+        clock.append(f"{sign}{seconds % 60}S")
+    clock = "".join(clock)
+    return f"P{date}" + (f"T{clock}" if clock else "")
 
 
 def array(text):

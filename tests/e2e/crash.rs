@@ -1,0 +1,83 @@
+//! Proves: a kill of either process under load loses nothing and repeats nothing, neither in the lake nor for a
+//! read_committed consumer.
+//! Steps: clients write without pause from before the snapshot on; three times the process is killed when it has got on,
+//! and started again; the clients stop, the road drains.
+//! Requires: PostgreSQL, Kafka, MinIO, DuckDB.
+
+use anyhow::{Context, Result};
+use stack::until;
+
+use crate::road::{PATIENCE, Road};
+use crate::truth;
+use crate::verdict::{self, Verdict};
+use crate::workload::{EARLIER_ROWS, Load, SCHEMA, TABLES};
+
+const ROUNDS: usize = 3;
+/// How far the process under test must have come since its start before it is killed.
+const EVENTS_BEFORE_KILL: i64 = 400;
+const ROWS_BEFORE_KILL: f64 = 400.0;
+
+#[tokio::test]
+async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
+    let mut road = Road::prepare("crash_cdc", SCHEMA, &TABLES).await?;
+    let load = begin(&road).await?;
+    road.start_cdc().await?;
+    road.start_lakewriter().await?;
+    road.streaming().await?;
+    for _ in 0..ROUNDS {
+        let before = events(&road).await.unwrap_or(0);
+        let moved_on = until("cdc to deliver events", PATIENCE, async || {
+            let more = events(&road).await? - before;
+            Ok((more >= EVENTS_BEFORE_KILL).then_some(()))
+        });
+        moved_on.await.with_context(|| road.logs())?;
+        road.cdc.as_mut().context("cdc runs")?.kill9()?;
+        road.start_cdc().await?;
+    }
+    let verdict = finish(road, load).await?;
+    eprintln!("{verdict:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
+    let mut road = Road::prepare("crash_lakewriter", SCHEMA, &TABLES).await?;
+    let load = begin(&road).await?;
+    road.start_cdc().await?;
+    for _ in 0..ROUNDS {
+        road.start_lakewriter().await?;
+        let moved_on = until("the lake writer to commit rows", PATIENCE, async || {
+            let rows = road.lakewriter_metric("tributary_lakewriter_rows_total").await;
+            Ok((rows >= ROWS_BEFORE_KILL).then_some(()))
+        });
+        moved_on.await.with_context(|| road.logs())?;
+        road.lakewriter.as_mut().context("the lake writer runs")?.kill9()?;
+    }
+    road.start_lakewriter().await?;
+    let verdict = finish(road, load).await?;
+    eprintln!("{verdict:?}");
+    Ok(())
+}
+
+/// Rows from before, the audit, and clients that write on.
+async fn begin(road: &Road) -> Result<Load> {
+    let postgres = &road.servers.postgres;
+    postgres.execute(&road.name, EARLIER_ROWS).await?;
+    truth::watch(postgres, &road.name, &TABLES).await?;
+    Load::start(postgres, &road.name, 2).await
+}
+
+/// The clients stop, everything that is on its way arrives.
+async fn finish(mut road: Road, load: Load) -> Result<Verdict> {
+    let transactions = load.finish().await?;
+    let verdict = road.verdict(verdict::Load::DuringSnapshot).await?;
+    eprintln!("{}: {transactions} transactions", road.name);
+    road.stop().await?;
+    Ok(verdict)
+}
+
+/// Records of the busiest topic so far, markers of transactions among them.
+async fn events(road: &Road) -> Result<i64> {
+    let ends = road.servers.kafka.end_offsets(&road.topic("public.tweets")).await?;
+    Ok(ends.iter().sum())
+}

@@ -1,0 +1,11 @@
+//! The whole road on real servers: PostgreSQL -> `tributary cdc` -> Apache Kafka -> `tributary lakewriter` -> MinIO, and
+//! `tributary demo`. What comes out is compared with what PostgreSQL says, row for row and value for value.
+
+mod crash;
+mod oracle;
+mod road;
+mod servers;
+mod tables;
+mod truth;
+mod verdict;
+mod workload;

@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+use crate::road::{PATIENCE, Road};
+use crate::truth;
+
+/// What the oracle found, when it found nothing wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Latest rows compared.
+    pub rows: u64,
+    /// Rows of the logs of changes compared.
+    pub changes: u64,
+}
+
+/// Whether the tables were written to while the snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    AfterSnapshot,
+    DuringSnapshot,
+}
+
+/// A folder of `tests/oracle`.
+pub fn oracle() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle")
+}
+
+/// A Python that has the independent readers, in the oracle's folder.
+pub async fn python() -> Result<Command> {
+    let mut command = Command::new(stack::readers().await?);
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(oracle());
+    Ok(command)
+}
+
+impl Road {
+    /// Waits until the lake holds what PostgreSQL says happened, compares everything by DuckDB, then by our own SQL,
+    /// then asks a read_committed consumer. An error says what is lost, twice or wrong.
+    pub async fn verdict(&self, load: Load) -> Result<Verdict> {
+        let truth = self.folder.path().join("truth.jsonl");
+        let tables = truth::export(&self.servers.postgres, &self.name, &truth).await?;
+        let independent = self.compare_independently(&truth, &tables, load).await?;
+        let ours = self.compare_our_sql(&truth, &tables, load).await?;
+        ensure!(
+            independent == ours,
+            "two readers saw different lakes: {independent:?} and {ours:?}"
+        );
+        self.consumer_sees_each_event_once(&tables, independent.changes)
+            .await?;
+        Ok(independent)
+    }
+
+    async fn compare_independently(
+        &self,
+        truth: &Path,
+        tables: &[String],
+        load: Load,
+    ) -> Result<Verdict> {
+        let places: Map<String, Value> = tables
+            .iter()
+            .map(|table| (table.clone(), json!({"changes": self.changes_url(table)})))
+            .collect();
+        let minio = &self.servers.minio;
+        let request = json!({
+            "truth": truth,
+            "reader": "duckdb",
+            "storage": {
+                "endpoint": minio.endpoint(),
+                "access_key": minio.access_key(),
+                "secret_key": minio.secret_key(),
+            },
+            "wait_seconds": PATIENCE.as_secs(),
+            "overlap": load == Load::DuringSnapshot,
+            "tables": places,
+        });
+        let verdict = compare(self.folder.path(), &request).await;
+        verdict.with_context(|| format!("read by DuckDB; {}", self.logs()))
+    }
+
+    async fn compare_our_sql(
+        &self,
+        truth: &Path,
+        tables: &[String],
+        load: Load,
+    ) -> Result<Verdict> {
+        let mut places = Map::new();
+        for table in tables {
+            let changes = self.sql(&format!("select * from {table}_changes")).await?;
+            let mut place = json!({"changes": changes});
+            // without a key there is no latest row
+            if table != "public.no_key" {
+                let latest = self.sql(&format!("select * from {table}")).await?;
+                place["latest"] = json!(latest);
+            }
+            places.insert(table.clone(), place);
+        }
+        let request = json!({
+            "truth": truth,
+            "reader": "parquet",
+            "overlap": load == Load::DuringSnapshot,
+            "tables": places,
+        });
+        let verdict = compare(self.folder.path(), &request).await;
+        verdict.with_context(|| format!("read by `tributary sql`; {}", self.logs()))
+    }
+
+    /// Runs a query with our SQL into a Parquet file, and returns the file.
+    async fn sql(&self, query: &str) -> Result<PathBuf> {
+        let name: String = query
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        let path = self.folder.path().join(format!("{name}.parquet"));
+        let mut command = self.tributary(&["sql", "--format", "parquet", query])?;
+        command
+            .stdin(Stdio::null())
+            .stdout(File::create(&path)?)
+            .stderr(Stdio::piped());
+        run(command, &format!("tributary sql '{query}'")).await?;
+        Ok(path)
+    }
+
+    /// A read_committed consumer gets no event twice, and as many as the lake has rows.
+    async fn consumer_sees_each_event_once(&self, tables: &[String], changes: u64) -> Result<()> {
+        let mut seen = BTreeMap::new();
+        let mut events = 0;
+        for table in tables {
+            let topic = self.topic(table);
+            for record in self.servers.kafka.read_all(&topic, true).await? {
+                let position = record
+                    .headers
+                    .iter()
+                    .find(|(name, _)| name == "tributary.position")
+                    .and_then(|(_, value)| value.clone())
+                    .with_context(|| format!("a record of `{topic}` has no position"))?;
+                let operation = match &record.value {
+                    None => "tombstone".to_owned(),
+                    Some(value) => operation(value)?,
+                };
+                events += u64::from(record.value.is_some());
+                let place = (record.partition, record.offset);
+                let event = (topic.clone(), position, operation, record.key);
+                if let Some(first) = seen.insert(event.clone(), place) {
+                    let (topic, position, operation, _) = event;
+                    anyhow::bail!(
+                        "topic `{topic}` has `{operation}` at {} twice: partition and offset {first:?} and {place:?}",
+                        String::from_utf8_lossy(&position)
+                    );
+                }
+            }
+        }
+        ensure!(
+            events == changes,
+            "a read_committed consumer gets {events} events, the lake has {changes} rows"
+        );
+        Ok(())
+    }
+}
+
+/// The `op` of an event, with the schema or without.
+fn operation(value: &[u8]) -> Result<String> {
+    let event: Value = serde_json::from_slice(value).context("read an event")?;
+    let operation = event.get("op").or_else(|| event.get("payload")?.get("op"));
+    let operation = operation.and_then(Value::as_str).context("an event has no `op`")?;
+    Ok(operation.to_owned())
+}
+
+/// Runs `tests/oracle/compare.py`; `folder` is for the request.
+pub async fn compare(folder: &Path, request: &Value) -> Result<Verdict> {
+    let path = folder.join("request.json");
+    fs::write(&path, serde_json::to_vec(request)?)?;
+    let mut command = python().await?;
+    command.arg("compare.py").arg(&path);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = run(command, "the oracle").await?;
+    let line = output.lines().last().unwrap_or_default();
+    let verdict: Value =
+        serde_json::from_str(line).with_context(|| format!("read the verdict `{output}`"))?;
+    let count = |name| verdict.get(name).and_then(Value::as_u64);
+    Ok(Verdict {
+        rows: count("rows").context("the verdict has no rows")?,
+        changes: count("changes").context("the verdict has no changes")?,
+    })
+}
+
+/// Runs a program to its end and returns its standard output; anything but success is an error with what it said.
+pub async fn run(command: Command, what: &str) -> Result<String> {
+    let child = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("start {what}"))?;
+    let output = child
+        .wait_with_output()
+        .await
+        .with_context(|| format!("run {what}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "{what} ended with {}:\n{}\n{said}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(said)
+}
