@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, Date32Array,
-        Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, MapArray, StringArray,
-        StructArray, TimestampMicrosecondArray,
+        ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array,
+        Float64Array, Int32Array, Int64Array, ListArray, MapArray, StringArray, StructArray,
+        TimestampMicrosecondArray,
     },
     buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::DataType,
@@ -147,9 +147,14 @@ impl ColumnBuffer {
         values + self.validity.len()
     }
 
-    /// Whether the value of the last row is not null.
-    pub fn last_is_valid(&self) -> bool {
-        self.validity.last().copied().unwrap_or(false)
+    /// Whether there is a row with this number that is not null.
+    pub fn is_valid(&self, row: usize) -> bool {
+        self.validity.get(row).copied().unwrap_or(false)
+    }
+
+    /// Whether any row is not null.
+    pub fn has_values(&self) -> bool {
+        self.validity.contains(&true)
     }
 
     pub fn push_null(&mut self) {
@@ -405,6 +410,8 @@ fn mismatch(data_type: &DataType) -> ArrowError {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::Array;
+
     use super::{super::lake_type::LakeType, *};
 
     #[test]
@@ -417,11 +424,15 @@ mod tests {
             }
             Ok::<_, ValueError>(())
         };
-        append(&mut column, &["a", "bc"]).and_then(|()| column.end_list()).expect("list");
+        append(&mut column, &["a", "bc"])
+            .and_then(|()| column.end_list())
+            .expect("list");
         append(&mut column, &["left", "over"]).expect("items");
         column.truncate(1);
         column.push_null();
-        append(&mut column, &["d"]).and_then(|()| column.end_list()).expect("list");
+        append(&mut column, &["d"])
+            .and_then(|()| column.end_list())
+            .expect("list");
         append(&mut column, &["gone"]).expect("items");
         column.push_null();
         assert_eq!(column.len(), 4);

@@ -57,7 +57,9 @@ impl<'a> Digits<'a> {
         if shift < 0 {
             // Only zeros may be dropped: nothing is rounded.
             let count = self.whole.len() + self.fraction.len();
-            dropped = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX).min(count);
+            dropped = usize::try_from(shift.unsigned_abs())
+                .unwrap_or(usize::MAX)
+                .min(count);
             shift = 0;
         }
         let kept = self.whole.len() + self.fraction.len() - dropped;
@@ -230,7 +232,11 @@ mod tests {
             ("1,5", 0, 5, Err(EXPECTED)),
         ] {
             let digits = Digits::parse(text);
-            assert_eq!(digits.and_then(|d| d.unscaled(scale, precision)), unscaled, "{text}");
+            assert_eq!(
+                digits.and_then(|d| d.unscaled(scale, precision)),
+                unscaled,
+                "{text}"
+            );
         }
         for (text, scale, plain) in [
             ("1.10", None, "1.1"),
@@ -242,7 +248,10 @@ mod tests {
             ("7", Some(3), "7.000"),
             ("00.5", None, "0.5"),
         ] {
-            assert_eq!(Digits::parse(text).and_then(|d| d.plain(scale)).as_deref(), Ok(plain));
+            assert_eq!(
+                Digits::parse(text).and_then(|d| d.plain(scale)).as_deref(),
+                Ok(plain)
+            );
         }
     }
 
@@ -272,7 +281,11 @@ mod tests {
             (&[0x05], -2, "500"),
             (&[], 0, "0"),
         ] {
-            assert_eq!(text_of_bytes(bytes, scale).as_deref(), Ok(text), "{bytes:?}");
+            assert_eq!(
+                text_of_bytes(bytes, scale).as_deref(),
+                Ok(text),
+                "{bytes:?}"
+            );
         }
     }
 
@@ -282,8 +295,8 @@ mod tests {
             let bytes = value.to_be_bytes();
             prop_assert_eq!(from_bytes(&bytes), Some(value));
             let text = text_of_bytes(&bytes, i32::from(scale)).expect("small scale");
-            let limit = 10i128.pow(38);
-            let expected = if value.abs() < limit { Ok(value) } else { Err(ValueError::OutOfRange) };
+            let limit = 10u128.pow(38);
+            let expected = if value.unsigned_abs() < limit { Ok(value) } else { Err(ValueError::OutOfRange) };
             prop_assert_eq!(Digits::parse(&text).and_then(|d| d.unscaled(scale, 38)), expected);
         }
 

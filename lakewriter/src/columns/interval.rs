@@ -27,11 +27,16 @@ fn seconds(text: &str) -> Option<i64> {
         digits @ 1..=6 => unsigned(fraction)? * 10i64.pow(6 - u32::try_from(digits).ok()?),
         _ => unsigned(fraction.get(..6)?)?,
     };
-    unsigned(whole)?.checked_mul(MICROS_PER_SECOND)?.checked_add(micros)
+    unsigned(whole)?
+        .checked_mul(MICROS_PER_SECOND)?
+        .checked_add(micros)
 }
 
 fn unsigned(text: &str) -> Option<i64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 fn sign(text: &str) -> (i64, &str) {
@@ -96,19 +101,32 @@ pub(super) fn parse_iso(text: &str) -> Result<i64, ValueError> {
         ),
         (
             time,
-            &[('H', MICROS_PER_HOUR), ('M', 60 * MICROS_PER_SECOND), ('S', 1)][..],
+            &[
+                ('H', MICROS_PER_HOUR),
+                ('M', 60 * MICROS_PER_SECOND),
+                ('S', 1),
+            ][..],
         ),
     ] {
         while !rest.is_empty() {
-            let end = rest.find(|c: char| c.is_ascii_alphabetic()).ok_or(EXPECTED)?;
+            let end = rest
+                .find(|c: char| c.is_ascii_alphabetic())
+                .ok_or(EXPECTED)?;
             let (number, letter) = rest.split_at(end);
             let (sign, digits) = sign(number);
             let unit = units
                 .iter()
                 .find(|(unit, _)| letter.starts_with(*unit))
                 .ok_or(EXPECTED)?;
-            let count = if unit.0 == 'S' { seconds(digits) } else { unsigned(digits) };
-            parts.push((sign * count.filter(|_| !digits.is_empty()).ok_or(EXPECTED)?, unit.1));
+            let count = if unit.0 == 'S' {
+                seconds(digits)
+            } else {
+                unsigned(digits)
+            };
+            parts.push((
+                sign * count.filter(|_| !digits.is_empty()).ok_or(EXPECTED)?,
+                unit.1,
+            ));
             rest = letter.get(1..).unwrap_or_default();
         }
     }
@@ -167,8 +185,16 @@ mod tests {
     #[test]
     fn debezium_s_numbers() {
         for (text, micros, shown) in [
-            ("1 year 2 mons 3 days 04:05:06.789", 37_091_106_789_000, "P429DT7H5M6.789S"),
-            ("-1 mons -2 days -03:04:05.000006", -2_813_645_000_006, "P-32DT-13H-34M-5.000006S"),
+            (
+                "1 year 2 mons 3 days 04:05:06.789",
+                37_091_106_789_000,
+                "P429DT7H5M6.789S",
+            ),
+            (
+                "-1 mons -2 days -03:04:05.000006",
+                -2_813_645_000_006,
+                "P-32DT-13H-34M-5.000006S",
+            ),
             ("00:00:00", 0, "PT0S"),
             ("100 years", 3_155_760_000_000_000, "P36525D"),
             ("1 day -00:00:01", 86_399_000_000, "PT23H59M59S"),
@@ -187,7 +213,10 @@ mod tests {
             assert!(parse_postgres(text).is_err(), "{text}");
             assert!(parse_iso(text).is_err(), "{text}");
         }
-        assert_eq!(parse_postgres("178000000 years"), Err(ValueError::OutOfRange));
+        assert_eq!(
+            parse_postgres("178000000 years"),
+            Err(ValueError::OutOfRange)
+        );
     }
 
     proptest! {

@@ -180,12 +180,40 @@ mod tests {
     #[test]
     fn numerics_keep_every_digit() {
         for (precision, scale, expected) in [
-            (10, 2, LakeType::Decimal { precision: 10, scale: 2 }),
-            (38, 38, LakeType::Decimal { precision: 38, scale: 38 }),
+            (
+                10,
+                2,
+                LakeType::Decimal {
+                    precision: 10,
+                    scale: 2,
+                },
+            ),
+            (
+                38,
+                38,
+                LakeType::Decimal {
+                    precision: 38,
+                    scale: 38,
+                },
+            ),
             (39, 2, LakeType::DecimalText { scale: 2 }),
-            (5, -2, LakeType::Decimal { precision: 7, scale: 0 }),
+            (
+                5,
+                -2,
+                LakeType::Decimal {
+                    precision: 7,
+                    scale: 0,
+                },
+            ),
             (37, -2, LakeType::DecimalText { scale: 0 }),
-            (3, 5, LakeType::Decimal { precision: 5, scale: 5 }),
+            (
+                3,
+                5,
+                LakeType::Decimal {
+                    precision: 5,
+                    scale: 5,
+                },
+            ),
             (1, 500, LakeType::DecimalText { scale: 500 }),
         ] {
             assert_eq!(LakeType::of_numeric(precision, scale), expected);

@@ -1,0 +1,502 @@
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    error::{DecodeError, DecodeReason},
+    event::{DecodedEvent, DecodedOldRow, DecodedRow, DecodedSource, EventHeaders, Span},
+    placeholder::{is_fallback, placeholder_json},
+    representation::Representation,
+    scan::Scanner,
+    value::{JsonValue, unescape},
+};
+use crate::{
+    ChangePosition, ContractSettings, Operation, ReplicaIdentity, TableSchema, json::write_string,
+};
+
+/// Reads the JSON change events of one version of one table.
+///
+/// Everything that can be known before the first event is prepared: the text of the keys in the order of the columns,
+/// so that a row is read by comparing and skipping. Text in another order, with white space or escaped keys is read by
+/// looking names up. The embedded schema of an event is skipped by comparing it with that of the event before.
+#[derive(Debug, Clone)]
+pub struct EnvelopeDecoder {
+    table: Arc<TableSchema>,
+    template: RowTemplate,
+    representations: Vec<Option<Representation>>,
+    /// JSON text of `db`, `schema` and `table`.
+    names: [Box<str>; 3],
+    /// What a foreign Debezium leaves unsaid and has to be guessed from; None for our own events.
+    foreign: Option<Vec<ForeignColumn>>,
+    /// `{"schema":...,"payload":` of the event before, or empty.
+    schema_prefix: Vec<u8>,
+    before: Vec<Span>,
+    after: Vec<Span>,
+    unavailable: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct ForeignColumn {
+    placeholder: Option<Box<str>>,
+    /// The JSON text of the column's default.
+    default: Option<Box<str>>,
+}
+
+/// The columns by their keys.
+#[derive(Debug, Clone)]
+struct RowTemplate {
+    /// `"name":` of each column.
+    keys: Vec<Box<[u8]>>,
+    by_name: HashMap<Vec<u8>, usize>,
+}
+
+/// What was found in the envelope, before it is judged.
+#[derive(Default)]
+struct Members<'a> {
+    op: JsonText<'a>,
+    before: Option<()>,
+    after: Option<()>,
+    source: Option<Source<'a>>,
+}
+
+type JsonText<'a> = Option<&'a [u8]>;
+
+#[derive(Default, Clone, Copy)]
+struct Source<'a> {
+    ts_ms: JsonText<'a>,
+    ts_us: JsonText<'a>,
+    ts_ns: JsonText<'a>,
+    tx_id: JsonText<'a>,
+    lsn: JsonText<'a>,
+    snapshot: JsonText<'a>,
+    name: JsonText<'a>,
+    database: JsonText<'a>,
+    schema: JsonText<'a>,
+    table: JsonText<'a>,
+    sequence: JsonText<'a>,
+    offset: usize,
+}
+
+impl EnvelopeDecoder {
+    /// For events that were written under these settings from this table.
+    pub fn new(table: Arc<TableSchema>, settings: &ContractSettings) -> Self {
+        let representations = table
+            .columns
+            .iter()
+            .map(|column| Representation::of(&column.pg_type, settings))
+            .collect();
+        Self::with_representations(table, representations)
+    }
+
+    pub(super) fn with_representations(
+        table: Arc<TableSchema>,
+        representations: Vec<Option<Representation>>,
+    ) -> Self {
+        let json = |name: &str| {
+            let mut out = Vec::new();
+            write_string(&mut out, name.as_bytes());
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        let id = &table.table;
+        Self {
+            template: RowTemplate {
+                keys: table
+                    .columns
+                    .iter()
+                    .map(|column| format!("{}:", json(&column.name)).into_bytes().into())
+                    .collect(),
+                by_name: table
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(i, column)| (column.name.clone().into_bytes(), i))
+                    .collect(),
+            },
+            names: [&id.database, &id.schema, &id.table].map(|name| json(name).into_boxed_str()),
+            foreign: None,
+            schema_prefix: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            unavailable: Vec::new(),
+            representations,
+            table,
+        }
+    }
+
+    /// The same for events of another Debezium: values equal to its placeholder are taken as unavailable, and old rows
+    /// that hold nothing beside the key as key-only. `defaults` are the JSON texts of the columns' defaults.
+    pub(super) fn foreign(mut self, placeholder: &str, defaults: Vec<Option<Box<str>>>) -> Self {
+        let columns = self.table.columns.iter().zip(&self.representations);
+        self.foreign = Some(
+            columns
+                .zip(defaults)
+                .map(|((column, representation), default)| ForeignColumn {
+                    placeholder: representation.as_ref().and_then(|representation| {
+                        placeholder_json(&column.pg_type.kind, representation, placeholder)
+                    }),
+                    default,
+                })
+                .collect(),
+        );
+        self
+    }
+
+    /// The table whose events this reads.
+    pub fn table(&self) -> &Arc<TableSchema> {
+        &self.table
+    }
+
+    /// Reads one event. `offset` is the record's offset in its partition. None: a record that changes no row, such as a
+    /// logical message.
+    ///
+    /// # Errors
+    /// The value is not JSON, not an envelope, or of another table; a header cannot be read.
+    pub fn decode<'a>(
+        &'a mut self,
+        value: &'a [u8],
+        headers: &EventHeaders<'_>,
+        offset: i64,
+    ) -> Result<Option<DecodedEvent<'a>>, DecodeError> {
+        let text = std::str::from_utf8(value)
+            .map_err(|e| DecodeError::new(e.valid_up_to(), DecodeReason::NotUtf8))?;
+        if u32::try_from(value.len()).is_err() {
+            return Err(DecodeError::new(0, DecodeReason::TooLarge));
+        }
+        let mut members = Members::default();
+        self.walk(Scanner::new(value), &mut members)?;
+        let Some(op) = members.op else {
+            return Err(DecodeError::new(0, DecodeReason::MissingField("op")));
+        };
+        let op = match op {
+            b"\"m\"" => return Ok(None),
+            [b'"', code, b'"'] => Operation::from_code(*code),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            let found = String::from_utf8_lossy(op).into_owned();
+            DecodeError::new(0, DecodeReason::UnknownOperation(found))
+        })?;
+        let source = self.source(members.source)?;
+        let missing = |field| Err(DecodeError::new(0, DecodeReason::MissingField(field)));
+        match op {
+            Operation::Truncate => (members.before, members.after) = (None, None),
+            Operation::Delete if members.before.is_none() => return missing("before"),
+            Operation::Delete => members.after = None,
+            _ if members.after.is_none() => return missing("after"),
+            _ => {}
+        }
+        let position = match headers.position {
+            Some(position) => std::str::from_utf8(position)
+                .ok()
+                .and_then(|position| position.parse().ok())
+                .ok_or(DecodeError::new(
+                    0,
+                    DecodeReason::Header("tributary.position"),
+                ))?,
+            None => {
+                let lsn = source.lsn.or_else(|| source.sequence_lsn()).unwrap_or(0);
+                ChangePosition::new(
+                    u64::try_from(lsn).unwrap_or(0),
+                    u64::try_from(offset).unwrap_or(0),
+                )
+            }
+        };
+        self.unavailable.clear();
+        match (headers.unavailable, &self.foreign) {
+            (Some(header), _) => self.read_unavailable(header)?,
+            (None, Some(columns)) if headers.position.is_none() && members.after.is_some() => {
+                let row = DecodedRow {
+                    text,
+                    columns: &self.after,
+                };
+                self.unavailable
+                    .extend(columns.iter().enumerate().filter_map(|(i, column)| {
+                        (column.placeholder.as_deref()? == row.column(i).as_json()).then_some(i)
+                    }));
+            }
+            _ => {}
+        }
+        let row = |columns| DecodedRow { text, columns };
+        Ok(Some(DecodedEvent {
+            op,
+            before: match members.before {
+                None => DecodedOldRow::None,
+                Some(()) if self.is_full(row(&self.before)) => {
+                    DecodedOldRow::Full(row(&self.before))
+                }
+                Some(()) => DecodedOldRow::Key(row(&self.before)),
+            },
+            after: members.after.map(|()| row(&self.after)),
+            source,
+            position,
+            unavailable: &self.unavailable,
+            representations: &self.representations,
+        }))
+    }
+
+    fn walk<'a>(
+        &mut self,
+        scanner: Scanner<'a>,
+        members: &mut Members<'a>,
+    ) -> Result<(), DecodeError> {
+        let prefix = self.schema_prefix.len();
+        let end = if prefix > 0 && scanner.starts_with(0, &self.schema_prefix) {
+            let end = self.envelope(scanner, prefix, members)?;
+            scanner.expect(end, b'}', "`}` after the payload")?
+        } else {
+            let mut schema_end = None;
+            let end = scanner.members(scanner.white_space(0), |scanner, key, at| match key {
+                b"schema" => {
+                    let end = scanner.value(at)?;
+                    schema_end = Some(end);
+                    Ok(end)
+                }
+                b"payload" => {
+                    // Learnt only where the payload follows the schema at once, as Connect writes it.
+                    if schema_end.is_some_and(|end| at == end + b",\"payload\":".len())
+                        && let Some(prefix) = scanner.text.get(..at)
+                    {
+                        self.schema_prefix.clear();
+                        self.schema_prefix.extend_from_slice(prefix);
+                    }
+                    self.envelope(scanner, at, members)
+                }
+                _ => self.member(scanner, key, at, members),
+            });
+            match end {
+                Ok(end) => end,
+                Err(error) => {
+                    self.schema_prefix.clear();
+                    return Err(error);
+                }
+            }
+        };
+        let end = scanner.white_space(end);
+        if end == scanner.text.len() {
+            Ok(())
+        } else {
+            Err(DecodeError::new(end, DecodeReason::TrailingText))
+        }
+    }
+
+    fn envelope<'a>(
+        &mut self,
+        scanner: Scanner<'a>,
+        at: usize,
+        members: &mut Members<'a>,
+    ) -> Result<usize, DecodeError> {
+        scanner.members(at, |scanner, key, at| {
+            self.member(scanner, key, at, members)
+        })
+    }
+
+    #[inline]
+    fn member<'a>(
+        &mut self,
+        scanner: Scanner<'a>,
+        key: &[u8],
+        at: usize,
+        members: &mut Members<'a>,
+    ) -> Result<usize, DecodeError> {
+        let (row, found) = match key {
+            b"before" => (&mut self.before, &mut members.before),
+            b"after" => (&mut self.after, &mut members.after),
+            b"source" => {
+                let mut source = Source {
+                    offset: at,
+                    ..Source::default()
+                };
+                let end = source.read(scanner, at)?;
+                members.source = Some(source);
+                return Ok(end);
+            }
+            b"op" => {
+                let end = scanner.value(at)?;
+                members.op = scanner.text.get(at..end);
+                return Ok(end);
+            }
+            _ => return scanner.value(at),
+        };
+        if scanner.byte(at) == Some(b'n') {
+            *found = None;
+            return scanner.value(at);
+        }
+        *found = Some(());
+        match self.template.in_order(scanner, at, row) {
+            Some(end) => Ok(end),
+            None => self.template.by_name(scanner, at, row),
+        }
+    }
+
+    fn source<'a>(&self, source: Option<Source<'a>>) -> Result<DecodedSource<'a>, DecodeError> {
+        let Some(source) = source else {
+            return Err(DecodeError::new(0, DecodeReason::MissingField("source")));
+        };
+        let value = |json: JsonText<'a>| {
+            JsonValue::new(
+                json.and_then(|json| std::str::from_utf8(json).ok())
+                    .unwrap_or_default(),
+            )
+        };
+        let decoded = DecodedSource {
+            commit_micros: value(source.ts_us)
+                .integer()
+                .or_else(|| Some(value(source.ts_ns).integer()?.div_euclid(1000)))
+                .or_else(|| value(source.ts_ms).integer()?.checked_mul(1000))
+                .ok_or(DecodeError::new(
+                    source.offset,
+                    DecodeReason::MissingField("source.ts_ms"),
+                ))?,
+            tx_id: value(source.tx_id).integer(),
+            lsn: value(source.lsn).integer(),
+            snapshot: !matches!(source.snapshot, None | Some(b"\"false\"" | b"null")),
+            name: value(source.name),
+            database: value(source.database),
+            schema: value(source.schema),
+            table: value(source.table),
+            sequence: value(source.sequence),
+        };
+        let found = [decoded.database, decoded.schema, decoded.table];
+        let same = found
+            .iter()
+            .zip(&self.names)
+            .all(|(found, name)| found.as_json() == name.as_ref());
+        if same || decoded.table_id() == self.table.table {
+            Ok(decoded)
+        } else {
+            let TableName(other) = TableName::of(&decoded);
+            Err(DecodeError::new(
+                source.offset,
+                DecodeReason::OtherTable(other),
+            ))
+        }
+    }
+
+    fn read_unavailable(&mut self, header: &[u8]) -> Result<(), DecodeError> {
+        const HEADER: &str = "tributary.unavailable";
+        let unreadable = DecodeError::new(0, DecodeReason::Header(HEADER));
+        let names = std::str::from_utf8(header)
+            .ok()
+            .and_then(|text| JsonValue::parse(text).ok())
+            .filter(|names| names.as_json().starts_with('['))
+            .ok_or_else(|| unreadable.clone())?;
+        for name in names.items() {
+            let name = name.string().ok_or_else(|| unreadable.clone())?;
+            let Some(&column) = self.template.by_name.get(name.as_bytes()) else {
+                return Err(DecodeError::new(
+                    0,
+                    DecodeReason::HeaderColumn {
+                        header: HEADER,
+                        column: name.into_owned(),
+                    },
+                ));
+            };
+            self.unavailable.push(column);
+        }
+        self.unavailable.sort_unstable();
+        self.unavailable.dedup();
+        Ok(())
+    }
+
+    fn is_full(&self, row: DecodedRow<'_>) -> bool {
+        let Some(columns) = &self.foreign else {
+            return self.table.replica_identity == ReplicaIdentity::Full;
+        };
+        // A foreign event does not say its replica identity. A full row that shows nothing but nulls and zeros beside
+        // its key is taken for a key, which is the same for every reading of the same event.
+        columns.iter().enumerate().any(|(i, column)| {
+            !self.table.key.contains(&i) && !is_fallback(row.column(i), column.default.as_deref())
+        })
+    }
+}
+
+struct TableName(String);
+
+impl TableName {
+    fn of(source: &DecodedSource<'_>) -> Self {
+        let id = source.table_id();
+        Self(format!("{}.{id}", id.database))
+    }
+}
+
+impl RowTemplate {
+    /// A row whose keys stand in the order of the columns, written without white space; columns may be missing. None:
+    /// it is not so, or it is wrong.
+    #[inline]
+    fn in_order(&self, scanner: Scanner<'_>, at: usize, row: &mut Vec<Span>) -> Option<usize> {
+        row.clear();
+        if scanner.byte(at) != Some(b'{') {
+            return None;
+        }
+        let mut at = at;
+        for key in &self.keys {
+            // `{` stands before the first key, `,` before the others.
+            if !scanner.starts_with(at + 1, key) {
+                row.push(Span::default());
+                continue;
+            }
+            let start = at + 1 + key.len();
+            at = scanner.value(start).ok()?;
+            row.push(span(start, at));
+            if scanner.byte(at) != Some(b',') {
+                break;
+            }
+        }
+        row.resize(self.keys.len(), Span::default());
+        (scanner.byte(at) == Some(b'}')).then_some(at + 1)
+    }
+
+    /// Any row. Of a key that stands twice the last counts; keys that are no columns are passed over.
+    fn by_name(
+        &self,
+        scanner: Scanner<'_>,
+        at: usize,
+        row: &mut Vec<Span>,
+    ) -> Result<usize, DecodeError> {
+        row.clear();
+        row.resize(self.keys.len(), Span::default());
+        let mut name = Vec::new();
+        scanner.members(at, |scanner, key, start| {
+            let end = scanner.value(start)?;
+            name.clear();
+            unescape(key, &mut name).ok_or(DecodeError::new(start, DecodeReason::LoneSurrogate))?;
+            if let Some(column) = self.by_name.get(&name)
+                && let Some(slot) = row.get_mut(*column)
+            {
+                *slot = span(start, end);
+            }
+            Ok(end)
+        })
+    }
+}
+
+/// The length of the text was checked to fit.
+#[expect(clippy::cast_possible_truncation, reason = "see above")]
+const fn span(start: usize, end: usize) -> Span {
+    Span {
+        start: start as u32,
+        end: end as u32,
+    }
+}
+
+impl<'a> Source<'a> {
+    fn read(&mut self, scanner: Scanner<'a>, at: usize) -> Result<usize, DecodeError> {
+        scanner.members(at, |scanner, key, at| {
+            let end = scanner.value(at)?;
+            let slot = match key {
+                b"ts_ms" => &mut self.ts_ms,
+                b"ts_us" => &mut self.ts_us,
+                b"ts_ns" => &mut self.ts_ns,
+                b"txId" => &mut self.tx_id,
+                b"lsn" => &mut self.lsn,
+                b"snapshot" => &mut self.snapshot,
+                b"name" => &mut self.name,
+                b"db" => &mut self.database,
+                b"schema" => &mut self.schema,
+                b"table" => &mut self.table,
+                b"sequence" => &mut self.sequence,
+                _ => return Ok(end),
+            };
+            *slot = scanner.text.get(at..end);
+            Ok(end)
+        })
+    }
+}

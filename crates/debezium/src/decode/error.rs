@@ -1,0 +1,61 @@
+/// A record whose value is no change event. It belongs into the dead-letter table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("decode change event at byte {offset}: {reason}")]
+pub struct DecodeError {
+    /// Where in the record's value (in the header, for the header reasons) the trouble was met, from 0.
+    pub offset: usize,
+    pub reason: DecodeReason,
+}
+
+/// Why a record could not be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeReason {
+    #[error("not UTF-8")]
+    NotUtf8,
+    #[error("the text ends too early")]
+    UnexpectedEnd,
+    #[error("expected {0}")]
+    Expected(&'static str),
+    #[error("a control character in a string")]
+    ControlCharacter,
+    #[error("not a JSON escape")]
+    InvalidEscape,
+    #[error("half of a surrogate pair")]
+    LoneSurrogate,
+    #[error("not a JSON number")]
+    InvalidNumber,
+    #[error("nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    #[error("text after the end of the event")]
+    TrailingText,
+    #[error("larger than 4 GiB")]
+    TooLarge,
+    #[error("the event has no `{0}`")]
+    MissingField(&'static str),
+    #[error("unknown operation `{0}`")]
+    UnknownOperation(String),
+    #[error("the event is of table `{0}`, for which this decoder was not made")]
+    OtherTable(String),
+    #[error("header `{0}` cannot be read")]
+    Header(&'static str),
+    #[error("header `{header}` names the unknown column `{column}`")]
+    HeaderColumn {
+        header: &'static str,
+        column: String,
+    },
+    #[error("the embedded schema is not one of a change event: {0}")]
+    Schema(String),
+}
+
+/// Objects and arrays within each other. Debezium's events need five.
+pub(super) const MAX_DEPTH: usize = 64;
+
+impl DecodeError {
+    pub(super) const fn new(offset: usize, reason: DecodeReason) -> Self {
+        Self { offset, reason }
+    }
+
+    pub(super) const fn expected(offset: usize, what: &'static str) -> Self {
+        Self::new(offset, DecodeReason::Expected(what))
+    }
+}

@@ -1,0 +1,22 @@
+//! Change events back from JSON: the reader's half of the contract.
+//!
+//! ```text
+//! value bytes + headers --EnvelopeDecoder--> DecodedEvent { rows of JsonValue, Representation per column }
+//! ```
+//!
+//! Values stay slices of the record. What a slice means is told by its column's PostgreSQL type together with its
+//! [`Representation`], which follows from the settings the event was written under.
+
+mod envelope;
+mod error;
+mod event;
+mod placeholder;
+mod representation;
+mod scan;
+mod value;
+
+pub use envelope::EnvelopeDecoder;
+pub use error::{DecodeError, DecodeReason};
+pub use event::{DecodedEvent, DecodedOldRow, DecodedRow, DecodedSource, EventHeaders};
+pub use representation::{Representation, TimeUnit};
+pub use value::JsonValue;

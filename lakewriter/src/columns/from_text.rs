@@ -1,0 +1,199 @@
+//! Values as PostgreSQL prints them.
+
+use super::{
+    array_text::{Dimensions, for_each_element},
+    buffer::ColumnBuffer,
+    decimal::{self, Digits},
+    error::ValueError,
+    hstore, interval,
+    lake_type::LakeType,
+    list::ListItems,
+    temporal::{Moment, parse_date, parse_time, parse_timestamp, utc_time},
+};
+
+fn utf8(text: &[u8]) -> Result<&str, ValueError> {
+    std::str::from_utf8(text).map_err(|_| ValueError::NotUtf8)
+}
+
+/// Appends one value. Some: the column's type cannot tell the value, a null was appended, and this is the text for the
+/// `_raw` column.
+pub(super) fn append(
+    column: &mut ColumnBuffer,
+    lake_type: &LakeType,
+    text: &[u8],
+) -> Result<Option<String>, ValueError> {
+    match lake_type {
+        LakeType::Boolean => match text {
+            b"t" => column.push_bool(true)?,
+            b"f" => column.push_bool(false)?,
+            _ => return Err(ValueError::Expected("`t` or `f`")),
+        },
+        LakeType::Int64 => {
+            let number = utf8(text)?.parse();
+            column.push_i64(number.map_err(|_| ValueError::Expected("an integer"))?)?;
+        }
+        LakeType::Single => {
+            let number: Result<f32, _> = utf8(text)?.parse();
+            column.push_f64(f64::from(
+                number.map_err(|_| ValueError::Expected("a floating-point number"))?,
+            ))?;
+        }
+        LakeType::Double => {
+            let number = utf8(text)?.parse();
+            column
+                .push_f64(number.map_err(|_| ValueError::Expected("a floating-point number"))?)?;
+        }
+        LakeType::Decimal { precision, scale } => {
+            let text = utf8(text)?;
+            if let Some(special) = decimal::special(text) {
+                column.push_null();
+                return Ok(Some(special.to_owned()));
+            }
+            column.push_i128(Digits::parse(text)?.unscaled(*scale, *precision)?)?;
+        }
+        LakeType::DecimalText { scale } => {
+            append_plain(column, utf8(text)?, Some(usize::from(*scale)))?;
+        }
+        LakeType::UnconstrainedDecimal => append_plain(column, utf8(text)?, None)?,
+        LakeType::Money => column.push_bytes(decimal::parse_money(utf8(text)?)?.as_bytes())?,
+        LakeType::Utf8 => column.push_bytes(utf8(text)?.as_bytes())?,
+        LakeType::Binary => {
+            let digits = text
+                .strip_prefix(b"\\x")
+                .ok_or(ValueError::Expected("a bytea in hex format"))?;
+            column.write_bytes(|out| append_hex(digits, out))?;
+        }
+        LakeType::Geometry => column.write_bytes(|out| append_hex(text, out))?,
+        LakeType::Bits => column.write_bytes(|out| append_bits(text, out))?,
+        LakeType::Date => return append_moment(column, parse_date(utf8(text)?)?),
+        LakeType::Time => column.push_i64(parse_time(utf8(text)?)?)?,
+        LakeType::TimeTz => column.push_bytes(utc_time(utf8(text)?)?.as_bytes())?,
+        LakeType::Timestamp | LakeType::TimestampTz => {
+            return append_moment(column, parse_timestamp(utf8(text)?)?);
+        }
+        LakeType::Interval => {
+            let micros = interval::parse_postgres(utf8(text)?)?;
+            column.push_bytes(interval::iso(micros).as_bytes())?;
+        }
+        LakeType::Point => {
+            let (x, y) = parse_point(utf8(text)?).ok_or(ValueError::Expected("a point"))?;
+            column.push_point(x, y)?;
+        }
+        LakeType::Hstore => hstore::append_text(column, text)?,
+        LakeType::List(element) => return append_list(column, element, text),
+    }
+    Ok(None)
+}
+
+/// A moment, or null and its text.
+pub(super) fn append_moment(
+    column: &mut ColumnBuffer,
+    moment: Moment,
+) -> Result<Option<String>, ValueError> {
+    match moment {
+        Moment::Finite(number) => column.push_i64(number).map(|()| None),
+        Moment::Beyond(raw) => {
+            column.push_null();
+            Ok(Some(raw))
+        }
+    }
+}
+
+/// A number's exact text, or that of NaN and infinities.
+pub(super) fn append_plain(
+    column: &mut ColumnBuffer,
+    text: &str,
+    scale: Option<usize>,
+) -> Result<(), ValueError> {
+    match decimal::special(text) {
+        Some(special) => column.push_bytes(special.as_bytes()),
+        None => column.push_bytes(Digits::parse(text)?.plain(scale)?.as_bytes()),
+    }
+}
+
+/// Elements in one dimension; an array of more becomes null and its whole text.
+fn append_list(
+    column: &mut ColumnBuffer,
+    element: &LakeType,
+    text: &[u8],
+) -> Result<Option<String>, ValueError> {
+    let mut list = ListItems::begin(column)?;
+    let dimensions = for_each_element(text, |value| {
+        list.item(|items| match value {
+            Some(value) => append(items, element, value),
+            None => {
+                items.push_null();
+                Ok(None)
+            }
+        })
+    })?;
+    match dimensions {
+        Dimensions::One => list.end(element),
+        Dimensions::More => {
+            let raw = utf8(text)?.to_owned();
+            column.push_null();
+            Ok(Some(raw))
+        }
+    }
+}
+
+/// Pairs of hexadecimal digits.
+pub(super) fn append_hex(digits: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let expected = ValueError::Expected("pairs of hexadecimal digits");
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(expected);
+    }
+    out.reserve(pairs.len());
+    for [high, low] in pairs {
+        match (
+            HEX_DIGITS[usize::from(*high)],
+            HEX_DIGITS[usize::from(*low)],
+        ) {
+            (high @ 0..16, low @ 0..16) => out.push(high << 4 | low),
+            _ => return Err(expected),
+        }
+    }
+    Ok(())
+}
+
+/// The value of each byte as a hexadecimal digit; 255 for all others.
+static HEX_DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        digits[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digits[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+
+/// `101` as the little-endian bytes of that number, without leading zeros.
+fn append_bits(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let start = out.len();
+    let bits = text.iter().map(|bit| match bit {
+        b'0' => Ok(0u8),
+        b'1' => Ok(1),
+        _ => Err(ValueError::Expected("bits")),
+    });
+    for (place, bit) in bits.rev().enumerate() {
+        let bit = bit?;
+        if place % 8 == 0 {
+            out.push(0);
+        }
+        if let Some(last) = out.last_mut() {
+            *last |= bit << (place % 8);
+        }
+    }
+    while out.len() > start && out.last() == Some(&0) {
+        out.pop();
+    }
+    Ok(())
+}
+
+/// `(1.5,-2.25)`.
+fn parse_point(text: &str) -> Option<(f64, f64)> {
+    let (x, y) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
+    Some((x.parse().ok()?, y.parse().ok()?))
+}

@@ -1,0 +1,84 @@
+//! hstore, from PostgreSQL's text (`"a"=>"1", "b"=>NULL`) and from JSON objects.
+
+use debezium::decode::JsonValue;
+
+use super::{array_text::unquote, buffer::ColumnBuffer, error::ValueError};
+
+const EXPECTED: ValueError = ValueError::Expected("an hstore");
+
+type Entry = (Vec<u8>, Option<Vec<u8>>);
+
+/// Appends PostgreSQL's text.
+pub(super) fn append_text(column: &mut ColumnBuffer, text: &[u8]) -> Result<(), ValueError> {
+    let mut entries = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (key, after) = quoted(rest)?;
+        rest = after.strip_prefix(b"=>").ok_or(EXPECTED)?;
+        let value = match rest.strip_prefix(b"NULL") {
+            Some(after) => {
+                rest = after;
+                None
+            }
+            None => {
+                let (value, after) = quoted(rest)?;
+                rest = after;
+                Some(value)
+            }
+        };
+        entries.push((key, value));
+        if !rest.is_empty() {
+            rest = rest.strip_prefix(b", ").ok_or(EXPECTED)?;
+        }
+    }
+    append(column, entries)
+}
+
+fn quoted(text: &[u8]) -> Result<(Vec<u8>, &[u8]), ValueError> {
+    let mut value = Vec::new();
+    let rest = unquote(text.strip_prefix(b"\"").ok_or(EXPECTED)?, &mut value)?;
+    Ok((value, rest))
+}
+
+/// Appends a JSON object whose values are strings or null.
+pub(super) fn append_object(
+    column: &mut ColumnBuffer,
+    object: JsonValue<'_>,
+) -> Result<(), ValueError> {
+    if !object.as_json().starts_with('{') {
+        return Err(EXPECTED);
+    }
+    let bytes = |value: JsonValue<'_>| value.string().map(|text| text.into_owned().into_bytes());
+    let entries = object
+        .members()
+        .map(|(key, value)| {
+            let value = match value.is_null() {
+                true => None,
+                false => Some(bytes(value).ok_or(EXPECTED)?),
+            };
+            Ok((bytes(key).ok_or(EXPECTED)?, value))
+        })
+        .collect::<Result<Vec<_>, ValueError>>()?;
+    append(column, entries)
+}
+
+/// In PostgreSQL's own order, as events come in any.
+fn append(column: &mut ColumnBuffer, mut entries: Vec<Entry>) -> Result<(), ValueError> {
+    entries.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+    let (keys, values) = column.map_entries()?;
+    for (key, value) in entries {
+        if std::str::from_utf8(&key).is_err()
+            || value
+                .as_ref()
+                .is_some_and(|value| std::str::from_utf8(value).is_err())
+        {
+            return Err(ValueError::NotUtf8);
+        }
+        keys.push_bytes(&key)?;
+        match value {
+            Some(value) => values.push_bytes(&value)?,
+            None => values.push_null(),
+        }
+    }
+    column.end_list()
+}
