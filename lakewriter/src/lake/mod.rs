@@ -7,6 +7,7 @@ mod probe;
 mod store;
 mod tables;
 
+pub use delta::property;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};
 pub use store::Lake;

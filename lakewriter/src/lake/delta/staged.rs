@@ -44,7 +44,7 @@ pub(crate) async fn stage(
                 Error::new(ErrorKind::Encode, format!("write `{relative}/{path}`"))
                     .with_source(error)
             })?;
-        let ParquetFile { bytes, stats } = written.map_err(|error| {
+        let ParquetFile { bytes, stats, .. } = written.map_err(|error| {
             Error::new(ErrorKind::Encode, format!("write `{relative}/{path}`")).with_source(error)
         })?;
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
