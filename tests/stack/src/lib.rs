@@ -5,6 +5,7 @@
 //! an error with the end of its log, never a skipped test.
 
 mod child;
+mod compose;
 mod condition;
 mod http;
 mod kafka;
@@ -15,6 +16,8 @@ mod process;
 mod program;
 mod user;
 
+pub use child::Lifetime;
+pub use compose::{ComposeFile, Composition, Ports, State};
 pub use condition::until;
 pub use http::{Response, get};
 pub use kafka::{Header, Kafka, KafkaOptions, Record};

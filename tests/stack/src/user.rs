@@ -1,5 +1,7 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
@@ -46,6 +48,26 @@ impl Account {
         std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
             .with_context(|| format!("give `{}` to user {}", path.display(), self.uid))
     }
+}
+
+/// `folder`, where `account` can reach it and a Unix socket's path in it is not too long; else a folder of `/var/tmp`
+/// that is always the same for `folder` (a checkout in root's home is closed to other users).
+pub fn reachable_home(folder: &Path, account: Option<Account>) -> Result<PathBuf> {
+    /// Longest path of a Unix socket, less the name that PostgreSQL puts into the folder.
+    const SOCKET_FOLDER_MAX: usize = 107 - ".s.PGSQL.65535.lock".len();
+    const SEARCH_BY_OTHERS: u32 = 0o001;
+    let open = |parent: &Path| {
+        std::fs::metadata(parent).is_ok_and(|meta| meta.mode() & SEARCH_BY_OTHERS != 0)
+    };
+    let reachable = account.is_none() || folder.ancestors().skip(1).all(open);
+    if reachable && folder.as_os_str().len() <= SOCKET_FOLDER_MAX {
+        return Ok(folder.to_owned());
+    }
+    let mut hasher = DefaultHasher::new();
+    folder.hash(&mut hasher);
+    let home = PathBuf::from(format!("/var/tmp/tributary-stack-{:016x}", hasher.finish()));
+    std::fs::create_dir_all(&home).with_context(|| format!("make `{}`", home.display()))?;
+    Ok(home)
 }
 
 #[cfg(test)]

@@ -183,10 +183,7 @@ mod tests {
             .write_config([("a", "1"), ("a", "2")])
             .expect("write");
         let text = std::fs::read_to_string(home.join("server.properties")).expect("read");
-        assert_eq!(
-            text,
-            format!("a=1\na=2\nlog.dirs={}\n", data.display())
-        );
+        assert_eq!(text, format!("a=1\na=2\nlog.dirs={}\n", data.display()));
         assert_eq!(broker.cluster_id.len(), 22);
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -120,7 +121,7 @@ impl Cluster {
         &self,
         database: &str,
         file: &Path,
-        environment: &[(String, String)],
+        environment: &BTreeMap<String, String>,
     ) -> Result<()> {
         let mut command = Command::new(program::psql().await?);
         command
@@ -136,7 +137,7 @@ impl Cluster {
                 "--file",
             ])
             .arg(file)
-            .envs(environment.iter().map(|(name, value)| (name, value)));
+            .envs(environment);
         let output = tokio::process::Command::from(command)
             .output()
             .await

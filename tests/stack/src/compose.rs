@@ -1,0 +1,15 @@
+//! The services of `docker-compose.yml`, run natively: the commands, environment and mounted files that the file names,
+//! with host names and ports mapped to loopback ones.
+
+mod address;
+mod composition;
+mod file;
+mod interpolate;
+mod mounts;
+mod service;
+mod state;
+
+pub use address::Ports;
+pub use composition::Composition;
+pub use file::ComposeFile;
+pub use state::State;
