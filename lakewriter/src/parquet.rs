@@ -59,11 +59,12 @@ pub fn write_parquet(batches: &[RecordBatch]) -> Result<ParquetFile, ParquetErro
         .iter()
         .map(RecordBatch::get_array_memory_size)
         .sum::<usize>();
-    let mut encoder = ParquetEncoder::new(Vec::with_capacity(size / 4), first)?;
+    let mut bytes = Vec::with_capacity(size / 4);
+    let mut encoder = ParquetEncoder::new(&mut bytes, first)?;
     for batch in batches {
         encoder.write(batch)?;
     }
-    let (bytes, rows, stats) = encoder.finish()?;
+    let (rows, stats) = encoder.finish()?;
     Ok(ParquetFile {
         bytes: bytes.into(),
         rows,
@@ -100,15 +101,14 @@ impl<W: Write + Send> ParquetEncoder<W> {
         self.writer.write(batch)
     }
 
-    /// The output, the number of rows, and the text of Delta's statistics.
+    /// The number of rows, and the text of Delta's statistics. Everything is in the output then.
     ///
     /// # Errors
     /// The output failed.
-    pub fn finish(mut self) -> Result<(W, u64, String), ParquetError> {
+    pub fn finish(mut self) -> Result<(u64, String), ParquetError> {
         let metadata = self.writer.finish()?;
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-        let stats = delta_statistics(&self.schema, &metadata);
-        Ok((self.writer.into_inner()?, rows, stats))
+        Ok((rows, delta_statistics(&self.schema, &metadata)))
     }
 }
 
