@@ -43,7 +43,7 @@ async fn write_changes(
     settings.check().map_err(Error::Settings)?;
     let begin = Committed::of(progress);
     let mut started = Instant::now();
-    let Some(mut writer) = Writer::connect(&settings.dsn, progress, shutdown).await? else {
+    let Some(mut writer) = Writer::connect(settings, progress, shutdown).await? else {
         return Ok(begin.summary(progress, started, false));
     };
     let seed = settings.seed.unwrap_or_else(rand::random);

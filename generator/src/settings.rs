@@ -1,3 +1,5 @@
+use service::Secret;
+
 use crate::{
     mix::Mix,
     pace::{Burst, Pace},
@@ -7,11 +9,13 @@ use crate::{
 /// The most changes in one transaction.
 pub const MOST_ROWS_PER_TRANSACTION: u32 = 10_000;
 
-/// What to write, how fast, and where to.
-#[derive(Debug, Clone)]
+/// What to write, how fast, and where to. Not printable: the connection string may hold a password.
+#[derive(Clone)]
 pub struct Settings {
     /// Keywords (`host=/run/postgresql user=generator`) or a URL; TCP or a Unix socket, without TLS.
     pub dsn: String,
+    /// Wins over one in the connection string.
+    pub password: Option<Secret>,
     pub pace: Pace,
     pub mix: Mix,
     /// Rows follow from the seed and from what the tables hold at the start: ids, times and all. Into empty tables, the
@@ -36,6 +40,7 @@ impl Settings {
     pub fn new(dsn: impl Into<String>) -> Self {
         Self {
             dsn: dsn.into(),
+            password: None,
             pace: Pace::Rate(50.0),
             mix: Mix::default(),
             seed: None,

@@ -19,7 +19,7 @@ pub async fn find(client: &Client, worker: u16) -> Result<Found, Error> {
     let (first, last) = People::id_range(worker);
     let greatest_user_id: i64 = client
         .query_one_scalar(
-            "select coalesce(max(id), $1 - 0) from users where id between $1 and $2",
+            "select coalesce(max(id), $1) from users where id between $1 and $2",
             &[&first, &last],
         )
         .await?;

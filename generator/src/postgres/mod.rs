@@ -5,6 +5,7 @@ mod writer;
 
 use std::time::Duration;
 
+use service::Secret;
 use tokio_postgres::{Client, Config, NoTls, Statement, error::SqlState};
 
 pub use found::{find, older_tweets};
@@ -20,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The connection string cannot be read, no connection is had, or the role may not create tables.
 pub async fn create_tables(dsn: &str) -> Result<(), Error> {
-    let client = connect(&configuration(dsn)?)
+    let client = connect(&configuration(dsn, None)?)
         .await
         .map_err(Error::Connect)?;
     // `if not exists` still reports a race between two that create the same table, so they take turns.
@@ -32,8 +33,11 @@ pub async fn create_tables(dsn: &str) -> Result<(), Error> {
         .map_err(Error::CreateTables)
 }
 
-fn configuration(dsn: &str) -> Result<Config, Error> {
+fn configuration(dsn: &str, password: Option<&Secret>) -> Result<Config, Error> {
     let mut config: Config = dsn.parse().map_err(Error::ConnectionString)?;
+    if let Some(password) = password {
+        config.password(password.reveal());
+    }
     if config.get_application_name().is_none() {
         config.application_name("tributary-generator");
     }

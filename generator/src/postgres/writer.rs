@@ -11,6 +11,7 @@ use crate::{
     batch::Transaction,
     error::Error,
     progress::{Progress, State},
+    settings::Settings,
     world::{Found, KnownTweet},
 };
 
@@ -40,12 +41,12 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Connects. None if the run is stopped before that succeeds.
     pub async fn connect(
-        dsn: &str,
+        settings: &Settings,
         progress: &'a Progress,
         shutdown: &'a CancellationToken,
     ) -> Result<Option<Self>, Error> {
         let mut writer = Self {
-            config: configuration(dsn)?,
+            config: configuration(&settings.dsn, settings.password.as_ref())?,
             session: None,
             backoff: Backoff::new(FIRST_DELAY, LONGEST_DELAY),
             progress,

@@ -21,7 +21,7 @@ impl Dice {
     /// Uniform in `0..bound`; 0 for a bound of 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         // The bias of multiply-shift is at most bound / 2^32.
-        ((self.next() >> 32) * u64::from(bound) >> 32) as u32
+        (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// Uniform in `0..bound`, for places in slices.
