@@ -1,6 +1,7 @@
 //! Where change events go: Kafka, a null sink, or a lake in the same process (wired outside this crate).
 
 pub mod kafka;
+pub mod null;
 
 use debezium::{ChangeEvent, ChangePosition};
 use pgoutput::Lsn;
@@ -80,13 +81,16 @@ pub trait EventSink: Send {
     /// Nothing open and nothing in flight: every position before the last `end_transaction` is durable.
     fn is_idle(&self) -> bool;
 
-    /// Only while idle: everything before `end.end_lsn` was delivered, or was not for us. A sink that can tell a recreated
-    /// slot from its stored `end_lsn` stores this one first; at most a few are asked for per minute.
+    /// Only while idle: everything before `end.end_lsn` was delivered, or was not for us. Asked for at most once per
+    /// status interval.
+    ///
+    /// A sink whose stored `end_lsn` tells a recreated slot must store this one before it is confirmed, which is what the
+    /// default does: it is an end like any other. A sink that stores nothing answers `Confirm`.
     ///
     /// # Errors
     /// The sink has failed.
     fn mark_idle(&mut self, end: TransactionEnd) -> Result<IdleMark, Error> {
-        let _ = end;
-        Ok(IdleMark::Confirm)
+        self.end_transaction(end)?;
+        Ok(IdleMark::Deferred)
     }
 }

@@ -1,0 +1,147 @@
+//! Encodes every event as the Kafka sink does and throws it away: what reading and encoding cost by themselves.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use debezium::{
+    ChangeEvent, ContractSettings, EncodeError, EventEncoder, TableSchema, halves, topic_name,
+};
+
+use super::{EventSink, IdleMark, Progress, TransactionEnd};
+use crate::{Error, ErrorKind, config::ConnectorConfig};
+
+/// A sink in which everything is durable at once.
+#[derive(Debug)]
+pub struct NullSink {
+    contract: ContractSettings,
+    topic_delimiter: String,
+    encoders: Vec<EventEncoder>,
+    /// By the address of the table version, which its encoder keeps alive.
+    by_address: HashMap<usize, usize>,
+    bytes: Vec<u8>,
+    events: u64,
+    encoded_bytes: u64,
+    /// What became durable since `progress` told last.
+    news: Option<Progress>,
+}
+
+impl NullSink {
+    pub fn new(config: &ConnectorConfig) -> Self {
+        Self {
+            contract: config.contract.clone(),
+            topic_delimiter: config.topic_delimiter.clone(),
+            encoders: Vec::new(),
+            by_address: HashMap::new(),
+            bytes: Vec::with_capacity(64 * 1024),
+            events: 0,
+            encoded_bytes: 0,
+            news: None,
+        }
+    }
+
+    /// Records encoded so far; an UPDATE that changes the key makes two.
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Bytes of keys and values encoded so far.
+    pub const fn encoded_bytes(&self) -> u64 {
+        self.encoded_bytes
+    }
+
+    fn encoder(&mut self, table: &Arc<TableSchema>) -> Result<usize, Error> {
+        let address = Arc::as_ptr(table).addr();
+        if let Some(&index) = self.by_address.get(&address) {
+            return Ok(index);
+        }
+        let topic = topic_name(
+            &self.contract.topic_prefix,
+            &self.topic_delimiter,
+            &table.table.schema,
+            &table.table.table,
+        );
+        let encoder =
+            EventEncoder::new(Arc::clone(table), &topic, &self.contract).map_err(unencodable)?;
+        let index = self.encoders.len();
+        self.encoders.push(encoder);
+        self.by_address.insert(address, index);
+        Ok(index)
+    }
+
+    fn encode(&mut self, index: usize, event: &ChangeEvent<'_>) -> Result<(), Error> {
+        if self.contract.skipped_operations.skips(event.op) {
+            return Ok(());
+        }
+        let Some(encoder) = self.encoders.get_mut(index) else {
+            return Ok(());
+        };
+        self.bytes.clear();
+        if let Some(row) = event.key_row() {
+            encoder
+                .encode_key(row, &mut self.bytes)
+                .map_err(unencodable)?;
+        }
+        encoder
+            .encode_value(event, now_nanos(), &mut self.bytes)
+            .map_err(unencodable)?;
+        self.events += 1;
+        self.encoded_bytes += self.bytes.len() as u64;
+        self.news.get_or_insert_default().events += 1;
+        Ok(())
+    }
+}
+
+impl EventSink for NullSink {
+    fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
+        let index = self.encoder(event.table)?;
+        let (first, second) = halves(*event);
+        self.encode(index, &first)?;
+        second.map_or(Ok(()), |second| self.encode(index, &second))
+    }
+
+    fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
+        let news = self.news.get_or_insert_default();
+        news.flushed = news.flushed.max(Some(end.end_lsn));
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn dispatch(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn progress(&mut self) -> Result<Progress, Error> {
+        match self.news.take() {
+            Some(news) => Ok(news),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn begin_drain(&mut self) {}
+
+    fn is_idle(&self) -> bool {
+        self.news.is_none()
+    }
+
+    fn mark_idle(&mut self, _end: TransactionEnd) -> Result<IdleMark, Error> {
+        Ok(IdleMark::Confirm)
+    }
+}
+
+fn unencodable(error: EncodeError) -> Error {
+    Error::new(ErrorKind::Encode, "encode a change").with_source(error)
+}
+
+fn now_nanos() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
+}

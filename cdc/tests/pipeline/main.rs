@@ -1,0 +1,12 @@
+//! The source end against real PostgreSQL servers: everything from the socket to the sink's border.
+
+mod authentication;
+mod connector;
+mod handover;
+mod idle;
+mod recording;
+mod relations;
+mod restart;
+mod resume;
+mod slots;
+mod streamed;

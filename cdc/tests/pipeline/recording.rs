@@ -1,0 +1,198 @@
+//! A sink that remembers, in memory that outlives it as Kafka outlives a connector.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cdc::{
+    Error,
+    checkpoint::{Resume, StartPosition},
+    pipeline::PipelineStatus,
+    sink::{EventSink, IdleMark, Progress, TransactionEnd},
+};
+use debezium::{ChangeEvent, ChangePosition, ColumnValue, OldRow, Operation, Source, TableSchema};
+
+/// One event, its values as text.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub table: Arc<TableSchema>,
+    pub op: Operation,
+    pub before: Option<Vec<Option<String>>>,
+    pub before_is_full: bool,
+    pub after: Option<Vec<Option<String>>>,
+    pub source: Source,
+    pub position: ChangePosition,
+}
+
+impl Recorded {
+    pub fn name(&self) -> String {
+        self.table.table.to_string()
+    }
+
+    /// The value of a column, after the change or else before it.
+    pub fn value(&self, column: &str) -> Option<&str> {
+        let index = self.table.columns.iter().position(|c| c.name == column)?;
+        let row = self.after.as_ref().or(self.before.as_ref())?;
+        row.get(index)?.as_deref()
+    }
+}
+
+/// What is durable.
+#[derive(Debug, Default)]
+pub struct Durable {
+    pub events: Vec<Recorded>,
+    pub resume: Option<Resume>,
+    pub ends: Vec<TransactionEnd>,
+    pub idle_marks: Vec<TransactionEnd>,
+}
+
+/// The durable side, shared by all lives of the sink.
+#[derive(Debug, Clone, Default)]
+pub struct Store(Arc<Mutex<Durable>>);
+
+impl Store {
+    pub fn lock(&self) -> MutexGuard<'_, Durable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn start(&self) -> StartPosition {
+        StartPosition {
+            resume: self.lock().resume.clone(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().events.len()
+    }
+
+    pub fn events(&self) -> Vec<Recorded> {
+        self.lock().events.clone()
+    }
+}
+
+/// Takes `room` events at a time and makes them durable with the next step of progress, whether or not a transaction has
+/// ended: what a killed process leaves behind is any prefix.
+pub struct RecordingSink {
+    store: Store,
+    status: Arc<PipelineStatus>,
+    room: usize,
+    open: Vec<Recorded>,
+    open_end: Option<TransactionEnd>,
+    open_idle: bool,
+    in_flight: bool,
+    end_lsn: Option<u64>,
+    snapshot_completed: bool,
+}
+
+impl RecordingSink {
+    pub fn new(store: &Store, status: &Arc<PipelineStatus>, room: usize) -> Self {
+        let resume = store.lock().resume.clone();
+        Self {
+            store: store.clone(),
+            status: Arc::clone(status),
+            room,
+            open: Vec::new(),
+            open_end: None,
+            open_idle: false,
+            in_flight: false,
+            end_lsn: resume.as_ref().and_then(|resume| resume.end_lsn),
+            snapshot_completed: resume.is_some_and(|resume| resume.snapshot_completed),
+        }
+    }
+
+    fn deliver(&mut self) -> Progress {
+        self.in_flight = false;
+        let mut store = self.store.lock();
+        let mut resume = store.resume.clone().unwrap_or(Resume {
+            position: ChangePosition::default(),
+            last_commit_lsn: None,
+            end_lsn: None,
+            snapshot_completed: false,
+            slot: self.status.slot(),
+        });
+        let events = self.open.len() as u64;
+        if let Some(last) = self.open.last() {
+            resume.position = last.position;
+            resume.last_commit_lsn = last.source.last_commit_lsn;
+            self.snapshot_completed |= last.op != Operation::Read;
+        }
+        if let Some(end) = self.open_end.take() {
+            self.snapshot_completed = true;
+            self.end_lsn = Some(end.end_lsn.0);
+            if self.open_idle {
+                store.idle_marks.push(end);
+            } else {
+                store.ends.push(end);
+                resume.last_commit_lsn = Some(end.end_lsn.0);
+            }
+            resume.position = resume.position.max(end.position);
+            self.open_idle = false;
+        }
+        resume.end_lsn = self.end_lsn;
+        resume.snapshot_completed = self.snapshot_completed;
+        store.events.append(&mut self.open);
+        store.resume = Some(resume);
+        Progress {
+            flushed: self.end_lsn.map(pgoutput::Lsn),
+            events,
+        }
+    }
+}
+
+fn text(row: &[ColumnValue<'_>]) -> Vec<Option<String>> {
+    row.iter()
+        .map(|value| match value {
+            ColumnValue::Null => None,
+            ColumnValue::Unchanged => Some("<unchanged>".to_owned()),
+            ColumnValue::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        })
+        .collect()
+}
+
+impl EventSink for RecordingSink {
+    fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
+        self.open.push(Recorded {
+            table: Arc::clone(event.table),
+            op: event.op,
+            before: event.before.columns().map(text),
+            before_is_full: matches!(event.before, OldRow::Full(_)),
+            after: event.after.map(text),
+            source: event.source,
+            position: event.position,
+        });
+        Ok(())
+    }
+
+    fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
+        self.open_end = Some(end);
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.open.len() < self.room
+    }
+
+    fn dispatch(&mut self) -> Result<(), Error> {
+        self.in_flight |= !self.open.is_empty() || self.open_end.is_some();
+        Ok(())
+    }
+
+    async fn progress(&mut self) -> Result<Progress, Error> {
+        if !self.in_flight {
+            return std::future::pending().await;
+        }
+        // Lets a test end this life between two steps, as a kill would.
+        tokio::task::yield_now().await;
+        Ok(self.deliver())
+    }
+
+    fn begin_drain(&mut self) {}
+
+    fn is_idle(&self) -> bool {
+        !self.in_flight && self.open.is_empty() && self.open_end.is_none()
+    }
+
+    fn mark_idle(&mut self, end: TransactionEnd) -> Result<IdleMark, Error> {
+        self.open_idle = true;
+        self.open_end = Some(end);
+        Ok(IdleMark::Deferred)
+    }
+}

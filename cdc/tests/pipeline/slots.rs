@@ -1,0 +1,191 @@
+use anyhow::{Context, Result, ensure};
+use cdc::{Error, ErrorKind, config::SnapshotMode};
+use stack::{Postgres, PostgresOptions};
+
+use crate::{
+    connector::{config, start, until_events, value},
+    recording::Store,
+};
+
+/// A connector that delivered something and was stopped.
+async fn delivered(postgres: &Postgres, store: &Store) -> Result<()> {
+    postgres
+        .execute("postgres", "create table t(id int primary key)")
+        .await?;
+    let running = start(&config(postgres), store, 100);
+    running.streaming().await?;
+    postgres
+        .execute("postgres", "insert into t values (1)")
+        .await?;
+    until_events(store, 1).await?;
+    running.stop().await
+}
+
+async fn halts(postgres: &Postgres, store: &Store) -> Result<Error> {
+    let running = start(&config(postgres), store, 100);
+    let error = running.ended().await?.err().context("it halts")?;
+    ensure!(error.kind() == ErrorKind::SlotLost, "{error:?}");
+    ensure!(error.to_string().contains("may be lost"), "{error}");
+    ensure!(error.hint().contains("start again"), "{}", error.hint());
+    Ok(error)
+}
+
+#[tokio::test]
+async fn a_missing_slot_halts() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let store = Store::default();
+    delivered(&postgres, &store).await?;
+    let position = store
+        .lock()
+        .resume
+        .as_ref()
+        .and_then(|resume| resume.end_lsn)
+        .context("end")?;
+    postgres
+        .execute(
+            "postgres",
+            "select pg_drop_replication_slot('debezium'); insert into t values (2)",
+        )
+        .await?;
+    let error = halts(&postgres, &store).await?;
+    ensure!(
+        error
+            .to_string()
+            .contains(&format!("between {}", pgoutput::Lsn(position))),
+        "{error}"
+    );
+    ensure!(store.len() == 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recreated_slot_halts() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let store = Store::default();
+    delivered(&postgres, &store).await?;
+    postgres
+        .execute("postgres", "select pg_drop_replication_slot('debezium'); insert into t values (2); select pg_switch_wal()")
+        .await?;
+    postgres
+        .execute(
+            "postgres",
+            "select pg_create_logical_replication_slot('debezium', 'pgoutput')",
+        )
+        .await?;
+    let error = halts(&postgres, &store).await?;
+    ensure!(
+        error
+            .hint()
+            .contains("pg_drop_replication_slot('debezium')"),
+        "{}",
+        error.hint()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_invalidated_slot_halts() -> Result<()> {
+    let postgres = Postgres::start_with(PostgresOptions {
+        max_slot_wal_keep_size: Some("1MB".to_owned()),
+        settings: vec![
+            ("max_wal_size".to_owned(), "32MB".to_owned()),
+            ("min_wal_size".to_owned(), "32MB".to_owned()),
+        ],
+        ..PostgresOptions::default()
+    })
+    .await?;
+    let store = Store::default();
+    delivered(&postgres, &store).await?;
+    for _ in 0..4 {
+        postgres
+            .execute(
+                "postgres",
+                "insert into t select max(id) + i from t, generate_series(1, 50000) i group by i",
+            )
+            .await
+            .ok();
+        postgres
+            .execute("postgres", "select pg_switch_wal()")
+            .await?;
+        postgres.execute("postgres", "checkpoint").await?;
+    }
+    let status = value(&postgres, "select wal_status from pg_replication_slots").await?;
+    ensure!(status == "lost", "{status}");
+    halts(&postgres, &store).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_cluster_halts() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let store = Store::default();
+    delivered(&postgres, &store).await?;
+    let other = Postgres::start().await?;
+    other
+        .execute("postgres", "create table t(id int primary key)")
+        .await?;
+    let error = halts(&other, &store).await?;
+    ensure!(error.to_string().contains("cluster"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slot_of_another_kind_is_refused() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    postgres
+        .execute(
+            "postgres",
+            "select pg_create_logical_replication_slot('debezium', 'test_decoding')",
+        )
+        .await?;
+    let error = start(&config(&postgres), &Store::default(), 100)
+        .ended()
+        .await?
+        .err()
+        .context("refused")?;
+    ensure!(error.kind() == ErrorKind::Configuration, "{error:?}");
+    Ok(())
+}
+
+/// `no_data` starts at the slot; a slot that somebody made before is streamed from where it stands.
+#[tokio::test]
+async fn no_data_streams_without_a_snapshot() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    postgres
+        .execute("postgres", "create table t(id int primary key); create publication dbz_publication for all tables; insert into t values (1)")
+        .await?;
+    postgres
+        .execute(
+            "postgres",
+            "select pg_create_logical_replication_slot('debezium', 'pgoutput')",
+        )
+        .await?;
+    postgres
+        .execute("postgres", "insert into t values (2)")
+        .await?;
+    let mut config = config(&postgres);
+    config.snapshot_mode = SnapshotMode::NoData;
+    config.slot_drop_on_stop = true;
+    let store = Store::default();
+    let running = start(&config, &store, 100);
+    running.streaming().await?;
+    postgres
+        .execute("postgres", "insert into t values (3)")
+        .await?;
+    until_events(&store, 2).await?;
+    running.stop().await?;
+    let ids: Vec<_> = store
+        .events()
+        .iter()
+        .map(|event| event.value("id").map(str::to_owned))
+        .collect();
+    ensure!(
+        ids == [Some("2".to_owned()), Some("3".to_owned())],
+        "{ids:?}"
+    );
+    let slots = postgres
+        .query("postgres", "select 1 from pg_replication_slots")
+        .await?;
+    ensure!(slots.is_empty(), "slot.drop.on.stop");
+    Ok(())
+}
