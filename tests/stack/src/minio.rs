@@ -107,13 +107,14 @@ impl Minio {
     }
 
     async fn ready(&self) -> Result<()> {
-        let url = format!("{}/minio/health/ready", self.endpoint());
+        // its health checks answer before it can serve: a request without a signature must be refused, not put off
+        let url = format!("{}/", self.endpoint());
         let ready = until("MinIO to answer", START, async || {
             // an ended process will never answer: give that up at once, as a value
             if let Err(error) = self.child().expect_running() {
                 return Ok(Some(Err(error)));
             }
-            if get(&url).await?.status != 200 {
+            if get(&url).await?.status != 403 {
                 return Ok(None);
             }
             if !port::listens(self.pid(), self.port) {

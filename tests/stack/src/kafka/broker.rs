@@ -130,6 +130,9 @@ pub fn single_node(port: u16, controller_port: u16) -> Vec<(String, String)> {
         ("transaction.state.log.replication.factor", "1".to_owned()),
         ("transaction.state.log.min.isr", "1".to_owned()),
         ("transaction.state.log.num.partitions", "4".to_owned()),
+        // a killed broker is let in again only when its old session has ended: 9 s by default
+        ("broker.session.timeout.ms", "3000".to_owned()),
+        ("broker.heartbeat.interval.ms", "500".to_owned()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
