@@ -1,0 +1,118 @@
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+};
+
+use debezium::{ChangePosition, SchemaId};
+
+/// Where the records of one version of a table go.
+#[derive(Debug)]
+pub struct Target {
+    pub topic: String,
+    /// `schema.table`, for messages.
+    pub table: String,
+    /// Text of the `tributary.schema` header.
+    pub schema: String,
+    /// How many partitions the topic has; 0 until the producer made sure of the topic.
+    partitions: AtomicI32,
+}
+
+impl Target {
+    pub fn new(topic: String, table: String, schema: SchemaId) -> Self {
+        Self {
+            topic,
+            table,
+            schema: schema.to_string(),
+            partitions: AtomicI32::new(0),
+        }
+    }
+
+    pub(super) fn partitions(&self) -> i32 {
+        self.partitions.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_partitions(&self, partitions: i32) {
+        self.partitions.store(partitions, Ordering::Relaxed);
+    }
+}
+
+/// Which of the records that one change makes this is. Their order is the order they are written in, which the
+/// at-least-once start needs: a crash may have come between two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The event, or the delete of a key change.
+    Event,
+    /// The tombstone after a delete.
+    Tombstone,
+    /// The create of a key change.
+    Create,
+}
+
+/// The header that names the other key of a key change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyHeader {
+    New(Range<usize>),
+    Old(Range<usize>),
+}
+
+/// One record of a batch. Ranges are of the batch's bytes.
+#[derive(Debug, Clone)]
+pub struct RecordSlot {
+    pub target: Arc<Target>,
+    pub position: ChangePosition,
+    pub step: Step,
+    pub key: Option<Range<usize>>,
+    /// None is a tombstone.
+    pub value: Option<Range<usize>>,
+    pub key_header: Option<KeyHeader>,
+    /// Names of the columns whose values PostgreSQL did not send, separated by commas.
+    pub unavailable: Option<Range<usize>>,
+}
+
+/// A record that owns its bytes: offsets, schemas, connector settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedRecord {
+    pub topic: String,
+    pub key: Vec<u8>,
+    /// None is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What is delivered in one step: the events' bytes in one arena, and what belongs into the same transaction.
+#[derive(Debug, Default)]
+pub struct RecordBatch {
+    pub bytes: Vec<u8>,
+    pub records: Vec<RecordSlot>,
+    /// Written before the events.
+    pub schemas: Vec<OwnedRecord>,
+    /// Written after the events.
+    pub offset: Option<OwnedRecord>,
+}
+
+impl RecordBatch {
+    /// The bytes of a range of this batch; nothing for a range of another one.
+    pub fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.schemas.is_empty() && self.offset.is_none()
+    }
+
+    /// How many bytes it holds in memory, about.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.records.len() * size_of::<RecordSlot>()
+    }
+
+    /// Empty it for the next use; its memory stays, unless one huge row made it huge.
+    pub fn clear(&mut self, budget: usize) {
+        self.bytes.clear();
+        self.bytes.shrink_to(budget.saturating_mul(2));
+        self.records.clear();
+        self.schemas.clear();
+        self.offset = None;
+    }
+}

@@ -1,0 +1,207 @@
+use std::{collections::BTreeMap, fmt};
+
+use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError};
+
+use crate::{Error, ErrorKind};
+
+/// Where Kafka is and how to speak to it.
+#[derive(Clone)]
+pub struct KafkaClient {
+    bootstrap_servers: String,
+    /// librdkafka's names.
+    settings: BTreeMap<String, String>,
+}
+
+/// Values may be passwords.
+impl fmt::Debug for KafkaClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaClient")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("settings", &self.settings.keys())
+            .finish()
+    }
+}
+
+/// Settings that decide about delivery are ours.
+const FIXED: [&str; 4] = [
+    "bootstrap.servers",
+    "enable.idempotence",
+    "transactional.id",
+    "partitioner",
+];
+
+/// Settings of the Java client that mean nothing here.
+const JAVA_ONLY: [&str; 6] = [
+    "buffer.memory",
+    "interceptor.classes",
+    "key.serializer",
+    "max.block.ms",
+    "metric.reporters",
+    "value.serializer",
+];
+
+impl KafkaClient {
+    /// `settings` may have the names of Kafka's Java client or of librdkafka.
+    ///
+    /// # Errors
+    /// A setting would change the delivery guarantee, or a JAAS line cannot be read.
+    pub fn new(
+        bootstrap_servers: impl Into<String>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let client = Self {
+            bootstrap_servers: bootstrap_servers.into(),
+            settings: BTreeMap::new(),
+        };
+        client.with_settings(settings)
+    }
+
+    /// The same cluster with more settings, which win.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn with_settings(&self, settings: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let mut client = self.clone();
+        for (name, value) in settings {
+            if FIXED.contains(&name.as_str()) {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!("override the Kafka setting `{name}`"),
+                )
+                .with_hint("it decides about delivery and cannot be overridden: remove it"));
+            }
+            if JAVA_ONLY.contains(&name.as_str()) {
+                tracing::info!(setting = %name, "setting of Kafka's Java client has no effect");
+                continue;
+            }
+            match name.as_str() {
+                "sasl.jaas.config" => {
+                    let (user, password) = jaas_login(value).ok_or_else(|| {
+                        Error::new(
+                            ErrorKind::Configuration,
+                            "read the Kafka setting `sasl.jaas.config`",
+                        )
+                        .with_hint(
+                            "want: <login module> required username=\"...\" password=\"...\";",
+                        )
+                    })?;
+                    client.settings.insert("sasl.username".to_owned(), user);
+                    client.settings.insert("sasl.password".to_owned(), password);
+                }
+                "ssl.endpoint.identification.algorithm" if value.is_empty() => {
+                    client.settings.insert(name.clone(), "none".to_owned());
+                }
+                "max.request.size" => {
+                    client
+                        .settings
+                        .insert("message.max.bytes".to_owned(), value.clone());
+                }
+                _ => {
+                    client.settings.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        Ok(client)
+    }
+
+    /// The cluster's address, for messages.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
+    }
+
+    /// Settings for an admin client.
+    pub(super) fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", "tributary-cdc")
+            // A broker that comes back is found again within a second.
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000");
+        for (name, value) in &self.settings {
+            // librdkafka refuses producer settings in other clients with a warning only.
+            config.set(name, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Error);
+        config
+    }
+}
+
+/// `username` and `password` of a JAAS line.
+fn jaas_login(line: &str) -> Option<(String, String)> {
+    let option = |name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}="))?;
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        let (value, _) = rest.get(1..)?.split_once(quote)?;
+        Some(value.to_owned())
+    };
+    Some((option("username")?, option("password")?))
+}
+
+/// Sends librdkafka's own log lines where ours go. Its errors are told by the calls that fail, so the lines are details.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LogContext;
+
+pub(super) fn log_line(fac: &str, line: &str) {
+    tracing::debug!(target: "librdkafka", facility = fac, "{line}");
+}
+
+impl ClientContext for LogContext {
+    fn log(&self, _level: RDKafkaLogLevel, fac: &str, line: &str) {
+        log_line(fac, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_line("ERROR", &format!("{error}: {reason}"));
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for LogContext {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &[(&str, &str)]) -> BTreeMap<String, String> {
+        text.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn java_settings_are_translated() {
+        let client = KafkaClient::new(
+            "localhost:9092",
+            &settings(&[
+                ("max.request.size", "2000000"),
+                ("max.block.ms", "1"),
+                (
+                    "sasl.jaas.config",
+                    r#"org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p=w";"#,
+                ),
+                ("compression.type", "zstd"),
+            ]),
+        )
+        .unwrap();
+        assert_eq!(
+            client.settings,
+            settings(&[
+                ("message.max.bytes", "2000000"),
+                ("sasl.username", "u"),
+                ("sasl.password", "p=w"),
+                ("compression.type", "zstd"),
+            ])
+        );
+        assert!(!format!("{client:?}").contains("p=w"));
+    }
+
+    #[test]
+    fn delivery_cannot_be_weakened() {
+        for name in FIXED {
+            assert!(
+                KafkaClient::new("x", &settings(&[(name, "x")])).is_err(),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What librdkafka's errors mean for a connector.
+
+use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+
+use crate::{Error, ErrorKind};
+
+/// The kind of a code that a broker or the client gave.
+pub(super) fn kind_of(code: RDKafkaErrorCode) -> ErrorKind {
+    use RDKafkaErrorCode as Code;
+    match code {
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => ErrorKind::Fenced,
+        Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed
+        | Code::SaslAuthenticationFailed
+        | Code::Authentication => ErrorKind::Permission,
+        Code::InvalidArgument
+        | Code::InvalidPartitions
+        | Code::InvalidReplicationFactor
+        | Code::InvalidConfig
+        | Code::InvalidTopic
+        | Code::PolicyViolation => ErrorKind::Configuration,
+        Code::MessageSizeTooLarge => ErrorKind::Encode,
+        Code::BrokerTransportFailure
+        | Code::AllBrokersDown
+        | Code::Resolve
+        | Code::OperationTimedOut => ErrorKind::Connection,
+        _ => ErrorKind::Delivery,
+    }
+}
+
+fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+/// `attempted` failed with what librdkafka says.
+pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
+    let kind = match &error {
+        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => ErrorKind::Configuration,
+        other => code_of(other).map_or(ErrorKind::Delivery, kind_of),
+    };
+    let error = match error {
+        // Its text names the value, which may be a password.
+        KafkaError::ClientConfig(_, description, name, _) => {
+            return Error::new(kind, attempted).with_source(format!(
+                "Kafka setting `{name}`: {}",
+                without_value(&description)
+            ));
+        }
+        other => other,
+    };
+    let told = Error::new(kind, attempted).with_source(error);
+    match kind {
+        ErrorKind::Permission => told.with_hint("check the Kafka user, its password and its ACLs"),
+        ErrorKind::Connection => {
+            told.with_hint("check that Kafka runs and that its address is right")
+        }
+        ErrorKind::Encode => told.with_hint(
+            "raise `producer.override.max.request.size` and the topic's `max.message.bytes`, or exclude the column",
+        ),
+        _ => told,
+    }
+}
+
+fn without_value(description: &str) -> &str {
+    description.split(" value ").next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Disposition;
+
+    #[test]
+    fn codes_decide_what_is_done() {
+        for (code, kind, disposition) in [
+            (
+                RDKafkaErrorCode::Fenced,
+                ErrorKind::Fenced,
+                Disposition::Halt,
+            ),
+            (
+                RDKafkaErrorCode::InvalidProducerEpoch,
+                ErrorKind::Fenced,
+                Disposition::Halt,
+            ),
+            (
+                RDKafkaErrorCode::MessageSizeTooLarge,
+                ErrorKind::Encode,
+                Disposition::Halt,
+            ),
+            (
+                RDKafkaErrorCode::TopicAuthorizationFailed,
+                ErrorKind::Permission,
+                Disposition::Halt,
+            ),
+            (
+                RDKafkaErrorCode::AllBrokersDown,
+                ErrorKind::Connection,
+                Disposition::Retry,
+            ),
+            (
+                RDKafkaErrorCode::NotEnoughReplicas,
+                ErrorKind::Delivery,
+                Disposition::Retry,
+            ),
+            (
+                RDKafkaErrorCode::MessageTimedOut,
+                ErrorKind::Delivery,
+                Disposition::Retry,
+            ),
+        ] {
+            assert_eq!(kind_of(code), kind, "{code}");
+            assert_eq!(kind.disposition(), disposition, "{code}");
+        }
+    }
+}

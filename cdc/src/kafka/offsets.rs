@@ -1,0 +1,216 @@
+//! Positions in the offsets topic, in Kafka Connect's own format, so that a Debezium connector of the same name and this
+//! one can take over from each other.
+//!
+//! Key: `["<connector>",{"server":"<topic prefix>"}]`. Value: Debezium's fields, then ours; Debezium ignores fields it
+//! does not know. All fields are flat, because Connect accepts only primitive values in an offset.
+
+use debezium::{ChangePosition, Operation, SnapshotMarker, Source};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{KafkaClient, compacted::read_to_end};
+use crate::{
+    Error, ErrorKind,
+    checkpoint::{Resume, SlotIdentity},
+};
+
+/// The key of a connector's offset.
+pub fn offset_key(connector: &str, topic_prefix: &str) -> Vec<u8> {
+    serde_json::json!([connector, { "server": topic_prefix }])
+        .to_string()
+        .into_bytes()
+}
+
+/// The value of a connector's offset. Fields are named as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoredOffset {
+    /// The last LSN that was processed: `lsn` here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lsn_proc: Option<u64>,
+    /// INSERT, UPDATE, DELETE or TRUNCATE; absent in a snapshot.
+    #[serde(
+        rename = "messageType",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub message_type: Option<String>,
+    /// End of the COMMIT before the last change; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lsn_commit: Option<u64>,
+    /// Of the last change; the consistent point in a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lsn: Option<u64>,
+    #[serde(rename = "txId", default, skip_serializing_if = "Option::is_none")]
+    pub tx_id: Option<u64>,
+    /// Commit time, microseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ts_usec: Option<i64>,
+    /// `true` in 2.7, a word in 3.x; absent while streaming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_snapshot_record: Option<bool>,
+    /// 3.x.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_completed: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_commit_lsn: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_ordinal: Option<u64>,
+    /// `Resume::last_commit_lsn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_last_commit_lsn: Option<u64>,
+    /// `Resume::end_lsn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_end_lsn: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_slot_system_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_slot_timeline: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_slot_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_slot_created_lsn: Option<u64>,
+}
+
+impl StoredOffset {
+    /// Debezium's fields for a change.
+    pub fn of_change(op: Operation, source: &Source, position: ChangePosition) -> Self {
+        let mut offset = Self {
+            lsn: Some(source.lsn),
+            tx_id: source.tx_id,
+            ts_usec: Some(source.commit_micros),
+            tributary_last_commit_lsn: source.last_commit_lsn,
+            ..Self::default()
+        };
+        offset.set_position(position);
+        let message_type = match op {
+            Operation::Read => {
+                offset.set_snapshot(source.snapshot == SnapshotMarker::Last);
+                return offset;
+            }
+            Operation::Create => "INSERT",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Truncate => "TRUNCATE",
+        };
+        offset.message_type = Some(message_type.to_owned());
+        offset.lsn_proc = Some(source.lsn);
+        offset.lsn_commit = source.last_commit_lsn;
+        offset
+    }
+
+    pub fn set_position(&mut self, position: ChangePosition) {
+        self.tributary_commit_lsn = Some(position.commit_lsn);
+        self.tributary_ordinal = Some(position.ordinal);
+    }
+
+    /// The snapshot goes on, or this was its last row.
+    pub fn set_snapshot(&mut self, last: bool) {
+        self.snapshot = Some(Value::Bool(true));
+        self.last_snapshot_record = Some(last);
+    }
+
+    pub fn set_slot(&mut self, slot: Option<&SlotIdentity>) {
+        self.tributary_slot_system_id = slot.map(|slot| slot.system_id.clone());
+        self.tributary_slot_timeline = slot.map(|slot| slot.timeline);
+        self.tributary_slot_name = slot.map(|slot| slot.name.clone());
+        self.tributary_slot_created_lsn = slot.map(|slot| slot.created_lsn);
+    }
+
+    /// # Errors
+    /// Never for the types of this struct; passed on rather than hidden.
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        serde_json::to_vec(self).map_err(|error| {
+            Error::new(ErrorKind::Encode, "write the connector's offset").with_source(error)
+        })
+    }
+
+    /// # Errors
+    /// The text is not an offset of Debezium's PostgreSQL connector.
+    pub fn decode(value: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(value).map_err(|error| {
+            Error::new(ErrorKind::Configuration, "read the connector's stored offset")
+                .with_source(error)
+                .with_hint("it is not an offset of a PostgreSQL connector: give the connector another name, or delete the offset")
+        })
+    }
+
+    /// Where to go on from; None where the offset names no position.
+    ///
+    /// An offset that Debezium wrote has no ordinal: everything that committed before its `lsn_commit` is taken as
+    /// delivered, and the transaction of its last change is delivered again as a whole.
+    pub fn resume(&self) -> Option<Resume> {
+        let snapshot_completed = match (&self.snapshot, self.snapshot_completed) {
+            (None | Some(Value::Bool(false)), _) => true,
+            (Some(_), Some(completed)) => completed,
+            (Some(_), None) => self.last_snapshot_record == Some(true),
+        };
+        let (position, last_commit_lsn) = match (self.tributary_commit_lsn, self.tributary_ordinal)
+        {
+            (Some(commit_lsn), Some(ordinal)) => (
+                ChangePosition::new(commit_lsn, ordinal),
+                self.tributary_last_commit_lsn,
+            ),
+            _ => {
+                let before = self.lsn_commit.or(self.lsn)?;
+                (
+                    ChangePosition::new(before.saturating_sub(1), u64::MAX),
+                    self.lsn_commit.or(self.lsn_proc),
+                )
+            }
+        };
+        let slot = match (
+            &self.tributary_slot_system_id,
+            self.tributary_slot_timeline,
+            &self.tributary_slot_name,
+            self.tributary_slot_created_lsn,
+        ) {
+            (Some(system_id), Some(timeline), Some(name), Some(created_lsn)) => {
+                Some(SlotIdentity {
+                    system_id: system_id.clone(),
+                    timeline,
+                    name: name.clone(),
+                    created_lsn,
+                })
+            }
+            _ => None,
+        };
+        Some(Resume {
+            position,
+            last_commit_lsn,
+            end_lsn: self.tributary_end_lsn,
+            snapshot_completed,
+            slot,
+        })
+    }
+}
+
+/// The last offset under `key` in the offsets topic, as its JSON text. Blocks.
+///
+/// # Errors
+/// Kafka does not answer.
+pub fn read_offset(
+    client: &KafkaClient,
+    topic: &str,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
+    let mut found = None;
+    // Connect's JSON converter writes keys as we do; another program may space them differently.
+    let wanted: Option<Value> = serde_json::from_slice(key).ok();
+    read_to_end(client, topic, |record_key, value| {
+        let same = record_key.is_some_and(|record_key| {
+            record_key == key
+                || (wanted.is_some() && serde_json::from_slice(record_key).ok() == wanted)
+        });
+        if same {
+            found = value.map(<[u8]>::to_vec);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+#[cfg(test)]
+#[path = "offsets_tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+use super::*;
+
+fn source() -> Source {
+    Source {
+        lsn: 33_911_888,
+        tx_id: Some(748),
+        commit_micros: 1_714_567_050_500_600,
+        last_commit_lsn: Some(33_911_752),
+        snapshot: SnapshotMarker::False,
+    }
+}
+
+fn slot() -> SlotIdentity {
+    SlotIdentity {
+        system_id: "7".to_owned(),
+        timeline: 1,
+        name: "debezium".to_owned(),
+        created_lsn: 16,
+    }
+}
+
+#[test]
+fn the_key_is_connects() {
+    assert_eq!(
+        offset_key("inventory-connector", "dbserver1"),
+        br#"["inventory-connector",{"server":"dbserver1"}]"#
+    );
+}
+
+#[test]
+fn a_change_has_debeziums_fields_and_ours() {
+    let mut offset = StoredOffset::of_change(
+        Operation::Update,
+        &source(),
+        ChangePosition::new(33_911_900, 3),
+    );
+    offset.set_slot(Some(&slot()));
+    offset.tributary_end_lsn = Some(33_911_752);
+    let text = String::from_utf8(offset.encode().unwrap()).unwrap();
+    assert_eq!(
+        text,
+        concat!(
+            r#"{"lsn_proc":33911888,"messageType":"UPDATE","lsn_commit":33911752,"lsn":33911888,"txId":748,"#,
+            r#""ts_usec":1714567050500600,"tributary_commit_lsn":33911900,"tributary_ordinal":3,"#,
+            r#""tributary_last_commit_lsn":33911752,"tributary_end_lsn":33911752,"tributary_slot_system_id":"7","#,
+            r#""tributary_slot_timeline":1,"tributary_slot_name":"debezium","tributary_slot_created_lsn":16}"#
+        )
+    );
+    assert_eq!(
+        StoredOffset::decode(text.as_bytes()).unwrap().resume(),
+        Some(Resume {
+            position: ChangePosition::new(33_911_900, 3),
+            last_commit_lsn: Some(33_911_752),
+            end_lsn: Some(33_911_752),
+            snapshot_completed: true,
+            slot: Some(slot()),
+        })
+    );
+}
+
+#[test]
+fn a_snapshot_row_has_the_snapshots_fields() {
+    for (marker, last) in [(SnapshotMarker::True, false), (SnapshotMarker::Last, true)] {
+        let source = Source {
+            snapshot: marker,
+            last_commit_lsn: None,
+            ..source()
+        };
+        let offset =
+            StoredOffset::of_change(Operation::Read, &source, ChangePosition::new(33_911_887, 0));
+        let text = String::from_utf8(offset.encode().unwrap()).unwrap();
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"lsn":33911888,"txId":748,"ts_usec":1714567050500600,"snapshot":true,"last_snapshot_record":{last},"tributary_commit_lsn":33911887,"tributary_ordinal":0}}"#
+            )
+        );
+        let resume = StoredOffset::decode(text.as_bytes())
+            .unwrap()
+            .resume()
+            .unwrap();
+        assert_eq!(resume.snapshot_completed, last);
+    }
+}
+
+#[test]
+fn what_debezium_wrote_is_understood() {
+    for (text, position, last_commit_lsn, snapshot_completed) in [
+        (
+            r#"{"transaction_id":null,"lsn_proc":33911888,"messageType":"UPDATE","lsn_commit":33911752,"lsn":33911888,"txId":748,"ts_usec":1714567050500600}"#,
+            33_911_751,
+            Some(33_911_752),
+            true,
+        ),
+        (
+            r#"{"last_snapshot_record":true,"lsn":1138486576,"txId":3680,"ts_usec":1795221234168956,"snapshot":true}"#,
+            1_138_486_575,
+            None,
+            true,
+        ),
+        (
+            r#"{"snapshot":"INITIAL","snapshot_completed":false,"lsn":64,"txId":1,"ts_usec":1}"#,
+            63,
+            None,
+            false,
+        ),
+    ] {
+        let resume = StoredOffset::decode(text.as_bytes())
+            .unwrap()
+            .resume()
+            .unwrap();
+        assert_eq!(
+            resume.position,
+            ChangePosition::new(position, u64::MAX),
+            "{text}"
+        );
+        assert_eq!(resume.last_commit_lsn, last_commit_lsn, "{text}");
+        assert_eq!(resume.snapshot_completed, snapshot_completed, "{text}");
+        assert_eq!(resume.slot, None);
+    }
+}
+
+#[test]
+fn an_offset_of_another_connector_is_an_error() {
+    assert!(StoredOffset::decode(b"[1]").is_err());
+    assert!(StoredOffset::decode(br#"{"lsn":"x"}"#).is_err());
+    assert_eq!(
+        StoredOffset::decode(br#"{"file":"binlog.1"}"#)
+            .unwrap()
+            .resume(),
+        None
+    );
+}

@@ -1,0 +1,148 @@
+//! The producer of one connector: an own thread that takes whole batches and makes each durable, in one Kafka transaction
+//! (exactly once) or acknowledged by all replicas (at least once).
+
+mod session;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+    mpsc::{SyncSender, sync_channel},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{KafkaClient, batch::RecordBatch};
+use crate::{
+    Error, ErrorKind,
+    config::{DeliveryGuarantee, TopicCreation},
+};
+use session::Session;
+
+/// What a producer needs to know of its connector.
+#[derive(Debug, Clone)]
+pub struct ProducerSettings {
+    pub connector: String,
+    pub delivery: DeliveryGuarantee,
+    pub topic_creation: TopicCreation,
+}
+
+impl ProducerSettings {
+    /// One process per connector: a second one with this id fences the first.
+    pub fn transactional_id(&self) -> String {
+        format!("tributary-{}", self.connector)
+    }
+}
+
+/// A batch is durable; it comes back empty for the next use.
+#[derive(Debug)]
+pub struct Delivered {
+    pub batch: RecordBatch,
+    /// Records that were written; fewer than given where an earlier life had delivered some.
+    pub written: u64,
+}
+
+/// The handle of the producer's thread.
+#[derive(Debug)]
+pub struct Producer {
+    batches: Option<SyncSender<RecordBatch>>,
+    outcomes: mpsc::Receiver<Result<Delivered, Error>>,
+    abandoned: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    /// A leftover of this thread could still write: wait for its end before another one starts.
+    join: bool,
+}
+
+impl Producer {
+    /// Start the thread. With exactly_once, every older producer of this connector is fenced, and its open transaction
+    /// aborted, when this returns.
+    ///
+    /// # Errors
+    /// Kafka does not answer, or refuses the producer.
+    pub async fn start(client: KafkaClient, settings: ProducerSettings) -> Result<Self, Error> {
+        let (batches, received) = sync_channel::<RecordBatch>(1);
+        let (send_outcome, outcomes) = mpsc::channel(1);
+        let (ready, started) = oneshot::channel();
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let join = settings.delivery == DeliveryGuarantee::AtLeastOnce;
+        let connector = settings.connector.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("producer-{connector}"))
+            .spawn({
+                let abandoned = Arc::clone(&abandoned);
+                move || {
+                    let mut session = match Session::open(client, settings, abandoned) {
+                        Ok(session) => session,
+                        Err(error) => {
+                            // Nobody waits any more: the caller was dropped.
+                            let _ = ready.send(Err(error));
+                            return;
+                        }
+                    };
+                    let _ = ready.send(Ok(()));
+                    while let Ok(batch) = received.recv() {
+                        let outcome = session.deliver(batch);
+                        let failed = outcome.is_err();
+                        if send_outcome.blocking_send(outcome).is_err() || failed {
+                            return;
+                        }
+                    }
+                }
+            })
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Delivery,
+                    format!("start the producer thread of connector `{connector}`"),
+                )
+                .with_source(error)
+            })?;
+        let producer = Self {
+            batches: Some(batches),
+            outcomes,
+            abandoned,
+            thread: Some(thread),
+            join,
+        };
+        started.await.map_err(|_| gone())??;
+        Ok(producer)
+    }
+
+    /// Hand over a batch. The one before must have been answered.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn send(&mut self, batch: RecordBatch) -> Result<(), Error> {
+        self.batches
+            .as_ref()
+            .and_then(|batches| batches.try_send(batch).ok())
+            .ok_or_else(gone)
+    }
+
+    /// The outcome of the batch in flight. Cancel-safe.
+    ///
+    /// # Errors
+    /// The batch could not be made durable; nothing of it is visible to a read_committed consumer under exactly_once.
+    pub async fn outcome(&mut self) -> Result<Delivered, Error> {
+        self.outcomes.recv().await.ok_or_else(gone)?
+    }
+}
+
+fn gone() -> Error {
+    Error::new(
+        ErrorKind::Delivery,
+        "hand a batch to the producer thread: it has ended",
+    )
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.batches = None;
+        self.outcomes.close();
+        if let Some(thread) = self.thread.take()
+            && self.join
+        {
+            // A panic of the thread has been printed; there is nothing left to do about it.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,458 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use debezium::ChangePosition;
+use rdkafka::{
+    error::KafkaError,
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig},
+    types::RDKafkaErrorCode,
+};
+
+use super::{Delivered, ProducerSettings};
+use crate::{
+    Error, ErrorKind,
+    config::DeliveryGuarantee,
+    kafka::{
+        KafkaClient, TopicSpec, Topics,
+        batch::{KeyHeader, OwnedRecord, RecordBatch, RecordSlot},
+        delivery::{DeliveryContext, Undelivered},
+        failure::failed,
+        murmur2::partition_of,
+        tail::{
+            NEW_KEY_HEADER, OLD_KEY_HEADER, POSITION_HEADER, SCHEMA_HEADER, Tails,
+            UNAVAILABLE_HEADER,
+        },
+    },
+};
+
+/// Longest wait for a coordinator: it is elected anew after a broker's restart.
+const COORDINATOR: Duration = Duration::from_secs(60);
+/// How long the polling thread waits for events at a time; a stop waits for it at most so long.
+const POLL: Duration = Duration::from_millis(100);
+/// How long a full queue is waited for before it is tried again.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
+/// Record number of what is not an event of the batch.
+const NO_RECORD: usize = usize::MAX;
+
+/// Everything that lives on the producer's thread.
+pub(super) struct Session {
+    producer: Arc<BaseProducer<DeliveryContext>>,
+    context: DeliveryContext,
+    client: KafkaClient,
+    topics: Topics,
+    settings: ProducerSettings,
+    /// Partitions of the topics that are known to exist.
+    ensured: HashMap<String, i32>,
+    tails: Tails,
+    abandoned: Arc<AtomicBool>,
+    poller: Option<std::thread::JoinHandle<()>>,
+    stop_poller: Arc<AtomicBool>,
+    /// Records sent since the start.
+    sent: u64,
+    position: [u8; 48],
+}
+
+impl Session {
+    pub(super) fn open(
+        client: KafkaClient,
+        settings: ProducerSettings,
+        abandoned: Arc<AtomicBool>,
+    ) -> Result<Self, Error> {
+        let attempted = || {
+            format!(
+                "open the producer of connector `{}` on Kafka at `{}`",
+                settings.connector,
+                client.bootstrap_servers()
+            )
+        };
+        let exactly_once = settings.delivery == DeliveryGuarantee::ExactlyOnce;
+        let context = DeliveryContext::default();
+        let producer = producer_config(&client, &settings)
+            .create_with_context::<_, BaseProducer<DeliveryContext>>(context.clone())
+            .map_err(|error| failed(attempted(), error))?;
+        let producer = Arc::new(producer);
+        let stop_poller = Arc::new(AtomicBool::new(false));
+        let poller = std::thread::Builder::new()
+            .name("producer-poll".to_owned())
+            .spawn({
+                let (producer, stop) = (Arc::clone(&producer), Arc::clone(&stop_poller));
+                move || {
+                    while !stop.load(Ordering::Acquire) {
+                        producer.poll(POLL);
+                    }
+                }
+            })
+            .map_err(|error| Error::new(ErrorKind::Delivery, attempted()).with_source(error))?;
+        let session = Self {
+            producer,
+            context,
+            topics: Topics::new(&client)?,
+            client,
+            ensured: HashMap::new(),
+            tails: Tails::default(),
+            abandoned,
+            poller: Some(poller),
+            stop_poller,
+            sent: 0,
+            position: [0; 48],
+            settings,
+        };
+        if exactly_once {
+            session
+                .producer
+                .init_transactions(COORDINATOR)
+                .map_err(|error| {
+                    failed(
+                        format!(
+                            "take over the transactional id `{}`",
+                            session.settings.transactional_id()
+                        ),
+                        error,
+                    )
+                })?;
+        }
+        Ok(session)
+    }
+
+    /// Make a batch durable. After an error the session is of no more use.
+    pub(super) fn deliver(&mut self, mut batch: RecordBatch) -> Result<Delivered, Error> {
+        self.ensure_topics(&batch)?;
+        let written = match self.settings.delivery {
+            DeliveryGuarantee::ExactlyOnce => {
+                self.in_transaction(&batch).inspect_err(|_| self.abort())?
+            }
+            DeliveryGuarantee::AtLeastOnce => {
+                let before = self.sent;
+                self.send_all(&batch.schemas)?;
+                self.send_events(&batch)?;
+                self.drain(&batch)?;
+                let written = self.sent - before;
+                // Only what is acknowledged may be remembered as delivered.
+                self.send_all(batch.offset.as_slice())?;
+                self.drain(&batch)?;
+                written
+            }
+        };
+        batch.clear(batch.bytes.len());
+        Ok(Delivered { batch, written })
+    }
+
+    fn in_transaction(&mut self, batch: &RecordBatch) -> Result<u64, Error> {
+        let transaction = |step: &str, connector: &str| {
+            format!("{step} a Kafka transaction of connector `{connector}`")
+        };
+        self.producer
+            .begin_transaction()
+            .map_err(|error| failed(transaction("begin", &self.settings.connector), error))?;
+        let before = self.sent;
+        self.send_all(&batch.schemas)?;
+        self.send_events(batch)?;
+        let written = self.sent - before;
+        self.send_all(batch.offset.as_slice())?;
+        self.drain(batch)?;
+        self.producer
+            .commit_transaction(COORDINATOR)
+            .map_err(|error| failed(transaction("commit", &self.settings.connector), error))?;
+        Ok(written)
+    }
+
+    /// Best effort: a transaction that cannot be aborted now is aborted when the next session takes over the id.
+    fn abort(&self) {
+        if self.abandoned.load(Ordering::Acquire) {
+            self.producer
+                .purge(PurgeConfig::default().queue().inflight());
+        }
+        if let Err(error) = self.producer.abort_transaction(Duration::from_secs(10)) {
+            tracing::debug!(%error, connector = %self.settings.connector, "the transaction was not aborted");
+        }
+    }
+
+    /// Create what is missing, and under at_least_once learn what is there.
+    fn ensure_topics(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let mut missing: Vec<TopicSpec> = Vec::new();
+        for record in &batch.records {
+            let target = &record.target;
+            if target.partitions() > 0 {
+                continue;
+            }
+            match self.ensured.get(&target.topic) {
+                Some(partitions) => target.set_partitions(*partitions),
+                None if missing.iter().any(|spec| spec.name == target.topic) => {}
+                None => missing.push(TopicSpec::events(
+                    &target.topic,
+                    &self.settings.topic_creation,
+                )),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ensured = self.topics.ensure(&missing)?;
+        for (spec, topic) in missing.into_iter().zip(ensured) {
+            if self.settings.delivery == DeliveryGuarantee::AtLeastOnce && !topic.created {
+                self.tails
+                    .read(&self.client, &spec.name, topic.partitions)?;
+            }
+            self.ensured.insert(spec.name, topic.partitions);
+        }
+        for record in &batch.records {
+            if let Some(partitions) = self.ensured.get(&record.target.topic) {
+                record.target.set_partitions(*partitions);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_all(&mut self, records: &[OwnedRecord]) -> Result<(), Error> {
+        for record in records {
+            let message = BaseRecord {
+                topic: &record.topic,
+                partition: None,
+                payload: record.value.as_deref(),
+                key: Some(record.key.as_slice()),
+                timestamp: None,
+                headers: None,
+                delivery_opaque: NO_RECORD,
+            };
+            self.send(message)
+                .map_err(|error| failed(format!("write to the topic `{}`", record.topic), error))?;
+        }
+        Ok(())
+    }
+
+    fn send_events(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        for (i, record) in batch.records.iter().enumerate() {
+            let key = record.key.as_ref().map(|key| batch.slice(key));
+            // Records without a key are spread by position, so that a replay puts each where it was.
+            let partition = match key {
+                Some(_) => None,
+                None => Some(spread(record.position, record.target.partitions())),
+            };
+            if self.tails.may_contain(record.position) {
+                let partition = partition.unwrap_or_else(|| {
+                    partition_of(key.unwrap_or_default(), record.target.partitions())
+                });
+                if self.tails.contains(
+                    &record.target.topic,
+                    partition,
+                    record.position,
+                    record.step,
+                ) {
+                    continue;
+                }
+            }
+            let message = BaseRecord {
+                topic: &record.target.topic,
+                partition,
+                payload: record.value.as_ref().map(|value| batch.slice(value)),
+                key,
+                timestamp: None,
+                headers: Some(headers(batch, record, &mut self.position)),
+                delivery_opaque: i,
+            };
+            self.send(message)
+                .map_err(|error| event_failed(record, error))?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, mut message: BaseRecord<'_, [u8], [u8], usize>) -> Result<(), KafkaError> {
+        loop {
+            match self.producer.send(message) {
+                Ok(()) => {
+                    self.sent += 1;
+                    return Ok(());
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    // Back-pressure: the batch waits here, the next one fills, then the socket is not read.
+                    if let Some(undelivered) = self.context.deliveries.failure() {
+                        return Err(undelivered.error);
+                    }
+                    if self.abandoned.load(Ordering::Acquire) {
+                        return Err(KafkaError::Canceled);
+                    }
+                    let some = self.context.deliveries.reported() + 1000;
+                    self.context
+                        .deliveries
+                        .wait(some.min(self.sent), QUEUE_FULL);
+                    message = refused;
+                }
+                Err((error, _)) => return Err(self.fatal().unwrap_or(error)),
+            }
+        }
+    }
+
+    /// Wait until every sent record is acknowledged. `commit_transaction` alone would look every 100 ms.
+    fn drain(&self, batch: &RecordBatch) -> Result<(), Error> {
+        let deliveries = &self.context.deliveries;
+        while !deliveries.wait(self.sent, POLL) {
+            if let Some(Undelivered { record, error }) = deliveries.failure() {
+                let error = self.fatal().unwrap_or(error);
+                return Err(match batch.records.get(record) {
+                    Some(record) => event_failed(record, error),
+                    None => failed("write the connector's offset and schemas", error),
+                });
+            }
+            if let Some(error) = self.fatal() {
+                return Err(failed("wait for Kafka's acknowledgements", error));
+            }
+            if self.abandoned.load(Ordering::Acquire) {
+                return Err(failed(
+                    "wait for Kafka's acknowledgements",
+                    KafkaError::Canceled,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the producer as a whole can do no more, when it cannot.
+    fn fatal(&self) -> Option<KafkaError> {
+        let (code, _) = self.producer.client().fatal_error()?;
+        Some(KafkaError::MessageProduction(code))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop_poller.store(true, Ordering::Release);
+        if self.context.deliveries.reported() < self.sent {
+            self.producer
+                .purge(PurgeConfig::default().queue().inflight());
+        }
+        if let Some(poller) = self.poller.take() {
+            // It never panics on its own; what it polls is released here.
+            let _ = poller.join();
+        }
+    }
+}
+
+fn producer_config(client: &KafkaClient, settings: &ProducerSettings) -> rdkafka::ClientConfig {
+    let mut config = rdkafka::ClientConfig::new();
+    config
+        .set("compression.type", "lz4")
+        // The next batch waits for this one, so waiting longer for more could only add latency.
+        .set("linger.ms", "1")
+        .set("batch.size", "1000000")
+        .set("batch.num.messages", "10000")
+        .set("queue.buffering.max.messages", "500000")
+        .set("queue.buffering.max.kbytes", "262144")
+        .set("message.max.bytes", "1048576")
+        .set("transaction.timeout.ms", "60000");
+    if settings.delivery == DeliveryGuarantee::AtLeastOnce {
+        // librdkafka's default for a transactional producer is its transaction's timeout.
+        config.set("message.timeout.ms", "120000");
+    }
+    for (name, value) in client.config().config_map() {
+        config.set(name, value);
+    }
+    config
+        .set("partitioner", "murmur2_random")
+        .set("enable.idempotence", "true");
+    if settings.delivery == DeliveryGuarantee::ExactlyOnce {
+        config.set("transactional.id", settings.transactional_id());
+    }
+    config
+}
+
+fn event_failed(record: &RecordSlot, error: KafkaError) -> Error {
+    failed(
+        format!(
+            "write the change of table `{}` at position {} to the topic `{}`",
+            record.target.table, record.position, record.target.topic
+        ),
+        error,
+    )
+}
+
+fn headers(batch: &RecordBatch, record: &RecordSlot, position: &mut [u8; 48]) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new_with_capacity(3);
+    if let Some(key_header) = &record.key_header {
+        let (name, range) = match key_header {
+            KeyHeader::New(range) => (NEW_KEY_HEADER, range),
+            KeyHeader::Old(range) => (OLD_KEY_HEADER, range),
+        };
+        headers = headers.insert(Header {
+            key: name,
+            value: Some(batch.slice(range)),
+        });
+    }
+    headers = headers
+        .insert(Header {
+            key: POSITION_HEADER,
+            value: Some(position_text(record.position, position)),
+        })
+        .insert(Header {
+            key: SCHEMA_HEADER,
+            value: Some(record.target.schema.as_bytes()),
+        });
+    if let Some(unavailable) = &record.unavailable {
+        headers = headers.insert(Header {
+            key: UNAVAILABLE_HEADER,
+            value: Some(batch.slice(unavailable)),
+        });
+    }
+    headers
+}
+
+/// `commit_lsn:ordinal` without an allocation per record. Two numbers of at most 20 digits and a colon always fit.
+fn position_text(position: ChangePosition, buffer: &mut [u8; 48]) -> &[u8] {
+    let mut length = 0;
+    let mut number = itoa::Buffer::new();
+    let mut append = |text: &[u8]| {
+        if let Some(free) = buffer.get_mut(length..length + text.len()) {
+            free.copy_from_slice(text);
+            length += text.len();
+        }
+    };
+    append(number.format(position.commit_lsn).as_bytes());
+    append(b":");
+    append(number.format(position.ordinal).as_bytes());
+    buffer.get(..length).unwrap_or_default()
+}
+
+/// The partition of a record without key: neighbours stay together, so that batches stay large.
+fn spread(position: ChangePosition, partitions: i32) -> i32 {
+    let block = (position.commit_lsn >> 3).wrapping_add(position.ordinal >> 10);
+    // Fibonacci hashing: the upper bits are well mixed.
+    let mixed = block.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+    i32::try_from(mixed % u64::from(partitions.max(1).unsigned_abs())).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn position_header_is_decimal() {
+        for position in [
+            ChangePosition::new(0, 0),
+            ChangePosition::new(272_899_152, 7),
+            ChangePosition::new(u64::MAX, u64::MAX),
+        ] {
+            let mut buffer = [0; 48];
+            assert_eq!(
+                position_text(position, &mut buffer),
+                position.to_string().as_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn keyless_records_use_all_partitions() {
+        let mut seen = [0; 4];
+        for i in 0..1000 {
+            let partition = spread(ChangePosition::new(i * 8, 0), 4);
+            seen[usize::try_from(partition).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
+        assert_eq!(spread(ChangePosition::new(8, 0), 0), 0);
+    }
+}

@@ -1,0 +1,125 @@
+//! What a partition ends with: how an at-least-once start finds out what an earlier life already delivered.
+
+use std::{collections::HashMap, time::Duration};
+
+use debezium::ChangePosition;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::Consumer,
+    error::KafkaError,
+    message::{BorrowedMessage, Headers},
+};
+
+use super::{batch::Step, client::KafkaClient, compacted::reader, failure::failed};
+use crate::{Error, ErrorKind};
+
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// Header of every event: `commit_lsn:ordinal`.
+pub const POSITION_HEADER: &str = "tributary.position";
+/// Header of every event: the id under which the table's version is in the schemas topic.
+pub const SCHEMA_HEADER: &str = "tributary.schema";
+/// Header of events with columns whose values PostgreSQL did not send: their names, separated by commas.
+pub const UNAVAILABLE_HEADER: &str = "tributary.unavailable";
+/// Debezium's headers for the two halves of a key change.
+pub const NEW_KEY_HEADER: &str = "__debezium.newkey";
+pub const OLD_KEY_HEADER: &str = "__debezium.oldkey";
+
+/// The last delivered record of each partition.
+#[derive(Debug, Default)]
+pub(super) struct Tails {
+    last: HashMap<(String, i32), (ChangePosition, Step)>,
+    highest: Option<ChangePosition>,
+}
+
+impl Tails {
+    /// Read the last records of a topic's partitions.
+    pub(super) fn read(
+        &mut self,
+        client: &KafkaClient,
+        topic: &str,
+        partitions: i32,
+    ) -> Result<(), Error> {
+        let consumer = reader(client)?;
+        for partition in 0..partitions {
+            let attempted =
+                || format!("read the last record of topic `{topic}`, partition {partition}");
+            let (low, high) = consumer
+                .fetch_watermarks(topic, partition, REQUEST)
+                .map_err(|error| failed(attempted(), error))?;
+            if low == high {
+                continue;
+            }
+            // Offsets before the end may be markers of transactions, or compacted away.
+            let mut from = high - 1;
+            loop {
+                let mut assignment = TopicPartitionList::new();
+                assignment
+                    .add_partition_offset(topic, partition, Offset::Offset(from))
+                    .and_then(|()| consumer.assign(&assignment))
+                    .map_err(|error| failed(attempted(), error))?;
+                let mut found = None;
+                loop {
+                    match consumer.poll(REQUEST) {
+                        Some(Ok(message)) => found = Some(position_of(&message)),
+                        Some(Err(KafkaError::PartitionEOF(_))) => break,
+                        Some(Err(error)) => return Err(failed(attempted(), error)),
+                        None => return Err(Error::new(ErrorKind::Connection, attempted())),
+                    }
+                }
+                if let Some(found) = found {
+                    if let Some(last) = found {
+                        self.highest = self.highest.max(Some(last.0));
+                        self.last.insert((topic.to_owned(), partition), last);
+                    }
+                    break;
+                }
+                if from <= low {
+                    break;
+                }
+                from = (from - 64).max(low);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether some record may still be there already.
+    pub(super) fn may_contain(&self, position: ChangePosition) -> bool {
+        self.highest.is_some_and(|highest| position <= highest)
+    }
+
+    /// Whether the record was delivered by an earlier life.
+    pub(super) fn contains(
+        &self,
+        topic: &str,
+        partition: i32,
+        position: ChangePosition,
+        step: Step,
+    ) -> bool {
+        self.last
+            .get(&(topic.to_owned(), partition))
+            .is_some_and(|last| (position, step) <= *last)
+    }
+}
+
+/// Position and step of a record that we wrote.
+fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, Step)> {
+    let headers = message.headers()?;
+    let mut position = None;
+    let mut create = false;
+    for header in headers.iter() {
+        match header.key {
+            POSITION_HEADER => {
+                position = std::str::from_utf8(header.value?).ok()?.parse().ok();
+            }
+            OLD_KEY_HEADER => create = true,
+            _ => {}
+        }
+    }
+    let step = match (message.payload(), create) {
+        (None, _) => Step::Tombstone,
+        (Some(_), true) => Step::Create,
+        (Some(_), false) => Step::Event,
+    };
+    Some((position?, step))
+}

@@ -1,0 +1,192 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    types::RDKafkaErrorCode,
+};
+
+use super::{
+    client::{KafkaClient, LogContext},
+    failure::{failed, kind_of},
+};
+use crate::{Error, ErrorKind, config::TopicCreation};
+
+/// Long enough for a cluster that elects leaders, short enough that a wrong address is told soon.
+const REQUEST: Duration = Duration::from_secs(20);
+/// How often the cluster is asked whether a new topic is there.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A topic that must exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    pub name: String,
+    pub partitions: i32,
+    /// -1 asks for the broker's default.
+    pub replication_factor: i32,
+    pub config: BTreeMap<String, String>,
+}
+
+impl TopicSpec {
+    /// A topic that keeps the last record of each key.
+    pub fn compacted(name: &str, partitions: i32, replication_factor: i32) -> Self {
+        Self {
+            name: name.to_owned(),
+            partitions,
+            replication_factor,
+            config: BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]),
+        }
+    }
+
+    /// A topic of events.
+    pub fn events(name: &str, creation: &TopicCreation) -> Self {
+        Self {
+            name: name.to_owned(),
+            partitions: creation.partitions,
+            replication_factor: creation.replication_factor,
+            config: creation.config.clone(),
+        }
+    }
+}
+
+/// Looks up topics and creates those that are missing. Its calls block.
+pub struct Topics {
+    admin: AdminClient<LogContext>,
+    address: String,
+}
+
+impl Topics {
+    /// # Errors
+    /// A client setting is wrong.
+    pub fn new(client: &KafkaClient) -> Result<Self, Error> {
+        let admin = client
+            .config()
+            .create_with_context(LogContext)
+            .map_err(|error| failed("make a Kafka admin client", error))?;
+        Ok(Self {
+            admin,
+            address: client.bootstrap_servers().to_owned(),
+        })
+    }
+
+    /// The id of the cluster, when it answers in time.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.admin.inner().fetch_cluster_id(REQUEST)
+    }
+
+    /// All topics with the number of their partitions, 0 while one has no leader.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub fn partitions(&self) -> Result<HashMap<String, i32>, Error> {
+        // All topics, not one: asking for one that is missing can make the broker create it with its own defaults.
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(None, REQUEST)
+            .map_err(|error| {
+                failed(
+                    format!("list the topics of Kafka at `{}`", self.address),
+                    error,
+                )
+            })?;
+        Ok(metadata
+            .topics()
+            .iter()
+            .map(|topic| {
+                let led = topic
+                    .partitions()
+                    .iter()
+                    .all(|partition| partition.leader() >= 0);
+                let count = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+                (topic.name().to_owned(), if led { count } else { 0 })
+            })
+            .collect())
+    }
+
+    /// Make sure that the topics exist and have leaders. Answers how many partitions each has, and whether it is new.
+    ///
+    /// # Errors
+    /// A topic cannot be created, or has no leader within 20 s.
+    pub fn ensure(&self, specs: &[TopicSpec]) -> Result<Vec<EnsuredTopic>, Error> {
+        let mut known = self.partitions()?;
+        let missing: Vec<&TopicSpec> = specs
+            .iter()
+            .filter(|spec| !known.contains_key(&spec.name))
+            .collect();
+        let created: Vec<String> = missing.iter().map(|spec| spec.name.clone()).collect();
+        if !missing.is_empty() {
+            self.create(&missing)?;
+        }
+        let deadline = Instant::now() + REQUEST;
+        while let Some(spec) = specs.iter().find(|spec| {
+            known
+                .get(&spec.name)
+                .is_none_or(|partitions| *partitions == 0)
+        }) {
+            if Instant::now() > deadline {
+                return Err(Error::new(
+                    ErrorKind::Delivery,
+                    format!("wait for the leaders of topic `{}`", spec.name),
+                ));
+            }
+            std::thread::sleep(LOOK);
+            known = self.partitions()?;
+        }
+        Ok(specs
+            .iter()
+            .map(|spec| EnsuredTopic {
+                partitions: known.get(&spec.name).copied().unwrap_or(0),
+                created: created.contains(&spec.name),
+            })
+            .collect())
+    }
+
+    fn create(&self, specs: &[&TopicSpec]) -> Result<(), Error> {
+        let topics: Vec<NewTopic<'_>> = specs
+            .iter()
+            .map(|spec| {
+                spec.config.iter().fold(
+                    NewTopic::new(
+                        &spec.name,
+                        spec.partitions,
+                        TopicReplication::Fixed(spec.replication_factor),
+                    ),
+                    |topic, (name, value)| topic.set(name, value),
+                )
+            })
+            .collect();
+        let options = AdminOptions::new()
+            .request_timeout(Some(REQUEST))
+            .operation_timeout(Some(REQUEST));
+        let results = futures::executor::block_on(self.admin.create_topics(&topics, &options))
+            .map_err(|error| {
+                let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+                failed(format!("create the topics `{}`", names.join("`, `")), error)
+            })?;
+        for result in results {
+            match result {
+                Ok(topic) => tracing::info!(topic, "created a topic"),
+                // Somebody was faster.
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => {
+                    return Err(
+                        Error::new(kind_of(code), format!("create the topic `{topic}`"))
+                            .with_source(code),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A topic after [`Topics::ensure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnsuredTopic {
+    pub partitions: i32,
+    /// It did not exist before: nothing can be in it yet.
+    pub created: bool,
+}
