@@ -3,13 +3,14 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     error::{DecodeError, DecodeReason},
     event::{DecodedEvent, DecodedOldRow, DecodedRow, DecodedSource, EventHeaders, Span},
-    placeholder::{is_fallback, placeholder_json},
+    placeholder::{is_fallback, placeholders},
     representation::Representation,
     scan::Scanner,
     value::{JsonValue, unescape},
 };
 use crate::{
     ChangePosition, ContractSettings, Operation, ReplicaIdentity, TableSchema, json::write_string,
+    name::adjusted_field_name,
 };
 
 /// Reads the JSON change events of one version of one table.
@@ -35,7 +36,7 @@ pub struct EnvelopeDecoder {
 
 #[derive(Debug, Clone)]
 struct ForeignColumn {
-    placeholder: Option<Box<str>>,
+    placeholders: Vec<Box<str>>,
     /// The JSON text of the column's default.
     default: Option<Box<str>>,
 }
@@ -83,11 +84,18 @@ impl EnvelopeDecoder {
             .iter()
             .map(|column| Representation::of(&column.pg_type, settings))
             .collect();
-        Self::with_representations(table, representations)
+        let adjustment = settings.field_name_adjustment;
+        let field_names = table
+            .columns
+            .iter()
+            .map(|column| adjusted_field_name(&column.name, adjustment).into_owned())
+            .collect();
+        Self::with_representations(table, field_names, representations)
     }
 
     pub(super) fn with_representations(
         table: Arc<TableSchema>,
+        field_names: Vec<String>,
         representations: Vec<Option<Representation>>,
     ) -> Self {
         let json = |name: &str| {
@@ -98,16 +106,14 @@ impl EnvelopeDecoder {
         let id = &table.table;
         Self {
             template: RowTemplate {
-                keys: table
-                    .columns
+                keys: field_names
                     .iter()
-                    .map(|column| format!("{}:", json(&column.name)).into_bytes().into())
+                    .map(|name| format!("{}:", json(name)).into_bytes().into())
                     .collect(),
-                by_name: table
-                    .columns
-                    .iter()
+                by_name: field_names
+                    .into_iter()
                     .enumerate()
-                    .map(|(i, column)| (column.name.clone().into_bytes(), i))
+                    .map(|(i, name)| (name.into_bytes(), i))
                     .collect(),
             },
             names: [&id.database, &id.schema, &id.table].map(|name| json(name).into_boxed_str()),
@@ -129,9 +135,11 @@ impl EnvelopeDecoder {
             columns
                 .zip(defaults)
                 .map(|((column, representation), default)| ForeignColumn {
-                    placeholder: representation.as_ref().and_then(|representation| {
-                        placeholder_json(&column.pg_type.kind, representation, placeholder)
-                    }),
+                    placeholders: representation
+                        .as_ref()
+                        .map_or_else(Vec::new, |representation| {
+                            placeholders(&column.pg_type.kind, representation, placeholder)
+                        }),
                     default,
                 })
                 .collect(),
@@ -209,7 +217,9 @@ impl EnvelopeDecoder {
                 };
                 self.unavailable
                     .extend(columns.iter().enumerate().filter_map(|(i, column)| {
-                        (column.placeholder.as_deref()? == row.column(i).as_json()).then_some(i)
+                        let json = row.column(i).as_json();
+                        let shown = column.placeholders.iter().any(|text| text.as_ref() == json);
+                        shown.then_some(i)
                     }));
             }
             _ => {}
@@ -372,28 +382,26 @@ impl EnvelopeDecoder {
 
     fn read_unavailable(&mut self, header: &[u8]) -> Result<(), DecodeError> {
         const HEADER: &str = "tributary.unavailable";
-        let unreadable = DecodeError::new(0, DecodeReason::Header(HEADER));
-        let names = std::str::from_utf8(header)
-            .ok()
-            .and_then(|text| JsonValue::parse(text).ok())
-            .filter(|names| names.as_json().starts_with('['))
-            .ok_or_else(|| unreadable.clone())?;
-        for name in names.items() {
-            let name = name.string().ok_or_else(|| unreadable.clone())?;
-            let Some(&column) = self.template.by_name.get(name.as_bytes()) else {
-                return Err(DecodeError::new(
-                    0,
-                    DecodeReason::HeaderColumn {
-                        header: HEADER,
-                        column: name.into_owned(),
-                    },
-                ));
+        // In the order of the columns, so that a comma within a name is no trouble.
+        let mut rest = header;
+        for (i, column) in self.table.columns.iter().enumerate() {
+            rest = match rest.strip_prefix(column.name.as_bytes()) {
+                Some(b"") => b"",
+                Some([b',', after @ ..]) if !after.is_empty() => after,
+                _ => continue,
             };
-            self.unavailable.push(column);
+            self.unavailable.push(i);
+            if rest.is_empty() {
+                return Ok(());
+            }
         }
-        self.unavailable.sort_unstable();
-        self.unavailable.dedup();
-        Ok(())
+        Err(DecodeError::new(
+            header.len() - rest.len(),
+            DecodeReason::HeaderColumn {
+                header: HEADER,
+                columns: String::from_utf8_lossy(rest).into_owned(),
+            },
+        ))
     }
 
     fn is_full(&self, row: DecodedRow<'_>) -> bool {

@@ -38,10 +38,10 @@ pub enum DecodeReason {
     OtherTable(String),
     #[error("header `{0}` cannot be read")]
     Header(&'static str),
-    #[error("header `{header}` names the unknown column `{column}`")]
+    #[error("header `{header}` does not name columns of the table: `{columns}`")]
     HeaderColumn {
         header: &'static str,
-        column: String,
+        columns: String,
     },
     #[error("the embedded schema is not one of a change event: {0}")]
     Schema(String),

@@ -8,7 +8,8 @@ use crate::{ChangePosition, Operation, TableId};
 pub struct EventHeaders<'a> {
     /// `tributary.position`: `commit_lsn:ordinal`.
     pub position: Option<&'a [u8]>,
-    /// `tributary.unavailable`: a JSON array of the names of the columns whose TOASTed values PostgreSQL did not send.
+    /// `tributary.unavailable`: the names of the columns whose TOASTed values PostgreSQL did not send, in the order of the
+    /// table, with commas between.
     pub unavailable: Option<&'a [u8]>,
 }
 

@@ -7,9 +7,11 @@
 //! Values stay slices of the record. What a slice means is told by its column's PostgreSQL type together with its
 //! [`Representation`], which follows from the settings the event was written under.
 
+mod connect_type;
 mod envelope;
 mod error;
 mod event;
+mod foreign;
 mod placeholder;
 mod representation;
 mod scan;
@@ -18,5 +20,6 @@ mod value;
 pub use envelope::EnvelopeDecoder;
 pub use error::{DecodeError, DecodeReason};
 pub use event::{DecodedEvent, DecodedOldRow, DecodedRow, DecodedSource, EventHeaders};
+pub use foreign::ForeignDecoders;
 pub use representation::{Representation, TimeUnit};
 pub use value::JsonValue;

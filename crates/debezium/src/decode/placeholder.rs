@@ -6,14 +6,34 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{representation::Representation, value::JsonValue};
 use crate::{PgTypeKind, json::write_string};
 
-/// The JSON text of the placeholder in a column; None where the type cannot show it (such columns are null).
-pub(super) fn placeholder_json(
+/// The JSON texts that stand for the placeholder in a column; none where the type cannot show it (such columns are null).
+pub(super) fn placeholders(
+    kind: &PgTypeKind,
+    representation: &Representation,
+    placeholder: &str,
+) -> Vec<Box<str>> {
+    match representation {
+        // Nothing is known of the type: text, bytes, or an array of texts.
+        Representation::Inferred => {
+            let text = quoted(placeholder);
+            let array = format!("[{text}]");
+            [text, quoted(&STANDARD.encode(placeholder)), array]
+                .map(String::into_boxed_str)
+                .into()
+        }
+        _ => placeholder_json(kind, representation, placeholder)
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn placeholder_json(
     kind: &PgTypeKind,
     representation: &Representation,
     placeholder: &str,
 ) -> Option<Box<str>> {
     let json = match representation {
-        Representation::Text | Representation::Inferred => quoted(placeholder),
+        Representation::Text => quoted(placeholder),
         Representation::Binary(crate::BinaryHandling::Bytes) => {
             quoted(&STANDARD.encode(placeholder))
         }
