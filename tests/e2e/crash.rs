@@ -47,11 +47,16 @@ async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
     for _ in 0..ROUNDS {
         road.start_lakewriter().await?;
         let moved_on = until("the lake writer to commit rows", PATIENCE, async || {
-            let rows = road.lakewriter_metric("tributary_lakewriter_rows_total").await;
+            let rows = road
+                .lakewriter_metric("tributary_lakewriter_rows_total")
+                .await;
             Ok((rows >= ROWS_BEFORE_KILL).then_some(()))
         });
         moved_on.await.with_context(|| road.logs())?;
-        road.lakewriter.as_mut().context("the lake writer runs")?.kill9()?;
+        road.lakewriter
+            .as_mut()
+            .context("the lake writer runs")?
+            .kill9()?;
     }
     road.start_lakewriter().await?;
     let verdict = finish(road, load).await?;
@@ -62,8 +67,9 @@ async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
 /// Rows from before, the audit, and clients that write on.
 async fn begin(road: &Road) -> Result<Load> {
     let postgres = &road.servers.postgres;
-    postgres.execute(&road.name, EARLIER_ROWS).await?;
-    truth::watch(postgres, &road.name, &TABLES).await?;
+    let client = postgres.connect(&road.name).await?;
+    client.batch_execute(EARLIER_ROWS).await?;
+    truth::watch(&client, &TABLES).await?;
     Load::start(postgres, &road.name, 2).await
 }
 
@@ -78,6 +84,10 @@ async fn finish(mut road: Road, load: Load) -> Result<Verdict> {
 
 /// Records of the busiest topic so far, markers of transactions among them.
 async fn events(road: &Road) -> Result<i64> {
-    let ends = road.servers.kafka.end_offsets(&road.topic("public.tweets")).await?;
+    let ends = road
+        .servers
+        .kafka
+        .end_offsets(&road.topic("public.tweets"))
+        .await?;
     Ok(ends.iter().sum())
 }

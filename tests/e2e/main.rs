@@ -2,6 +2,7 @@
 //! `tributary demo`. What comes out is compared with what PostgreSQL says, row for row and value for value.
 
 mod crash;
+mod demo;
 mod oracle;
 mod road;
 mod servers;

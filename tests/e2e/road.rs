@@ -96,14 +96,35 @@ impl Road {
         command
             .args(arguments)
             .current_dir(self.folder.path())
-            .env("TRIBUTARY_KAFKA__BOOTSTRAP_SERVERS", self.servers.kafka.bootstrap())
-            .env("TRIBUTARY_CDC__LISTEN", format!("127.0.0.1:{}", self.cdc_port))
-            .env("TRIBUTARY_CDC__CONNECTORS_FOLDER", self.folder.path().join("connectors"))
+            .env(
+                "TRIBUTARY_KAFKA__BOOTSTRAP_SERVERS",
+                self.servers.kafka.bootstrap(),
+            )
+            .env(
+                "TRIBUTARY_CDC__LISTEN",
+                format!("127.0.0.1:{}", self.cdc_port),
+            )
+            .env(
+                "TRIBUTARY_CDC__CONNECTORS_FOLDER",
+                self.folder.path().join("connectors"),
+            )
             .env("TRIBUTARY_CDC__GROUP_ID", name)
-            .env("TRIBUTARY_CDC__CONFIG_STORAGE_TOPIC", format!("{name}_connect_configs"))
-            .env("TRIBUTARY_CDC__OFFSET_STORAGE_TOPIC", format!("{name}_connect_offsets"))
-            .env("TRIBUTARY_CDC__STATUS_STORAGE_TOPIC", format!("{name}_connect_statuses"))
-            .env("TRIBUTARY_LAKEWRITER__LISTEN", format!("127.0.0.1:{}", self.lakewriter_port))
+            .env(
+                "TRIBUTARY_CDC__CONFIG_STORAGE_TOPIC",
+                format!("{name}_connect_configs"),
+            )
+            .env(
+                "TRIBUTARY_CDC__OFFSET_STORAGE_TOPIC",
+                format!("{name}_connect_offsets"),
+            )
+            .env(
+                "TRIBUTARY_CDC__STATUS_STORAGE_TOPIC",
+                format!("{name}_connect_statuses"),
+            )
+            .env(
+                "TRIBUTARY_LAKEWRITER__LISTEN",
+                format!("127.0.0.1:{}", self.lakewriter_port),
+            )
             .env("TRIBUTARY_LAKEWRITER__PIPELINE", name)
             .env("TRIBUTARY_LAKEWRITER__GROUP_ID", name)
             .env("TRIBUTARY_LAKEWRITER__TOPICS", format!("{name}\\.[a-z_]+"))
@@ -111,8 +132,14 @@ impl Road {
             .env("TRIBUTARY_LAKEWRITER__FRESHNESS", "200ms")
             .env("TRIBUTARY_LAKE__URL", self.lake_url())
             .env("TRIBUTARY_LAKE__ENDPOINT", self.servers.minio.endpoint())
-            .env("TRIBUTARY_LAKE__ACCESS_KEY_ID", self.servers.minio.access_key())
-            .env("TRIBUTARY_LAKE__SECRET_ACCESS_KEY", self.servers.minio.secret_key());
+            .env(
+                "TRIBUTARY_LAKE__ACCESS_KEY_ID",
+                self.servers.minio.access_key(),
+            )
+            .env(
+                "TRIBUTARY_LAKE__SECRET_ACCESS_KEY",
+                self.servers.minio.secret_key(),
+            );
         Ok(command)
     }
 
@@ -173,7 +200,10 @@ impl Road {
     /// A number of the lake writer's `/metrics`, 0 where it does not answer (yet).
     pub async fn lakewriter_metric(&self, name: &str) -> f64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.lakewriter_port);
-        let body = get(&url).await.map(|response| response.body).unwrap_or_default();
+        let body = get(&url)
+            .await
+            .map(|response| response.body)
+            .unwrap_or_default();
         body.lines()
             .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
             .find_map(|value| value.trim().parse().ok())
@@ -187,7 +217,10 @@ impl Road {
             let log = fs::read_to_string(process.log()).unwrap_or_default();
             process.terminate()?;
             let status = process.wait(READY).await?;
-            ensure!(status.success(), "a process ended with {status} on SIGTERM:\n{log}");
+            ensure!(
+                status.success(),
+                "a process ended with {status} on SIGTERM:\n{log}"
+            );
         }
         Ok(())
     }

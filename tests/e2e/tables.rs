@@ -57,13 +57,13 @@ async fn every_change_arrives_once_with_its_values() -> Result<()> {
     let mut road = Road::prepare("road", SCHEMA, &TABLES).await?;
     let servers = road.servers.clone();
     let postgres = &servers.postgres;
-    postgres.execute("road", EARLIER_ROWS).await?;
-    truth::watch(postgres, "road", &TABLES).await?;
+    let client = postgres.connect("road").await?;
+    client.batch_execute(EARLIER_ROWS).await?;
+    truth::watch(&client, &TABLES).await?;
 
     road.start_cdc().await?;
     road.streaming().await?;
     road.start_lakewriter().await?;
-    let client = postgres.connect("road").await?;
     for sql in CHANGES {
         client.batch_execute(sql).await?;
     }

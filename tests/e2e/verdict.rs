@@ -44,7 +44,8 @@ impl Road {
     /// then asks a read_committed consumer. An error says what is lost, twice or wrong.
     pub async fn verdict(&self, load: Load) -> Result<Verdict> {
         let truth = self.folder.path().join("truth.jsonl");
-        let tables = truth::export(&self.servers.postgres, &self.name, &truth).await?;
+        let client = self.servers.postgres.connect(&self.name).await?;
+        let tables = truth::export(&client, &truth).await?;
         let independent = self.compare_independently(&truth, &tables, load).await?;
         let ours = self.compare_our_sql(&truth, &tables, load).await?;
         ensure!(
@@ -167,7 +168,9 @@ impl Road {
 fn operation(value: &[u8]) -> Result<String> {
     let event: Value = serde_json::from_slice(value).context("read an event")?;
     let operation = event.get("op").or_else(|| event.get("payload")?.get("op"));
-    let operation = operation.and_then(Value::as_str).context("an event has no `op`")?;
+    let operation = operation
+        .and_then(Value::as_str)
+        .context("an event has no `op`")?;
     Ok(operation.to_owned())
 }
 

@@ -11,7 +11,8 @@ The request:
 `reader` is one of duckdb, deltalake (Delta tables by URL) and parquet (files). `latest`, where given, is a Parquet file
 with the latest row per key as our SQL shows it; without it the latest rows are worked out here from the log. With
 `wait_seconds` the tables are watched until they hold what they must, so long at most. `overlap` says that PostgreSQL
-was written to while the snapshot was taken, so that the number of rows in the log is not known beforehand.
+was written to while the snapshot was taken, so that the number of rows in the log is not known beforehand. `after_lsn`
+says that the audit began at this LSN, when the tables had been captured before.
 
 The verdict says per kind how many and shows the first few: `missing` (lost), `extra` (there without cause), `twice`
 (one position more than once), `wrong` (another value, type or order). Exit code 0 only when there is none.
@@ -31,6 +32,7 @@ def run(request):
     deadline = time.monotonic() + request.get("wait_seconds", 0)
     if not request.get("overlap"):
         for name, place in request["tables"].items():
+            # what was captured before the audit comes on top of it
             least = tables[name].expected_changes()
             lake_reader.wait_for_rows(place["changes"], least, request.get("storage"), deadline)
     while True:
@@ -52,7 +54,7 @@ def judge(tables, request):
             verdict.add("missing", name, f"the table cannot be read: {error}")
             continue
         judge = Judge(tables[name], verdict)
-        judge.log(changes, request.get("overlap", False))
+        judge.log(changes, request.get("overlap", False), request.get("after_lsn"))
         if place.get("latest"):
             judge.latest(lake_reader.Table(lake_reader.read_parquet(place["latest"], None)))
         elif tables[name].keyed:

@@ -1,5 +1,6 @@
 """Reads tables of the lake with programs that share no code with the writer, and gives plain Python values."""
 
+import functools
 import time
 
 import pyarrow as pa
@@ -44,8 +45,9 @@ def wait_for_rows(url, count, storage, deadline):
         time.sleep(0.15)
 
 
-def read_duckdb(url, storage):
-    """All rows of a Delta table, by DuckDB."""
+@functools.cache
+def duckdb_connection():
+    """DuckDB with the extensions that pip has brought: loading them takes longer than most reads."""
     import duckdb
     import duckdb_extensions
 
@@ -53,13 +55,19 @@ def read_duckdb(url, storage):
         duckdb_extensions.import_extension(extension)
     connection = duckdb.connect()
     connection.execute("load httpfs; load delta; set TimeZone = 'UTC'")
+    return connection
+
+
+def read_duckdb(url, storage):
+    """All rows of a Delta table, by DuckDB."""
+    connection = duckdb_connection()
     if storage:
         scheme, _, endpoint = storage["endpoint"].partition("://")
         text = {key: str(value).replace("'", "''") for key, value in storage.items()}
         connection.execute(
-            f"create secret (type s3, provider config, key_id '{text['access_key']}', secret '{text['secret_key']}', "
-            f"region '{text.get('region', 'us-east-1')}', endpoint '{endpoint}', url_style 'path', "
-            f"use_ssl {str(scheme == 'https').lower()})"
+            f"create or replace secret lake (type s3, provider config, key_id '{text['access_key']}', "
+            f"secret '{text['secret_key']}', region '{text.get('region', 'us-east-1')}', endpoint '{endpoint}', "
+            f"url_style 'path', use_ssl {str(scheme == 'https').lower()})"
         )
     quoted = url.replace("'", "''")
     return connection.execute(f"select * from delta_scan('{quoted}')").to_arrow_table()

@@ -168,6 +168,13 @@ class Oracle(unittest.TestCase):
         self.assertTrue(verdict["ok"], verdict)
         self.assertFalse(self.verdict(log=log[:-2] + log[-1:], truth=truth)["ok"])
 
+    def test_what_was_before_the_audit_is_only_looked_at_for_doubles(self):
+        earlier = [change("c", 60, 0, 4, 1, 1, "one", "1.00"), change("c", 70, 0, 5, 2, 2, "two", None, "NaN")]
+        self.assertTrue(self.verdict(log=earlier + LOG[2:], after_lsn=100)["ok"])
+        self.assertFalse(self.verdict(log=earlier + LOG[2:])["ok"])
+        self.assertFalse(self.verdict(log=earlier + LOG[3:], after_lsn=100)["ok"])
+        self.assertEqual(self.counts(log=[*earlier, earlier[0], *LOG[2:]], after_lsn=100)[2], 1)
+
     def test_waiting_ends_at_its_deadline(self):
         self.assertGreaterEqual(self.counts(log=LOG[:-1], wait_seconds=0.5)[0], 1)
 

@@ -1,0 +1,220 @@
+//! Proves: `tributary demo` ends by itself, goes on from where it was, and after a kill has everything once.
+//! Steps: a run that ends by itself; a quiet run, in which the audit begins, ended as by Ctrl-C; a busy run that is
+//! killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL.
+//! Requires: PostgreSQL, DuckDB.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+use stack::{Process, until};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+use crate::truth;
+use crate::verdict::{compare, run};
+
+/// A whole run with the making of its cluster, on a machine that compiles something else meanwhile.
+const RUN: Duration = Duration::from_secs(120);
+const TABLES: [&str; 2] = ["public.users", "public.tweets"];
+/// Rows that the lake must have got in the busy run before it is killed.
+const ROWS_BEFORE_KILL: u64 = 1500;
+
+/// The demo in a folder of its own; what is left of it goes when it is dropped.
+struct Demo {
+    folder: TempDir,
+}
+
+impl Demo {
+    fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("tributary-demo-test-")
+            .tempdir()?;
+        Ok(Self { folder })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("demo")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = stack::tributary()?;
+        command
+            .arg("demo")
+            .arg("--folder")
+            .arg(self.path())
+            .args(arguments)
+            .current_dir(self.folder.path());
+        Ok(command)
+    }
+
+    fn start(&self, arguments: &[&str]) -> Result<Process> {
+        Process::spawn("tributary demo", self.command(arguments)?)
+    }
+
+    /// Starts a demo whose generator does next to nothing, and connects to its PostgreSQL.
+    async fn start_quiet(&self) -> Result<(Process, Client)> {
+        let mut demo = self.start(&["--rate", "1/min"])?;
+        let line = demo.wait_for_line("socket folder ", RUN).await?;
+        let (_, socket_folder) = line
+            .split_once("socket folder ")
+            .context("no socket folder")?;
+        let dsn = format!(
+            "host={} user=postgres dbname=postgres",
+            socket_folder.trim()
+        );
+        let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await.context(dsn)?;
+        tokio::spawn(connection);
+        // the lake's rows are shown once the road runs
+        demo.wait_for_line("lake rows", RUN).await?;
+        Ok((demo, client))
+    }
+
+    fn changes(&self, table: &str) -> PathBuf {
+        self.path()
+            .join("lake")
+            .join("twitter")
+            .join(table)
+            .join("changes")
+    }
+
+    /// Compares by DuckDB and by our SQL.
+    async fn verdict(&self, truth: &Path, after_lsn: u64) -> Result<()> {
+        let mut independent = Map::new();
+        let mut ours = Map::new();
+        for table in TABLES {
+            independent.insert(table.to_owned(), json!({"changes": self.changes(table)}));
+        }
+        let request = |reader: &str, tables: Map<String, Value>, wait_seconds: u64| json!({"truth": truth, "reader": reader, "after_lsn": after_lsn, "wait_seconds": wait_seconds, "tables": tables});
+        let first = compare(self.folder.path(), &request("duckdb", independent, 60)).await?;
+        for table in TABLES {
+            let changes = self.sql(&format!("select * from {table}_changes")).await?;
+            let latest = self.sql(&format!("select * from {table}")).await?;
+            ours.insert(
+                table.to_owned(),
+                json!({"changes": changes, "latest": latest}),
+            );
+        }
+        let second = compare(self.folder.path(), &request("parquet", ours, 0)).await?;
+        ensure!(
+            first == second,
+            "two readers saw different lakes: {first:?} and {second:?}"
+        );
+        eprintln!("demo: {first:?}");
+        Ok(())
+    }
+
+    async fn sql(&self, query: &str) -> Result<PathBuf> {
+        let name: String = query
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        let path = self.folder.path().join(format!("{name}.parquet"));
+        let mut command = stack::tributary()?;
+        command
+            .args(["sql", "--format", "parquet", "--lake"])
+            .arg(self.path().join("lake"))
+            .arg(query)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(File::create(&path)?)
+            .stderr(Stdio::piped());
+        run(command, &format!("tributary sql '{query}'")).await?;
+        Ok(path)
+    }
+}
+
+impl Drop for Demo {
+    /// A demo that was killed leaves its server running; the demo itself knows how to end it.
+    fn drop(&mut self) {
+        let cleaned = self
+            .command(&["--clean"])
+            .map(|mut command| command.stdin(Stdio::null()).stdout(Stdio::null()).status());
+        if !matches!(cleaned, Ok(Ok(status)) if status.success()) {
+            eprintln!(
+                "`tributary demo --clean` failed for {}",
+                self.path().display()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_demo_goes_on_after_its_end_and_after_a_kill() -> Result<()> {
+    let demo = Demo::new()?;
+
+    let mut first = demo.start(&["--seconds", "6", "--rate", "200/s", "--seed", "7"])?;
+    let status = first.wait(RUN).await?;
+    let output = first.output()?;
+    ensure!(status.success(), "the demo ended with {status}:\n{output}");
+    for part in [
+        "generator   ",
+        "lake        ",
+        "-- hashtags",
+        "Ask it yourself:",
+        "delta_scan(",
+    ] {
+        ensure!(
+            output.contains(part),
+            "the summary lacks `{part}`:\n{output}"
+        );
+    }
+    ensure!(lake_rows(&output) > 0, "the lake got no rows:\n{output}");
+
+    let (mut second, client) = demo.start_quiet().await?;
+    truth::watch(&client, &TABLES).await?;
+    let lsn = truth::first_column(&client, "select (pg_current_wal_lsn() - '0/0')::text").await?;
+    let after_lsn = lsn.first().context("no LSN")?.parse()?;
+    drop(client);
+    second.interrupt()?;
+    let status = second.wait(RUN).await?;
+    ensure!(
+        status.success(),
+        "the demo ended with {status} on Ctrl-C:\n{}",
+        second.output()?
+    );
+
+    let mut killed = demo.start(&["--rate", "1500/s", "--seed", "8"])?;
+    until("the lake to get rows", RUN, async || {
+        let output = killed.output()?;
+        Ok((lake_rows(&output) >= ROWS_BEFORE_KILL).then_some(()))
+    })
+    .await
+    .with_context(|| killed.output().unwrap_or_default())?;
+    killed.kill9()?;
+
+    let (mut last, client) = demo.start_quiet().await?;
+    let truth = demo.folder.path().join("truth.jsonl");
+    truth::export(&client, &truth).await?;
+    drop(client);
+    let verdict = demo.verdict(&truth, after_lsn).await;
+    verdict.with_context(|| last.output().unwrap_or_default())?;
+    last.interrupt()?;
+    let status = last.wait(RUN).await?;
+    ensure!(
+        status.success(),
+        "the demo ended with {status} on Ctrl-C:\n{}",
+        last.output()?
+    );
+
+    Ok(())
+}
+
+/// The newest number of rows in the lake that the demo has shown.
+fn lake_rows(output: &str) -> u64 {
+    output
+        .lines()
+        .rev()
+        .find_map(|line| {
+            line.split_once("lake rows ")?
+                .1
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0)
+}
