@@ -1,5 +1,7 @@
 //! Column defaults as they show in schemas, and the values that stand in for what is missing.
 
+use std::borrow::Cow;
+
 use crate::{
     BinaryHandling, Column, ConnectSchema, ConnectType, ContractSettings, PgTypeKind,
     value::{Codec, Style},
@@ -246,6 +248,19 @@ fn zero_at_scale(kind: &PgTypeKind) -> Vec<u8> {
     format!("\"0{fraction}\"").into_bytes()
 }
 
+/// `unavailable.value.placeholder`: the text, or after `hex:` its bytes in hexadecimal.
+fn placeholder_text(setting: &str) -> Cow<'_, str> {
+    let Some(hex) = setting.strip_prefix("hex:") else {
+        return Cow::Borrowed(setting);
+    };
+    let (pairs, _) = hex.as_bytes().as_chunks::<2>();
+    let bytes: Vec<u8> = pairs
+        .iter()
+        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// What stands for a TOASTed value that PostgreSQL did not send, as JSON text; None if the type has no such value.
 pub(crate) fn unavailable(
     kind: &PgTypeKind,
@@ -253,7 +268,8 @@ pub(crate) fn unavailable(
     settings: &ContractSettings,
 ) -> Option<Vec<u8>> {
     use PgTypeKind as P;
-    let placeholder = settings.unavailable_value_placeholder.as_bytes();
+    let text = placeholder_text(&settings.unavailable_value_placeholder);
+    let placeholder = text.as_bytes();
     let mut out = Vec::new();
     match (kind, codec) {
         (_, Codec::Text) => codec.write(placeholder, Style::Json, &mut out).ok()?,
@@ -268,10 +284,7 @@ pub(crate) fn unavailable(
         (P::Hstore, Codec::HstoreJson | Codec::HstoreMap) => {
             let quoted = format!(
                 "\"{0}\"=>\"{0}\"",
-                settings
-                    .unavailable_value_placeholder
-                    .replace('\\', "\\\\")
-                    .replace('"', "\\\"")
+                text.replace('\\', "\\\\").replace('"', "\\\"")
             );
             codec.write(quoted.as_bytes(), Style::Json, &mut out).ok()?;
         }
@@ -287,11 +300,8 @@ pub(crate) fn unavailable(
                         .ok()?;
                 }
                 P::Int4 | P::Int8 | P::Date => {
-                    let codes: Vec<String> = settings
-                        .unavailable_value_placeholder
-                        .encode_utf16()
-                        .map(|unit| unit.to_string())
-                        .collect();
+                    let codes: Vec<String> =
+                        text.encode_utf16().map(|unit| unit.to_string()).collect();
                     out.extend_from_slice(codes.join(",").as_bytes());
                 }
                 // The name-based UUID (version 3) of Debezium's default placeholder.

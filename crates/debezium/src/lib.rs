@@ -11,6 +11,7 @@
 //! change of one row with its values still borrowed text, exactly as PostgreSQL printed them.
 
 mod connect;
+mod connect_json;
 pub mod decode;
 mod default_value;
 mod encode;
@@ -25,6 +26,7 @@ mod table;
 mod value;
 
 pub use connect::{ConnectField, ConnectSchema, ConnectType};
+pub use connect_json::ParseSchemaError;
 pub use encode::{EncodeError, EventEncoder, Unconverted, halves, has_tombstone};
 pub use event::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, SnapshotMarker, Source};
 pub use mapping::{mapping, type_mapping};

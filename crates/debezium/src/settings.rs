@@ -129,6 +129,14 @@ pub struct ContractSettings {
     pub value_schemas_enable: bool,
     /// `value.converter.decimal.format` (and the key's).
     pub decimal_format: DecimalFormat,
+    /// `value.converter.replace.null.with.default` (and the key's): NULL in a column whose schema has a default is
+    /// written as that default.
+    #[serde(default = "yes")]
+    pub replace_null_with_default: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl ContractSettings {
@@ -152,6 +160,7 @@ impl ContractSettings {
             key_schemas_enable: true,
             value_schemas_enable: true,
             decimal_format: DecimalFormat::default(),
+            replace_null_with_default: true,
         }
     }
 }

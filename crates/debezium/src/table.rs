@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::PgType;
+use crate::{ConnectSchema, ContractSettings, PgType};
 
 /// Names one version of a table: a hash of everything in its [`TableSchema`] that events depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,6 +96,15 @@ impl TableSchema {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
         SchemaId(hasher.finish())
+    }
+
+    /// How each column stands in events, in the order of `columns`: the schema of its field, or None for a column
+    /// whose type is left out of events.
+    pub fn column_schemas(&self, settings: &ContractSettings) -> Vec<Option<ConnectSchema>> {
+        self.columns
+            .iter()
+            .map(|column| crate::mapping(column, settings))
+            .collect()
     }
 
     /// The columns of the key, in key order.

@@ -48,8 +48,10 @@ impl PreparedColumn {
             optional, default, ..
         } = &mapping.schema;
         let null = match default {
-            Some(default) => Some(default.clone().into_bytes()),
-            None => optional.then(|| b"null".to_vec()),
+            Some(default) if settings.replace_null_with_default || !optional => {
+                Some(default.clone().into_bytes())
+            }
+            _ => optional.then(|| b"null".to_vec()),
         };
         let missing = if *optional {
             null.clone()

@@ -8,8 +8,8 @@ use super::{
     source::SourceWriter,
 };
 use crate::{
-    ChangeEvent, ColumnValue, ConnectSchema, ConnectType, ContractSettings, OldRow, TableSchema,
-    name::adjusted_schema_name, value::Style,
+    ChangeEvent, ColumnValue, ConnectSchema, ConnectType, ContractSettings, KeyChange, OldRow,
+    TableSchema, name::adjusted_schema_name, value::Style,
 };
 
 /// Writes the events of one version of one table. All that is the same for every event is prepared once.
@@ -115,6 +115,37 @@ impl EventEncoder {
             .inspect_err(|_| out.truncate(start))
     }
 
+    /// Appends the record key of an event: of its new row, or of what is known of a deleted one. Prefer this to
+    /// [`encode_key`](Self::encode_key): a key value that is TOASTed and did not change is only in the old row.
+    ///
+    /// # Errors
+    /// As [`encode_key`](Self::encode_key).
+    #[inline]
+    pub fn encode_event_key(
+        &self,
+        event: &ChangeEvent<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let (Some(key), Some(row)) = (&self.key, event.key_row()) else {
+            return Ok(());
+        };
+        let toasted =
+            |column: &PreparedColumn| row.get(column.index) == Some(&ColumnValue::Unchanged);
+        if !key.columns().iter().any(toasted) {
+            return self.encode_key(row, out);
+        }
+        let old = old_values(event);
+        let merged: Vec<ColumnValue<'_>> = row
+            .iter()
+            .enumerate()
+            .map(|(at, value)| match value {
+                ColumnValue::Unchanged => resolved(at, old),
+                other => *other,
+            })
+            .collect();
+        self.encode_key(&merged, out)
+    }
+
     /// Appends the text of the header `__debezium.oldkey` or `__debezium.newkey` for a row's key, as Connect's
     /// `SimpleHeaderConverter` prints it. Appends nothing if the table has no key, or on an error.
     ///
@@ -161,13 +192,7 @@ impl EventEncoder {
         }
         out.extend_from_slice(b",\"after\":");
         match event.after {
-            Some(row) => {
-                let full = match event.before {
-                    OldRow::Full(old) => Some(old),
-                    OldRow::Key(_) | OldRow::None => None,
-                };
-                self.write_row(row, full, out)?;
-            }
+            Some(row) => self.write_row(row, old_values(event), out)?,
             None => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b",\"source\":");
@@ -189,12 +214,12 @@ impl EventEncoder {
         Ok(())
     }
 
-    /// Appends a row; unchanged TOAST values are taken from the full old row if there is one.
+    /// Appends a row; unchanged TOAST values are taken from the old row if it has them.
     #[inline]
     fn write_row(
         &mut self,
         row: &[ColumnValue<'_>],
-        full: Option<&[ColumnValue<'_>]>,
+        old: Option<&[ColumnValue<'_>]>,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         if row.len() != self.table.columns.len() {
@@ -208,10 +233,8 @@ impl EventEncoder {
         for (column, unconverted) in self.columns.iter().zip(&mut self.unconverted) {
             out.extend_from_slice(&column.label);
             let mut value = row.get(column.index).copied().unwrap_or(ColumnValue::Null);
-            if value == ColumnValue::Unchanged
-                && let Some(old) = full.and_then(|old| old.get(column.index))
-            {
-                value = *old;
+            if value == ColumnValue::Unchanged {
+                value = resolved(column.index, old);
             }
             let substitute = match value {
                 ColumnValue::Text(text) => match column.codec.write(text, Style::Json, out) {
@@ -239,21 +262,15 @@ impl EventEncoder {
         &'e self,
         event: &'e ChangeEvent<'_>,
     ) -> impl Iterator<Item = &'e str> {
-        let full = match event.before {
-            OldRow::Full(old) => old,
-            OldRow::Key(_) | OldRow::None => &[],
-        };
+        let old = old_values(event);
         event
             .after
             .unwrap_or(&[])
             .iter()
             .zip(&self.table.columns)
             .enumerate()
-            .filter(move |(i, (value, _))| {
-                **value == ColumnValue::Unchanged
-                    && full
-                        .get(*i)
-                        .is_none_or(|old| *old == ColumnValue::Unchanged)
+            .filter(move |(at, (value, _))| {
+                **value == ColumnValue::Unchanged && resolved(*at, old) == ColumnValue::Unchanged
             })
             .map(|(_, (_, column))| column.name.as_str())
     }
@@ -276,6 +293,25 @@ impl EventEncoder {
         self.key
             .iter()
             .flat_map(|key| key.columns().iter().map(|column| &column.field))
+    }
+}
+
+/// The old row that may hold what the new one left out. Of a key change's create it is the row with the old key.
+fn old_values<'a>(event: &ChangeEvent<'a>) -> Option<&'a [ColumnValue<'a>]> {
+    match (event.before, event.key_change) {
+        (OldRow::Full(old) | OldRow::Key(old), _) | (OldRow::None, KeyChange::OldKey(old)) => {
+            Some(old)
+        }
+        (OldRow::None, KeyChange::None | KeyChange::NewKey(_)) => None,
+    }
+}
+
+/// The value of a column that the new row left out. A TOASTed value is never null: where the old row says so, it does
+/// not carry the column.
+fn resolved<'a>(index: usize, old: Option<&[ColumnValue<'a>]>) -> ColumnValue<'a> {
+    match old.and_then(|old| old.get(index)) {
+        Some(ColumnValue::Text(text)) => ColumnValue::Text(text),
+        _ => ColumnValue::Unchanged,
     }
 }
 

@@ -10,6 +10,8 @@ pub(super) struct SourceWriter {
     database: Vec<u8>,
     /// `,"schema":...,"txId":`
     table: Vec<u8>,
+    /// `"false"`: Debezium leaves `snapshot` null while streaming, and the schema's default shows.
+    streaming: &'static [u8],
     transaction: Option<Transaction>,
     /// From `{` to the LSN inside `sequence`.
     before_sequence_lsn: Vec<u8>,
@@ -45,6 +47,11 @@ impl SourceWriter {
             head,
             database,
             table,
+            streaming: if settings.replace_null_with_default {
+                b"\"false\""
+            } else {
+                b"null"
+            },
             transaction: None,
             before_sequence_lsn: Vec::new(),
             before_lsn: Vec::new(),
@@ -87,9 +94,15 @@ impl SourceWriter {
         out.clear();
         out.extend_from_slice(&self.head);
         number(micros.div_euclid(1_000), out);
-        out.extend_from_slice(b",\"snapshot\":\"");
-        out.extend_from_slice(transaction.snapshot.as_str().as_bytes());
-        out.push(b'"');
+        out.extend_from_slice(b",\"snapshot\":");
+        match transaction.snapshot {
+            SnapshotMarker::False => out.extend_from_slice(self.streaming),
+            marker => {
+                out.push(b'"');
+                out.extend_from_slice(marker.as_str().as_bytes());
+                out.push(b'"');
+            }
+        }
         out.extend_from_slice(&self.database);
         match transaction.last_commit_lsn {
             None => out.extend_from_slice(b"null"),

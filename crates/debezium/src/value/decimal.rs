@@ -281,39 +281,6 @@ pub(crate) fn same_number(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The `money` text as a plain decimal with `fraction_digits` digits: currency, grouping and the brackets of
-/// negative amounts removed. The decimal separator is the last `.` or `,` if as many digits follow as the currency has.
-pub(crate) fn plain_money(text: &[u8], fraction_digits: u8) -> Result<Vec<u8>, Unconvertible> {
-    let wanted = usize::from(fraction_digits);
-    let negative = text.iter().any(|b| matches!(b, b'-' | b'('));
-    let digits_after = |at: usize| {
-        text.iter()
-            .skip(at + 1)
-            .filter(|b| b.is_ascii_digit())
-            .count()
-    };
-    let point = text
-        .iter()
-        .rposition(|b| matches!(b, b'.' | b','))
-        .filter(|&at| wanted > 0 && digits_after(at) == wanted);
-    let mut plain = Vec::with_capacity(text.len());
-    if negative {
-        plain.push(b'-');
-    }
-    for (at, &byte) in text.iter().enumerate() {
-        if byte.is_ascii_digit() {
-            plain.push(byte);
-        } else if Some(at) == point {
-            plain.push(b'.');
-        }
-    }
-    if plain.iter().any(u8::is_ascii_digit) {
-        Ok(plain)
-    } else {
-        Err(Unconvertible)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ::base64::Engine as _;
@@ -397,29 +364,6 @@ mod tests {
             write_variable_scale(text.as_bytes(), &mut out).expect("a number");
             assert_eq!(String::from_utf8_lossy(&out), json);
         }
-    }
-
-    #[test]
-    fn money_of_several_locales() {
-        for (text, plain) in [
-            ("$12.34", "12.34"),
-            ("-$0.01", "-0.01"),
-            ("$1,234.56", "1234.56"),
-            ("($1.00)", "-1.00"),
-            ("1.234,56 €", "1234.56"),
-            ("$1,234", "1234"),
-        ] {
-            assert_eq!(
-                plain_money(text.as_bytes(), 2).as_deref(),
-                Ok(plain.as_bytes()),
-                "{text}"
-            );
-        }
-        assert_eq!(
-            plain_money("¥1,234".as_bytes(), 0).as_deref(),
-            Ok(&b"1234"[..])
-        );
-        assert!(plain_money(b"$", 2).is_err());
     }
 
     /// Independent check: the decimal digits of a big-endian two's complement, by repeated division by ten.

@@ -7,6 +7,7 @@ mod decimal;
 mod float;
 mod hstore;
 mod interval;
+mod money;
 mod time;
 
 use array::{Element, Elements};
@@ -122,7 +123,7 @@ impl Codec {
                 fraction_digits,
                 plain,
             } => {
-                plain.write_json(&decimal::plain_money(text, *fraction_digits)?, out)?;
+                plain.write_json(&money::plain_money(text, *fraction_digits)?, out)?;
             }
             Self::Bytea(handling) => binary::write_bytea(text, *handling, out)?,
             Self::Opaque(handling) => binary::write_bytes(text.iter().copied(), *handling, out),
@@ -206,7 +207,7 @@ impl Codec {
                 fraction_digits,
                 plain,
             } => {
-                plain.write_header(&decimal::plain_money(text, *fraction_digits)?, style, out)?;
+                plain.write_header(&money::plain_money(text, *fraction_digits)?, style, out)?;
             }
             Self::HstoreJson => {
                 let mut object = Vec::new();

@@ -1,0 +1,103 @@
+//! `money` text, which depends on the server's `lc_monetary`.
+
+use super::Unconvertible;
+
+/// The `money` text as a plain decimal of at most `fraction_digits` digits, rounded half up: currency, grouping and
+/// the brackets of negative amounts removed.
+pub(crate) fn plain_money(text: &[u8], fraction_digits: u8) -> Result<Vec<u8>, Unconvertible> {
+    let wanted = usize::from(fraction_digits);
+    let mut plain = Vec::with_capacity(text.len() + 2);
+    let point = decimal_separator(text, wanted);
+    let mut fraction = 0;
+    for (at, &byte) in text.iter().enumerate() {
+        if Some(at) == point {
+            if wanted > 0 {
+                plain.push(b'.');
+            }
+        } else if byte.is_ascii_digit() {
+            let behind = point.is_some_and(|point| at > point);
+            fraction += usize::from(behind);
+            match fraction.checked_sub(wanted) {
+                Some(1) if behind && byte >= b'5' => round_up(&mut plain),
+                Some(1..) if behind => {}
+                _ => plain.push(byte),
+            }
+        }
+    }
+    if !plain.iter().any(u8::is_ascii_digit) {
+        return Err(Unconvertible);
+    }
+    if text.iter().any(|b| matches!(b, b'-' | b'(')) {
+        plain.insert(0, b'-');
+    }
+    Ok(plain)
+}
+
+/// Where the fraction starts. Locales differ and say nothing: of two kinds of separators between digits the last is
+/// the decimal one, one that comes twice groups, and so does one before three digits unless the currency has three.
+fn decimal_separator(text: &[u8], fraction_digits: usize) -> Option<usize> {
+    let mut separators = text
+        .windows(3)
+        .enumerate()
+        .filter_map(|(at, around)| match around {
+            [before, separator @ (b'.' | b','), after]
+                if before.is_ascii_digit() && after.is_ascii_digit() =>
+            {
+                Some((at + 1, *separator))
+            }
+            _ => None,
+        });
+    let (first, kind) = separators.next()?;
+    let (last, last_kind) = separators.last().unwrap_or((first, kind));
+    let digits = text
+        .iter()
+        .skip(last + 1)
+        .filter(|b| b.is_ascii_digit())
+        .count();
+    let decimal = kind != last_kind || (first == last && (digits != 3 || fraction_digits == 3));
+    decimal.then_some(last)
+}
+
+/// Adds one to the last digit.
+fn round_up(plain: &mut Vec<u8>) {
+    for byte in plain.iter_mut().rev() {
+        match byte {
+            b'9' => *byte = b'0',
+            b'0'..=b'8' => {
+                *byte += 1;
+                return;
+            }
+            _ => {}
+        }
+    }
+    plain.insert(0, b'1');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_of_several_locales() {
+        for (text, digits, plain) in [
+            ("$12.34", 2, "12.34"),
+            ("-$0.01", 2, "-0.01"),
+            ("$1,234.56", 2, "1234.56"),
+            ("($1.00)", 2, "-1.00"),
+            ("1.234,56 €", 2, "1234.56"),
+            ("$1,234", 2, "1234"),
+            ("¥1,234", 0, "1234"),
+            ("$12.34", 0, "12"),
+            ("$9.99", 1, "10.0"),
+            ("$9.99", 0, "10"),
+            ("1.234 KD", 3, "1.234"),
+            ("Rs. 5.50", 2, "5.50"),
+            ("$1,234,567.89", 2, "1234567.89"),
+            ("kr 1 234,50", 2, "1234.50"),
+        ] {
+            let found = plain_money(text.as_bytes(), digits).expect("money");
+            assert_eq!(String::from_utf8_lossy(&found), plain, "{text}");
+        }
+        assert!(plain_money(b"$", 2).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! Whatever a column's text is, an event is either refused or is JSON with all fields of its schema: no text makes the
+//! encoder panic or break the message.
+
+use std::sync::Arc;
+
+use debezium::{
+    BinaryHandling, ChangeEvent, ChangePosition, Column, ColumnValue, ContractSettings,
+    DecimalFormat, DecimalHandling, EventEncoder, HstoreHandling, IntervalHandling, KeyChange,
+    OldRow, Operation, PgType, PgTypeKind, RangeKind, ReplicaIdentity, SnapshotMarker, Source,
+    TableId, TableSchema, TimePrecision,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn of_kind(kind: PgTypeKind) -> PgType {
+    PgType {
+        oid: 0,
+        name: "t".to_owned(),
+        modifier: -1,
+        kind,
+    }
+}
+
+fn kinds() -> Vec<PgTypeKind> {
+    use PgTypeKind::*;
+    let scalars = vec![
+        Bool,
+        Int2,
+        Int4,
+        Int8,
+        Oid,
+        Float4,
+        Float8,
+        Numeric {
+            precision: 10,
+            scale: 2,
+        },
+        Numeric {
+            precision: 5,
+            scale: -2,
+        },
+        UnconstrainedNumeric,
+        Money,
+        Bpchar,
+        Varchar,
+        Text,
+        Name,
+        Citext,
+        InternalChar,
+        Bytea,
+        Uuid,
+        Json,
+        Jsonb,
+        Xml,
+        Inet,
+        Cidr,
+        Macaddr,
+        Macaddr8,
+        Bit { length: 1 },
+        Bit { length: 3 },
+        Varbit { length: None },
+        Date,
+        Time { precision: 3 },
+        Time { precision: 6 },
+        TimeTz { precision: 6 },
+        Timestamp { precision: 0 },
+        Timestamp { precision: 6 },
+        TimestampTz { precision: 0 },
+        TimestampTz { precision: 6 },
+        Interval,
+        Range {
+            range: RangeKind::TsTz,
+        },
+        Point,
+        Enum {
+            labels: vec!["a".to_owned()],
+        },
+        Hstore,
+        Ltree,
+        Isbn,
+        Geometry,
+        Geography,
+        Unknown,
+    ];
+    let arrays = scalars.iter().map(|kind| Array {
+        element: Box::new(of_kind(kind.clone())),
+    });
+    scalars.iter().cloned().chain(arrays).collect()
+}
+
+fn table() -> Arc<TableSchema> {
+    let columns = kinds().into_iter().enumerate().map(|(at, kind)| Column {
+        name: format!("c{at}"),
+        pg_type: of_kind(kind),
+        optional: true,
+        default_expression: None,
+    });
+    Arc::new(TableSchema {
+        table: TableId {
+            database: "d".to_owned(),
+            schema: "s".to_owned(),
+            table: "t".to_owned(),
+        },
+        columns: columns.collect(),
+        key: vec![3],
+        replica_identity: ReplicaIdentity::Default,
+    })
+}
+
+fn settings() -> impl Strategy<Value = ContractSettings> {
+    (
+        prop::sample::select(vec![
+            DecimalHandling::Precise,
+            DecimalHandling::Double,
+            DecimalHandling::String,
+        ]),
+        prop::sample::select(vec![
+            TimePrecision::Adaptive,
+            TimePrecision::AdaptiveTimeMicroseconds,
+            TimePrecision::Connect,
+        ]),
+        prop::sample::select(vec![IntervalHandling::Numeric, IntervalHandling::String]),
+        prop::sample::select(vec![HstoreHandling::Json, HstoreHandling::Map]),
+        prop::sample::select(vec![
+            BinaryHandling::Bytes,
+            BinaryHandling::Base64,
+            BinaryHandling::Base64UrlSafe,
+            BinaryHandling::Hex,
+        ]),
+        prop::sample::select(vec![DecimalFormat::Base64, DecimalFormat::Numeric]),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(decimal, time, interval, hstore, binary, format, unknown)| {
+                let mut settings = ContractSettings::new("p");
+                settings.decimal_handling = decimal;
+                settings.time_precision = time;
+                settings.interval_handling = interval;
+                settings.hstore_handling = hstore;
+                settings.binary_handling = binary;
+                settings.decimal_format = format;
+                settings.include_unknown_datatypes = unknown;
+                settings.value_schemas_enable = false;
+                settings
+            },
+        )
+}
+
+/// Any text, and texts that come near to what the types print.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[-+0-9.eE:, TZBCinfyat{}()\\[\\]=>\"\\\\NULx$]{0,30}",
+        "-?[0-9]{0,40}\\.?[0-9]{0,20}",
+        "[0-9]{4,12}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?([+-][0-9]{2}(:[0-9]{2})?)?)?( BC)?",
+        "(-?[0-9]{1,12} (years?|mons?|days?) ?){0,3}(-?[0-9]{1,12}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?)?",
+        "\\{([a-z0-9\"\\\\]{0,5},?){0,4}\\}",
+        "(\"[a-z]{0,3}\"=>(NULL|\"[a-z]{0,3}\"),? ?){0,3}",
+        "\\\\x[0-9a-f]{0,12}",
+        "[01]{0,20}",
+    ]
+}
+
+fn source() -> Source {
+    Source {
+        lsn: 1,
+        tx_id: Some(2),
+        commit_micros: 3,
+        last_commit_lsn: None,
+        snapshot: SnapshotMarker::False,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_encoded_or_refused(settings in settings(), text in text()) {
+        let table = table();
+        let row = vec![ColumnValue::Text(text.as_bytes()); table.columns.len()];
+        let event = ChangeEvent {
+            table: &table,
+            op: Operation::Create,
+            before: OldRow::None,
+            after: Some(&row),
+            key_change: KeyChange::None,
+            source: source(),
+            position: ChangePosition::default(),
+        };
+        let mut encoder = EventEncoder::new(Arc::clone(&table), "p.s.t", &settings).expect("prepare a table");
+        let mut value = Vec::new();
+        encoder.encode_value(&event, 0, &mut value).expect("optional columns take null");
+        let parsed: Value = serde_json::from_slice(&value).expect("an event is JSON");
+        let written: Vec<&String> = parsed["after"].as_object().expect("a row").keys().collect();
+        let schemas = table.column_schemas(&settings);
+        let expected: Vec<&String> = table
+            .columns
+            .iter()
+            .zip(&schemas)
+            .filter(|(_, schema)| schema.is_some())
+            .map(|(column, _)| &column.name)
+            .collect();
+        prop_assert_eq!(written, expected);
+        let unconverted: Vec<String> = encoder.take_unconverted().into_iter().map(|found| found.column).collect();
+        for column in &unconverted {
+            prop_assert!(parsed["after"][column].is_null());
+        }
+        let mut rest = Vec::new();
+        // The key is an int8: its text is refused unless it is a number.
+        let key = encoder.encode_key(&row, &mut rest);
+        let header = encoder.encode_key_header(&row, &mut rest);
+        prop_assert_eq!(key.is_ok(), header.is_ok());
+        if key.is_err() {
+            prop_assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_default_expression_is_read_or_ignored(expression in prop_oneof![any::<String>(), "[()':a-z0-9 B|-]{0,30}"]) {
+        for kind in kinds() {
+            let name = match kind { PgTypeKind::Text => "text", PgTypeKind::Int4 => "int4", _ => "numeric" };
+            let column = Column {
+                name: "c".to_owned(),
+                pg_type: PgType { oid: 0, name: name.to_owned(), modifier: -1, kind },
+                optional: true,
+                default_expression: Some(expression.clone()),
+            };
+            if let Some(default) = debezium::mapping(&column, &ContractSettings::new("p")).and_then(|schema| schema.default) {
+                serde_json::from_str::<Value>(&default).expect("a default is JSON");
+            }
+        }
+    }
+}
