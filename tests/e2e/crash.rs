@@ -1,13 +1,16 @@
-//! Proves: a kill of either process under load loses nothing and repeats nothing, neither in the lake nor for a
-//! read_committed consumer.
+//! Proves: a kill of either process under load, or of any server, loses nothing and repeats nothing, neither in the lake
+//! nor for a read_committed consumer.
 //! Steps: clients write without pause from before the snapshot on; three times the process is killed when it has got on,
-//! and started again; the clients stop, the road drains.
+//! and started again, or each server once; the clients stop, the road drains.
 //! Requires: PostgreSQL, Kafka, MinIO, DuckDB.
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use stack::until;
 
 use crate::road::{PATIENCE, Road};
+use crate::servers::{Servers, shared};
 use crate::truth;
 use crate::verdict::{self, Verdict};
 use crate::workload::{EARLIER_ROWS, Load, SCHEMA, TABLES};
@@ -19,7 +22,7 @@ const ROWS_BEFORE_KILL: f64 = 400.0;
 
 #[tokio::test]
 async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
-    let mut road = Road::prepare("crash_cdc", SCHEMA, &TABLES).await?;
+    let mut road = Road::prepare(shared().await?, "crash_cdc", SCHEMA, &TABLES).await?;
     let load = begin(&road).await?;
     road.start_cdc().await?;
     road.start_lakewriter().await?;
@@ -41,18 +44,12 @@ async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
-    let mut road = Road::prepare("crash_lakewriter", SCHEMA, &TABLES).await?;
+    let mut road = Road::prepare(shared().await?, "crash_lakewriter", SCHEMA, &TABLES).await?;
     let load = begin(&road).await?;
     road.start_cdc().await?;
     for _ in 0..ROUNDS {
         road.start_lakewriter().await?;
-        let moved_on = until("the lake writer to commit rows", PATIENCE, async || {
-            let rows = road
-                .lakewriter_metric("tributary_lakewriter_rows_total")
-                .await;
-            Ok((rows >= ROWS_BEFORE_KILL).then_some(()))
-        });
-        moved_on.await.with_context(|| road.logs())?;
+        more_rows(&road).await?;
         road.lakewriter
             .as_mut()
             .context("the lake writer runs")?
@@ -64,13 +61,56 @@ async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn killed_servers_cost_nothing() -> Result<()> {
+    // servers of its own: nobody else would like this
+    let servers = Arc::new(Servers::start().await?);
+    let mut road = Road::prepare(Arc::clone(&servers), "crash_servers", SCHEMA, &TABLES).await?;
+    let load = begin(&road).await?;
+    road.start_cdc().await?;
+    road.start_lakewriter().await?;
+    for server in ["PostgreSQL", "Kafka", "MinIO"] {
+        more_rows(&road).await?;
+        match server {
+            "PostgreSQL" => {
+                servers.postgres.kill9()?;
+                servers.postgres.restart().await?;
+            }
+            "Kafka" => {
+                servers.kafka.kill9()?;
+                servers.kafka.restart().await?;
+            }
+            _ => {
+                servers.minio.kill9()?;
+                servers.minio.restart().await?;
+            }
+        }
+        let going_on = more_rows(&road).await;
+        going_on.with_context(|| format!("after a kill of {server}"))?;
+    }
+    let verdict = finish(road, load).await?;
+    eprintln!("{verdict:?}");
+    Ok(())
+}
+
+/// Waits until the lake has got more rows than it has now.
+async fn more_rows(road: &Road) -> Result<()> {
+    let metric = "tributary_lakewriter_rows_total";
+    let before = road.lakewriter_metric(metric).await;
+    let moved_on = until("the lake writer to commit rows", PATIENCE, async || {
+        let more = road.lakewriter_metric(metric).await - before;
+        Ok((more >= ROWS_BEFORE_KILL).then_some(()))
+    });
+    moved_on.await.with_context(|| road.logs())
+}
+
 /// Rows from before, the audit, and clients that write on.
 async fn begin(road: &Road) -> Result<Load> {
     let postgres = &road.servers.postgres;
     let client = postgres.connect(&road.name).await?;
     client.batch_execute(EARLIER_ROWS).await?;
     truth::watch(&client, &TABLES).await?;
-    Load::start(postgres, &road.name, 2).await
+    Ok(Load::start(&road.servers, &road.name, 2))
 }
 
 /// The clients stop, everything that is on its way arrives.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stack::{Process, free_port, get, until};
 use tempfile::TempDir;
 
-use crate::servers::{BUCKET, Servers, shared};
+use crate::servers::{BUCKET, Servers};
 
 /// Longest time one of our processes may take to be ready, on a machine that compiles something else meanwhile.
 pub const READY: Duration = Duration::from_secs(60);
@@ -29,8 +29,12 @@ pub struct Road {
 
 impl Road {
     /// A database with `schema` in it, and the connector's file. Nothing runs yet.
-    pub async fn prepare(name: &str, schema: &str, tables: &[&str]) -> Result<Self> {
-        let servers = shared().await?;
+    pub async fn prepare(
+        servers: Arc<Servers>,
+        name: &str,
+        schema: &str,
+        tables: &[&str],
+    ) -> Result<Self> {
         servers.postgres.create_database(name).await?;
         servers.postgres.execute(name, schema).await?;
         let folder = tempfile::Builder::new()

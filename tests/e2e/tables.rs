@@ -6,6 +6,7 @@
 use anyhow::Result;
 
 use crate::road::Road;
+use crate::servers::shared;
 use crate::truth;
 use crate::verdict::Load;
 use crate::workload::{EARLIER_ROWS, SCHEMA, TABLES, Workload};
@@ -54,7 +55,7 @@ const CHANGES: &[&str] = &[
 
 #[tokio::test]
 async fn every_change_arrives_once_with_its_values() -> Result<()> {
-    let mut road = Road::prepare("road", SCHEMA, &TABLES).await?;
+    let mut road = Road::prepare(shared().await?, "road", SCHEMA, &TABLES).await?;
     let servers = road.servers.clone();
     let postgres = &servers.postgres;
     let client = postgres.connect("road").await?;

@@ -1,9 +1,14 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use stack::Postgres;
+use stack::until;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use crate::road::PATIENCE;
+use crate::servers::Servers;
 
 /// Schema of the databases: the tweet tables, one of every type, and keys of every kind.
 pub const SCHEMA: &str = concat!(
@@ -265,36 +270,23 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts `clients` clients on `database`.
-    pub async fn start(postgres: &Postgres, database: &str, clients: u32) -> Result<Self> {
+    /// Starts `clients` clients on `database`. They outlive a restart of the server: what became of the transaction
+    /// that was under way, the audit knows.
+    pub fn start(servers: &Arc<Servers>, database: &str, clients: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = Vec::new();
-        for client in 0..clients {
-            let connection = postgres.connect(database).await?;
-            let stopped = stopped.clone();
-            let mut workload = Workload::new(client, 7);
-            tasks.push(tokio::spawn(async move {
-                let mut pace = tokio::time::interval(PAUSE);
-                let mut transactions = 0;
-                while !*stopped.borrow() {
-                    pace.tick().await;
-                    let sql = workload.transaction();
-                    connection
-                        .batch_execute(&sql)
-                        .await
-                        .with_context(|| format!("run the workload: {sql}"))?;
-                    transactions += 1;
-                    if transactions % 50 == 0 {
-                        connection.batch_execute(&workload.rolled_back()).await?;
-                    }
-                }
-                Ok(transactions)
-            }));
-        }
-        Ok(Self {
+        let tasks = (0..clients).map(|client| {
+            let work = write(
+                client,
+                Arc::clone(servers),
+                database.to_owned(),
+                stopped.clone(),
+            );
+            tokio::spawn(work)
+        });
+        Self {
+            clients: tasks.collect(),
             stop,
-            clients: tasks,
-        })
+        }
     }
 
     /// Ends the clients after their present transaction, and returns how many transactions there were.
@@ -308,4 +300,43 @@ impl Load {
         }
         Ok(transactions)
     }
+}
+
+/// One client: how many transactions went through.
+async fn write(
+    client: u32,
+    servers: Arc<Servers>,
+    database: String,
+    stopped: watch::Receiver<bool>,
+) -> Result<u64> {
+    let mut workload = Workload::new(client, 7);
+    let mut connection = servers.postgres.connect(&database).await?;
+    let mut pace = tokio::time::interval(PAUSE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut transactions = 0;
+    while !*stopped.borrow() {
+        pace.tick().await;
+        let sql = match transactions % 50 {
+            49 => workload.rolled_back(),
+            _ => workload.transaction(),
+        };
+        match connection.batch_execute(&sql).await {
+            Ok(()) => transactions += 1,
+            Err(error) if connection.is_closed() || is_shutdown(&error) => {
+                connection = until("PostgreSQL to be back", PATIENCE, async || {
+                    servers.postgres.connect(&database).await.map(Some)
+                })
+                .await?;
+            }
+            Err(error) => return Err(error).with_context(|| format!("run the workload: {sql}")),
+        }
+    }
+    Ok(transactions)
+}
+
+/// SQLSTATE class 57: the server goes down, or a process of it has crashed.
+fn is_shutdown(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| code.code().starts_with("57"))
 }
