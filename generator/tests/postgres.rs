@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use generator::{Error, Mix, Pace, Progress, Settings, Summary, create_tables, run};
-use stack::{Postgres, until};
+use stack::{Postgres, PostgresOptions, until};
 use tokio_util::sync::CancellationToken;
 
 async fn database(postgres: &Postgres, name: &str) -> Result<Settings> {
@@ -284,7 +284,12 @@ async fn a_schedule_and_a_period_write_their_batches() -> Result<()> {
 /// Prints how many tweets a second COPY writes: `cargo test -p generator copy_rate -- --nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 async fn copy_rate() -> Result<()> {
-    let postgres = Postgres::start().await?;
+    // Flushing as in production, since each transaction waits for it.
+    let options = PostgresOptions {
+        fsync: true,
+        ..PostgresOptions::default()
+    };
+    let postgres = Postgres::start_with(options).await?;
     let settings = database(&postgres, "rate").await?;
     let started = Instant::now();
     let summary = finish(Settings {
