@@ -23,8 +23,8 @@ def lake_value(pg_type, text):
     if pg_type.endswith("[]"):
         items = array(text)
         if any(isinstance(item, list) for item in items) or text.startswith("["):
-            # more than one dimension, or bounds other than 1: kept as PostgreSQL prints it
-            return text
+            # more than one dimension, or bounds other than 1
+            raise NotRepresentable(text)
         return [lake_value(pg_type[:-2], item) for item in items]
     return scalar(pg_type, text)
 
