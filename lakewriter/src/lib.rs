@@ -5,17 +5,24 @@
 //! direct:  ChangeEvent ----------------------------------------------> RecordBatch -> StagedFile -> commit + txn
 //! ```
 
-#[allow(dead_code, unused_imports)]
+mod assignment;
+mod batch;
 mod columns;
 pub mod config;
+mod dead_letter;
 mod direct;
 mod error;
+mod flush;
 pub mod lake;
 mod parquet;
+mod pipeline;
 mod progress;
+mod publish;
+mod source;
 
 pub use config::{KafkaConfig, LakeConfig, LakeWriterConfig};
 pub use direct::{Committed, DirectPosition, DirectWriter};
 pub use error::{Disposition, Error, ErrorKind};
 pub use lake::Lake;
+pub use pipeline::run;
 pub use progress::LakeProgress;

@@ -1,5 +1,6 @@
 //! The lake: one root on an object store, Delta tables below it. Only this module writes to the store.
 
+mod bucket;
 pub mod delta;
 mod layout;
 mod position;
@@ -7,6 +8,7 @@ mod probe;
 mod store;
 mod tables;
 
+pub use bucket::{Bucket, create_bucket};
 pub use delta::property;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};

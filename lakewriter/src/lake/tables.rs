@@ -27,10 +27,6 @@ impl LakeTables {
         }
     }
 
-    pub(crate) const fn lake(&self) -> &Lake {
-        &self.lake
-    }
-
     /// The table in this folder, if there is one.
     pub(crate) async fn get(&self, relative: &str) -> Result<Option<Arc<Mutex<LakeTable>>>, Error> {
         let mut open = self.open.lock().await;
@@ -71,17 +67,28 @@ impl LakeTables {
         rows: RecordBatch,
         file: &str,
     ) -> Result<Vec<StagedFile>, Error> {
-        let relative = name.changes_path();
         let properties = TableProperties::of_source(version);
+        self.stage_rows(&name.changes_path(), &properties, rows, file)
+            .await
+    }
+
+    /// Rows -> files of the table in this folder, which is made or widened first.
+    pub(crate) async fn stage_rows(
+        &self,
+        relative: &str,
+        properties: &TableProperties,
+        rows: RecordBatch,
+        file: &str,
+    ) -> Result<Vec<StagedFile>, Error> {
         let table = self
-            .get_or_create(&relative, &rows.schema(), &properties)
+            .get_or_create(relative, &rows.schema(), properties)
             .await?;
         let renamed = {
             let mut table = table.lock().await;
             let evolution = table.evolve(&rows.schema()).await?;
-            table.keep_properties(&properties).await?;
+            table.keep_properties(properties).await?;
             evolution.rename(&rows)?
         };
-        stage(&self.lake, &relative, renamed, file).await
+        stage(&self.lake, relative, renamed, file).await
     }
 }

@@ -63,6 +63,17 @@ impl LakeTable {
         Ok(())
     }
 
+    /// Write a checkpoint if the table is old enough for one to make reading cheaper.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn checkpoint_if_behind(&mut self) -> Result<(), Error> {
+        if self.version() < u64::from(COMMITS_BETWEEN_CHECKPOINTS) / 5 {
+            return Ok(());
+        }
+        self.checkpoint().await
+    }
+
     /// Write a checkpoint now and reopen from it.
     ///
     /// # Errors

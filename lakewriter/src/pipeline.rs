@@ -1,0 +1,236 @@
+//! Kafka -> lake, on one screen: read, append, flush, commit; start over from the lake when anything goes wrong.
+
+use std::{sync::Arc, time::Duration};
+
+use service::Backoff;
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Disposition, Error, ErrorKind, LakeProgress, LakeWriterConfig,
+    assignment::LakeAssignments,
+    batch::OpenBatch,
+    flush::{FlushLimits, flush_reason},
+    lake::Lake,
+    publish::FlushSet,
+    source::kafka::{Consumer, Polled, SchemaTopics},
+};
+
+/// Longest wait for a record before the loop looks around.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Records between two looks at the clock, the stop signal and the commit in flight.
+const RECORDS_PER_TURN: usize = 1000;
+
+type InFlight = JoinHandle<Result<Vec<(String, i32, i64)>, Error>>;
+
+/// Write the topics to the lake until stopped. What was read is committed before the return.
+///
+/// # Errors
+/// Whatever a retry cannot cure; the lake is as it was after its last commit, and a new run goes on from there.
+pub async fn run(
+    config: LakeWriterConfig,
+    progress: Arc<LakeProgress>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+    loop {
+        let commits = progress.commits();
+        let Err(error) = session(&config, &progress, &stop).await else {
+            return Ok(());
+        };
+        if error.disposition() == Disposition::Halt {
+            return Err(error);
+        }
+        if progress.commits() > commits {
+            backoff.reset();
+        }
+        let delay = backoff.next_delay();
+        tracing::warn!(
+            error = service::render_error(&error, None),
+            attempt = backoff.attempt(),
+            ?delay,
+            "starting over from the lake"
+        );
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(delay) => {}
+        }
+    }
+}
+
+/// From joining the group to leaving it.
+async fn session(
+    config: &LakeWriterConfig,
+    progress: &Arc<LakeProgress>,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let lake = Lake::open(&config.lake).await?;
+    let session = Session {
+        config: config.clone(),
+        assignments: Arc::new(LakeAssignments::new(
+            lake,
+            &config.pipeline,
+            Handle::current(),
+        )),
+        progress: Arc::clone(progress),
+        stop: stop.clone(),
+        runtime: Handle::current(),
+    };
+    // librdkafka's calls block, its rebalances too: all of them belong to one thread.
+    tokio::task::spawn_blocking(move || session.run())
+        .await
+        .map_err(|error| Error::new(ErrorKind::Kafka, "read from Kafka").with_source(error))?
+}
+
+struct Session {
+    config: LakeWriterConfig,
+    assignments: Arc<LakeAssignments>,
+    progress: Arc<LakeProgress>,
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+impl Session {
+    /// Each turn, in this order: the commit in flight, the end, new partitions, a commit that is due, records.
+    fn run(&self) -> Result<(), Error> {
+        let mut schemas = SchemaTopics::read(&self.config.kafka)?;
+        let consumer = Consumer::subscribe(&self.config.kafka, Arc::clone(&self.assignments))?;
+        let limits = FlushLimits {
+            bytes: self.config.max_batch_bytes,
+            rows: self.config.max_batch_rows,
+            freshness: self.config.freshness,
+        };
+        let mut open: Option<OpenBatch> = None;
+        let mut in_flight: Option<InFlight> = None;
+        loop {
+            if let Some(commit) = in_flight.take_if(|commit| commit.is_finished()) {
+                self.finish(commit, open.as_ref(), &consumer)?;
+            }
+            let draining = self.stop.is_cancelled();
+            if let Some(batch) = &mut open
+                && let Some(reason) = flush_reason(batch.size(), limits, draining)
+            {
+                // One commit at a time, in order. While it runs the next batch fills; when that is full too, nothing
+                // more is read, and Kafka keeps the rest.
+                if let Some(commit) = in_flight.take() {
+                    in_flight = self.wait(commit, Some(&*batch), &consumer)?;
+                    if in_flight.is_some() {
+                        continue;
+                    }
+                }
+                tracing::debug!(?reason, rows = batch.size().rows, "flush");
+                let set = FlushSet::take(batch)?;
+                let running = self.assignments.running.begin();
+                in_flight = Some(
+                    self.runtime
+                        .spawn(set.publish(Arc::clone(&self.progress), running)),
+                );
+            }
+            if draining {
+                match in_flight.take() {
+                    Some(commit) => in_flight = self.wait(commit, open.as_ref(), &consumer)?,
+                    None => return Ok(()),
+                }
+                continue;
+            }
+            let changed = schemas.poll();
+            if let Some(batch) = &mut open {
+                batch.forget(&changed);
+                batch.tick();
+            }
+            self.read(&consumer, &mut open, &mut schemas, limits)?;
+        }
+    }
+
+    /// Records until the turn is over.
+    fn read(
+        &self,
+        consumer: &Consumer<LakeAssignments>,
+        open: &mut Option<OpenBatch>,
+        schemas: &mut SchemaTopics,
+        limits: FlushLimits,
+    ) -> Result<(), Error> {
+        let mut timeout = POLL;
+        for _ in 0..RECORDS_PER_TURN {
+            let polled = consumer.poll(timeout)?;
+            if let Some(assignment) = self.assignments.take() {
+                let namespace = self.config.lake.namespace.clone();
+                let progress = Arc::clone(&self.progress);
+                *open = Some(OpenBatch::new(assignment, namespace, progress));
+            }
+            if open
+                .as_ref()
+                .is_some_and(|batch| !batch.assignment.lease.is_held())
+            {
+                // Its partitions are gone, and with them everything that was not committed.
+                *open = None;
+            }
+            let Polled::Record(record) = polled else {
+                break;
+            };
+            let Some(batch) = open else {
+                break;
+            };
+            batch.take(&record, schemas)?;
+            let size = batch.size();
+            if size.bytes >= limits.bytes || size.rows >= limits.rows {
+                break;
+            }
+            timeout = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    /// Wait a little for the commit in flight; gives it back while it runs.
+    fn wait(
+        &self,
+        mut commit: InFlight,
+        open: Option<&OpenBatch>,
+        consumer: &Consumer<LakeAssignments>,
+    ) -> Result<Option<InFlight>, Error> {
+        let waited = self.runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(100), &mut commit).await
+        });
+        if waited.is_err() {
+            return Ok(Some(commit));
+        }
+        // The handle was polled to its end, so its result is taken from here.
+        let result = waited.unwrap_or_else(|_| Ok(Ok(Vec::new())));
+        self.settle(result, open, consumer)?;
+        Ok(None)
+    }
+
+    fn finish(
+        &self,
+        commit: InFlight,
+        open: Option<&OpenBatch>,
+        consumer: &Consumer<LakeAssignments>,
+    ) -> Result<(), Error> {
+        let result = self.runtime.block_on(commit);
+        self.settle(result, open, consumer)
+    }
+
+    fn settle(
+        &self,
+        result: Result<Result<Vec<(String, i32, i64)>, Error>, tokio::task::JoinError>,
+        open: Option<&OpenBatch>,
+        consumer: &Consumer<LakeAssignments>,
+    ) -> Result<(), Error> {
+        let result = result.unwrap_or_else(|error| {
+            Err(Error::new(ErrorKind::Storage, "commit the open batch").with_source(error))
+        });
+        match result {
+            Ok(offsets) => {
+                consumer.show_lag(&offsets);
+                Ok(())
+            }
+            // It belonged to partitions that are gone: the lake knows what became of it, their new owner reads it there.
+            Err(error) if open.is_none_or(|batch| !batch.assignment.lease.is_held()) => {
+                tracing::debug!(%error, "a commit for revoked partitions ended");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+use rdkafka::ClientConfig;
+
+use crate::KafkaConfig;
+
+/// What every consumer of ours has in common.
+pub(super) fn client_config(config: &KafkaConfig) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("bootstrap.servers", &config.bootstrap)
+        .set("client.id", "tributary-lakewriter")
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("allow.auto.create.topics", "false")
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        // Records arrive within this time of their commit even if few of them do.
+        .set("fetch.wait.max.ms", "100")
+        // Bounds what librdkafka holds beside our batches.
+        .set("queued.max.messages.kbytes", "32768")
+        .set("queued.min.messages", "20000");
+    for (key, value) in &config.overrides {
+        client.set(key, value);
+    }
+    client
+}

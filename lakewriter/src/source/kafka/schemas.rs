@@ -1,0 +1,183 @@
+//! The compacted topics in which cdc publishes each version of each table: `<topic prefix>.tributary.schemas`.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use debezium::{ContractSettings, SchemaId, TableSchema};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+};
+use serde::Deserialize;
+
+use super::config::client_config;
+use crate::{Error, ErrorKind, KafkaConfig};
+
+const SUFFIX: &str = ".tributary.schemas";
+
+/// How long the broker may take for one answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long a record's schema may be missing. It is written in the same transaction as the first record that names it,
+/// so it is there; only our reading of it can lag.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One version of a table, and how its events are written.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct PublishedSchema {
+    pub(crate) table: TableSchema,
+    pub(crate) settings: ContractSettings,
+}
+
+/// A reader of all schema topics. Blocks; for the consumer's own thread.
+pub(crate) struct SchemaTopics {
+    consumer: BaseConsumer,
+    /// Empty: every topic that ends in `.tributary.schemas`.
+    wanted: Vec<String>,
+    known: HashMap<SchemaId, PublishedSchema>,
+    /// Next offset by topic and partition.
+    next: HashMap<(String, i32), i64>,
+    /// Versions that nobody published, and when that was found.
+    missing: HashMap<SchemaId, Instant>,
+    /// Ids whose text changed since it was last asked.
+    changed: Vec<SchemaId>,
+}
+
+impl SchemaTopics {
+    /// Read everything that is published now.
+    pub(crate) fn read(config: &KafkaConfig) -> Result<Self, Error> {
+        let consumer: BaseConsumer = client_config(config)
+            // Wanted by the client; nothing is committed under it.
+            .set("group.id", format!("{}-schemas", config.group))
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .create()
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    "make the consumer of the schema topics",
+                )
+                .with_source(error)
+            })?;
+        let mut topics = Self {
+            consumer,
+            wanted: config.schema_topics.clone(),
+            known: HashMap::new(),
+            next: HashMap::new(),
+            missing: HashMap::new(),
+            changed: Vec::new(),
+        };
+        topics.read_to_end()?;
+        Ok(topics)
+    }
+
+    /// The version with this id; waits a little for it if it is not known yet. None: nobody published it.
+    pub(crate) fn get(&mut self, id: SchemaId) -> Result<Option<&PublishedSchema>, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.known.contains_key(&id) {
+            // Waited for in vain before: one look is enough, or every record of that version would wait again.
+            let waited = self.missing.contains_key(&id);
+            self.read_to_end()?;
+            if self.known.contains_key(&id) {
+                break;
+            }
+            if waited || Instant::now() >= deadline {
+                self.missing.insert(id, Instant::now());
+                return Ok(None);
+            }
+        }
+        self.missing.remove(&id);
+        Ok(self.known.get(&id))
+    }
+
+    /// Take what has been published since, without waiting. The ids whose text changed.
+    pub(crate) fn poll(&mut self) -> Vec<SchemaId> {
+        while let Some(Ok(()) | Err(KafkaError::PartitionEOF(_))) = self.poll_one(Duration::ZERO) {}
+        std::mem::take(&mut self.changed)
+    }
+
+    fn read_to_end(&mut self) -> Result<(), Error> {
+        let failed = |error: KafkaError| {
+            Error::new(ErrorKind::Kafka, "read the schema topics to their end").with_source(error)
+        };
+        let partitions = self.partitions().map_err(failed)?;
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in &partitions {
+            let next = self.next.get(&(topic.clone(), *partition));
+            let offset = next.map_or(Offset::Beginning, |&next| Offset::Offset(next));
+            list.add_partition_offset(topic, *partition, offset)
+                .map_err(failed)?;
+        }
+        self.consumer.assign(&list).map_err(failed)?;
+        let deadline = Instant::now() + ANSWER;
+        let mut unread = partitions.len();
+        while unread > 0 {
+            match self.poll_one(Duration::from_millis(100)) {
+                Some(Err(KafkaError::PartitionEOF(_))) => unread -= 1,
+                Some(Ok(())) => {}
+                // The client reconnects by itself; only silence counts.
+                Some(Err(error)) if Instant::now() > deadline => return Err(failed(error)),
+                None if Instant::now() > deadline => {
+                    return Err(Error::new(
+                        ErrorKind::Kafka,
+                        "read the schema topics to their end: no answer",
+                    ));
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_one(&mut self, timeout: Duration) -> Option<Result<(), KafkaError>> {
+        let record = match self.consumer.poll(timeout)? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error)),
+        };
+        let place = (record.topic().to_owned(), record.partition());
+        let next = record.offset() + 1;
+        let id = record
+            .key()
+            .and_then(|key| std::str::from_utf8(key).ok())
+            .and_then(|key| SchemaId::try_from(key.to_owned()).ok());
+        let parsed = record
+            .payload()
+            .map(serde_json::from_slice::<PublishedSchema>);
+        match (id, parsed) {
+            (Some(id), Some(Ok(schema))) => {
+                self.known.insert(id, schema);
+                self.changed.push(id);
+            }
+            (_, Some(Err(error))) => {
+                tracing::warn!(%error, topic = place.0, offset = next - 1, "not a table version");
+            }
+            _ => {}
+        }
+        self.next.insert(place, next);
+        Some(Ok(()))
+    }
+
+    fn partitions(&self) -> Result<Vec<(String, i32)>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(None, ANSWER)?;
+        Ok(metadata
+            .topics()
+            .iter()
+            .filter(|topic| {
+                if self.wanted.is_empty() {
+                    topic.name().ends_with(SUFFIX)
+                } else {
+                    self.wanted.iter().any(|wanted| wanted == topic.name())
+                }
+            })
+            .flat_map(|topic| {
+                topic
+                    .partitions()
+                    .iter()
+                    .map(|partition| (topic.name().to_owned(), partition.id()))
+            })
+            .collect())
+    }
+}
