@@ -15,7 +15,13 @@ fn root() -> &'static Path {
 /// Names of the normal dependencies (not dev, not build) of one of our packages.
 fn dependencies(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo metadata runs");
@@ -106,14 +112,21 @@ fn the_trunks_meet_only_in_types() {
     ] {
         let found = dependencies(package);
         for name in banned {
-            assert!(!found.iter().any(|d| d == name), "{package} depends on {name}");
+            assert!(
+                !found.iter().any(|d| d == name),
+                "{package} depends on {name}"
+            );
         }
     }
 }
 
 #[test]
 fn only_the_postgres_ends_speak_to_postgres() {
-    let allowed = ["cdc/src/source/", "generator/src/postgres", "lakewriter/src/outlet/"];
+    let allowed = [
+        "cdc/src/source/",
+        "generator/src/postgres",
+        "lakewriter/src/outlet/",
+    ];
     assert_eq!(strangers("tokio_postgres", &allowed), [""; 0]);
     assert_eq!(strangers("postgres_protocol", &allowed), [""; 0]);
 }
@@ -138,10 +151,21 @@ fn files_have_one_idea_and_names_that_say_it() {
     all.extend(sources_under(&["tests"]));
     for path in all {
         let shown = path.strip_prefix(root()).expect("under the root").display();
-        let lines = fs::read_to_string(&path).expect("a readable file").lines().count();
+        let lines = fs::read_to_string(&path)
+            .expect("a readable file")
+            .lines()
+            .count();
         assert!(lines <= 500, "{shown} has {lines} lines");
-        let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-        let empty = ["util", "utils", "common", "helper", "helpers", "misc", "base", "manager"];
-        assert!(!empty.contains(&name), "{shown} has a name that says nothing");
+        let name = path
+            .file_stem()
+            .and_then(|s| s.to_str())
+            .unwrap_or_default();
+        let empty = [
+            "util", "utils", "common", "helper", "helpers", "misc", "base", "manager",
+        ];
+        assert!(
+            !empty.contains(&name),
+            "{shown} has a name that says nothing"
+        );
     }
 }

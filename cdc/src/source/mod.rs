@@ -9,12 +9,14 @@ mod publication;
 pub(crate) mod server_error;
 pub(crate) mod slot;
 pub mod snapshot;
+mod wal_end;
 
 pub use capture::{captures_column, captures_table};
 pub use control::Control;
 pub use feedback::Feedback;
 pub use publication::prepare_publication;
 pub use server_error::ServerError;
+pub use wal_end::current_wal_lsn;
 pub use slot::{Slot, SlotState, drop_slot};
 
 /// `value` as an SQL identifier.

@@ -25,9 +25,9 @@ impl FromStr for LogFormat {
 /// Log to standard error. The level is `TRIBUTARY_LOG` (as `info` or `cdc=debug,info`), else `default_level`.
 pub fn init_telemetry(format: LogFormat, default_level: &str) {
     let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| {
-        // Libraries below us report their own retries and internals; only what needs a human passes.
+        // Libraries below us report their own retries and internals; our own errors say what they mean.
         EnvFilter::new(format!(
-            "warn,{default_level},rdkafka=error,librdkafka=error,deltalake_core=error,buoyant_kernel=error,delta_kernel=error"
+            "warn,{default_level},rdkafka=error,librdkafka=error,deltalake_core=off,buoyant_kernel=off,delta_kernel=off"
         ))
     });
     let builder = tracing_subscriber::fmt()

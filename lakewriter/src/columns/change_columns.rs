@@ -8,6 +8,7 @@ use arrow::{
 use debezium::{
     ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, TableSchema,
     decode::{DecodedEvent, DecodedOldRow, DecodedRow},
+    halves,
 };
 
 use super::{
@@ -121,20 +122,16 @@ impl ChangeColumns {
     }
 
     fn append_halves(&mut self, event: &ChangeEvent<'_>, meta: RowMeta) -> Result<(), ColumnError> {
-        if !changes_key(event) {
-            return self.append_one(event, event.op, meta);
+        let (first, second) = halves(*event);
+        self.append_one(&first, meta)?;
+        match second {
+            Some(create) => self.append_one(&create, meta),
+            None => Ok(()),
         }
-        self.append_one(event, Operation::Delete, meta)?;
-        self.append_one(event, Operation::Create, meta)
     }
 
-    fn append_one(
-        &mut self,
-        event: &ChangeEvent<'_>,
-        op: Operation,
-        meta: RowMeta,
-    ) -> Result<(), ColumnError> {
-        let source = &event.source;
+    fn append_one(&mut self, event: &ChangeEvent<'_>, meta: RowMeta) -> Result<(), ColumnError> {
+        let (source, op) = (&event.source, event.op);
         let change = Change::new(op, event.position, source.tx_id, source.commit_micros, meta)?;
         let width = self.table.columns.len();
         let rows = [event.before.columns(), event.after];
@@ -172,14 +169,23 @@ impl ChangeColumns {
             (Operation::Delete, OldRow::Full(row)) => {
                 self.append_row(&change, |column| value(Some(row), column))
             }
-            (_, before) => self.append_row(&change, |column| {
-                let unchanged = event.after.and_then(|row| row.get(column.lake.index))
-                    == Some(&ColumnValue::Unchanged);
-                match before {
-                    OldRow::Full(row) if unchanged => value(Some(row), column),
-                    _ => value(event.after, column),
-                }
-            }),
+            (_, before) => {
+                // A TOASTed value that the new row lacks may stand in the old one.
+                let old = match event.key_change {
+                    KeyChange::OldKey(old) => Some(old),
+                    _ => before.columns(),
+                };
+                self.append_row(&change, |column| {
+                    let index = column.lake.index;
+                    let new = event.after.and_then(|row| row.get(index));
+                    match (new, old.and_then(|row| row.get(index))) {
+                        (Some(ColumnValue::Unchanged), Some(ColumnValue::Text(_))) => {
+                            value(old, column)
+                        }
+                        _ => value(event.after, column),
+                    }
+                })
+            }
         }
     }
 
@@ -342,21 +348,4 @@ impl RowColumn {
             }
         }
     }
-}
-
-/// Whether this is an update of a key column, still in one piece.
-fn changes_key(event: &ChangeEvent<'_>) -> bool {
-    let (Operation::Update, KeyChange::None, Some(before), Some(after)) = (
-        event.op,
-        event.key_change,
-        event.before.columns(),
-        event.after,
-    ) else {
-        return false;
-    };
-    event
-        .table
-        .key
-        .iter()
-        .any(|&i| after.get(i) != Some(&ColumnValue::Unchanged) && before.get(i) != after.get(i))
 }

@@ -15,6 +15,8 @@ mod interval;
 mod lake_type;
 mod list;
 mod metadata;
+#[cfg(test)]
+mod roads;
 mod schema;
 mod temporal;
 

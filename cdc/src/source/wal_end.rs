@@ -1,0 +1,23 @@
+use pgoutput::Lsn;
+
+use super::{control::connect, server_error::control_error};
+use crate::{Error, ErrorKind, config::DatabaseConfig};
+
+/// The end of the server's flushed WAL now, asked over a connection of its own: everything committed before the call
+/// lies below it.
+///
+/// # Errors
+/// The server cannot be reached or asked.
+pub async fn current_wal_lsn(database: &DatabaseConfig) -> Result<Lsn, Error> {
+    let attempted = "ask for the end of the WAL";
+    let row = connect(database)
+        .await?
+        .query_one("select pg_catalog.pg_current_wal_flush_lsn()::text", &[])
+        .await
+        .map_err(|error| control_error(attempted.to_owned(), error))?;
+    let text: String = row
+        .try_get(0)
+        .map_err(|error| control_error(attempted.to_owned(), error))?;
+    text.parse::<Lsn>()
+        .map_err(|error| Error::new(ErrorKind::Protocol, attempted).with_source(error))
+}

@@ -1,0 +1,41 @@
+use datafusion::error::DataFusionError;
+
+/// Why a query could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("open the lake at `{url}`")]
+    OpenLake {
+        url: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("register table `{table}` for SQL")]
+    Register {
+        table: String,
+        #[source]
+        source: DataFusionError,
+    },
+    #[error("run the query")]
+    Query(#[source] DataFusionError),
+    #[error("write the result as {format}")]
+    Write {
+        format: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("read a line from the terminal")]
+    Prompt(#[source] rustyline::error::ReadlineError),
+}
+
+impl Error {
+    /// What the person at the keyboard can do about it.
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OpenLake { .. } => Some("check --lake and the credentials of the object store"),
+            Self::Query(_) => {
+                Some("`\\d` lists the tables, `\\d public.tweets` the columns of one")
+            }
+            Self::Register { .. } | Self::Write { .. } | Self::Prompt(_) => None,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The command line: one file per subcommand.
+
+mod bucket;
+//mod cdc;
+mod config;
+mod demo;
+mod generate;
+mod healthcheck;
+mod lake;
+//mod lakewriter;
+mod quantity;
+mod sql;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use service::{ExitStatus, LogFormat};
+use tokio::runtime::Runtime;
+
+use crate::settings::{Settings, SettingsError};
+
+/// Every committed PostgreSQL change becomes a Debezium event in Kafka and a row in an open lake table, exactly once.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Settings file (default: tributary.toml, if it is there)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tributary demo --seconds 30                     the whole road in one process, no servers needed
+  tributary generate --rate 50/s                  fake tweets into PostgreSQL
+  tributary cdc --connectors deploy/connectors    PostgreSQL's WAL to Kafka, Connect REST on :8083
+  tributary lakewriter                            Kafka to Delta tables
+  tributary sql 'select count(*) from public.tweets'";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole road on embedded defaults: tweets, PostgreSQL, cdc, lake
+    Demo(demo::Arguments),
+    /// Write fake tweets into PostgreSQL
+    Generate(generate::Arguments),
+    /// Query the lake
+    Sql(sql::Arguments),
+    /// Make the bucket of an S3 lake
+    Bucket(bucket::Arguments),
+    /// Ask a running part whether it is well
+    Healthcheck(healthcheck::Arguments),
+    /// Show the effective settings and where each comes from
+    Config(config::Arguments),
+}
+
+/// Why the process ends with something else than 0.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Cdc(#[from] ::cdc::Error),
+    #[error(transparent)]
+    LakeWriter(#[from] ::lakewriter::Error),
+    #[error(transparent)]
+    Generator(#[from] ::generator::Error),
+    #[error(transparent)]
+    Console(#[from] ::console::Error),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// The error with its causes and what to do.
+    pub fn render(&self) -> String {
+        match self {
+            Self::Settings(error) => service::render_error(error, None),
+            Self::Usage(_) => service::render_error(self, None),
+            Self::Cdc(error) => service::render_error(error, Some(error.hint())),
+            Self::LakeWriter(error) => service::render_error(error, Some(error.hint())),
+            Self::Generator(error) => service::render_error(error, None),
+            Self::Console(error) => service::render_error(error, error.hint()),
+            Self::Other(error) => service::render_error(error.as_ref(), None),
+        }
+    }
+
+    /// The process exit code.
+    pub fn status(&self) -> ExitStatus {
+        match self {
+            Self::Settings(_) | Self::Usage(_) => ExitStatus::Configuration,
+            Self::Cdc(error) if error.kind() == ::cdc::ErrorKind::Configuration => {
+                ExitStatus::Configuration
+            }
+            _ => ExitStatus::Halted,
+        }
+    }
+}
+
+/// Everything that can be checked is checked before the runtime exists.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let mut settings = Settings::load(arguments.config.as_deref(), std::env::vars())?;
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Generate(arguments) => generate::run(arguments, &mut settings),
+        Command::Sql(arguments) => sql::run(arguments, &mut settings),
+        Command::Bucket(arguments) => bucket::run(arguments, &mut settings),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments, &settings),
+    }
+}
+
+/// Telemetry and a runtime for a long-running part.
+fn start(settings: &Settings, default_level: &str) -> Result<Runtime, Failure> {
+    service::init_telemetry(settings.parse::<LogFormat>("log.format")?, default_level);
+    Ok(Runtime::new().map_err(anyhow::Error::from)?)
+}

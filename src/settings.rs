@@ -1,0 +1,500 @@
+//! The settings of the command line: embedded defaults, then `tributary.toml`, then `TRIBUTARY_<SECTION>__<KEY>`,
+//! then flags. One list names them all; the reference in `docs/` is printed from it.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// One setting: `section.key`.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub key: &'static str,
+    pub default: Option<&'static str>,
+    pub secret: bool,
+    pub doc: &'static str,
+}
+
+const fn setting(key: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        key,
+        default: Some(default),
+        secret: false,
+        doc,
+    }
+}
+
+const fn unset(key: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        key,
+        default: None,
+        secret: false,
+        doc,
+    }
+}
+
+const fn secret(key: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        key,
+        default: None,
+        secret: true,
+        doc,
+    }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "log.format",
+        "text",
+        "Log lines on standard error: `text` or `json`. The level is `TRIBUTARY_LOG` (`info`, `cdc=debug,info`).",
+    ),
+    setting(
+        "generator.dsn",
+        "postgresql://postgres@127.0.0.1:5432/postgres",
+        "Where the generator writes: a PostgreSQL connection string (URL or `key=value`).",
+    ),
+    secret(
+        "generator.password",
+        "Password for `generator.dsn`, so that the connection string can be shown.",
+    ),
+    setting(
+        "generator.rate",
+        "50/s",
+        "Tweets a second: `50/s`, `3000/min`, or `unlimited`.",
+    ),
+    setting(
+        "generator.mix",
+        "insert=80,update=15,delete=5",
+        "Shares of the operations; they need not add up to 100.",
+    ),
+    unset(
+        "generator.seed",
+        "Same seed, same rows. Without it every run differs.",
+    ),
+    setting(
+        "kafka.bootstrap_servers",
+        "127.0.0.1:9092",
+        "Kafka brokers, `host:port,host:port`.",
+    ),
+    setting(
+        "cdc.listen",
+        "127.0.0.1:8083",
+        "Address of the Kafka Connect REST face, `/healthz`, `/readyz` and `/metrics`.",
+    ),
+    unset(
+        "cdc.connectors_folder",
+        "Folder of connector files (`*.json`, as posted to `/connectors`) that are registered at start.",
+    ),
+    setting(
+        "cdc.group_id",
+        "tributary",
+        "Name of this Connect worker group (the image's GROUP_ID).",
+    ),
+    setting(
+        "cdc.config_storage_topic",
+        "connect_configs",
+        "Compacted topic of connector configurations (CONFIG_STORAGE_TOPIC).",
+    ),
+    setting(
+        "cdc.offset_storage_topic",
+        "connect_offsets",
+        "Compacted topic of source positions (OFFSET_STORAGE_TOPIC).",
+    ),
+    setting(
+        "cdc.status_storage_topic",
+        "connect_statuses",
+        "Compacted topic of connector states (STATUS_STORAGE_TOPIC).",
+    ),
+    setting(
+        "lake.url",
+        "data/lake",
+        "Root of the lake: a folder, `file://`, `s3://bucket/prefix`, or any other object store URL.",
+    ),
+    unset(
+        "lake.endpoint",
+        "S3 endpoint, such as `http://minio:9000`; path-style requests. Without it: AWS.",
+    ),
+    setting("lake.region", "us-east-1", "S3 region."),
+    secret(
+        "lake.access_key_id",
+        "S3 access key. Without it: the environment's usual AWS sources.",
+    ),
+    secret("lake.secret_access_key", "S3 secret key."),
+    setting(
+        "lakewriter.pipeline",
+        "tributary",
+        "Name of this writer in the lake's transaction markers; one name, one consumer group.",
+    ),
+    setting(
+        "lakewriter.group_id",
+        "tributary-lakewriter",
+        "Kafka consumer group; its offsets only show the lag, the lake holds the true ones.",
+    ),
+    setting(
+        "lakewriter.topics",
+        "twitter\\..*",
+        "Topics to write, as a regular expression over whole names.",
+    ),
+    setting(
+        "lakewriter.topic_prefix",
+        "twitter",
+        "Prefix whose schema topic (`<prefix>.tributary.schemas`) types the columns.",
+    ),
+    setting(
+        "lakewriter.freshness",
+        "1s",
+        "Longest time from reading a record to committing it.",
+    ),
+    setting(
+        "lakewriter.max_batch_bytes",
+        "64MB",
+        "Commit a table's batch at this size, however fresh.",
+    ),
+    setting(
+        "lakewriter.max_batch_rows",
+        "200000",
+        "Commit a table's batch at this many rows.",
+    ),
+    setting(
+        "lakewriter.listen",
+        "127.0.0.1:8084",
+        "Address of `/healthz`, `/readyz` and `/metrics`.",
+    ),
+];
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File(PathBuf),
+    Environment(String),
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// Everything that is wrong with the settings, in one report.
+#[derive(Debug, thiserror::Error)]
+#[error("read the settings:{}", .0.iter().map(|p| format!("\n  {p}")).collect::<String>())]
+pub struct SettingsError(Vec<String>);
+
+/// The effective values.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Settings {
+    /// Defaults, file and environment. Without `file`, `tributary.toml` is read if it is there.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a key that does not exist: all of them, with the nearest names.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut settings = Self::default();
+        let mut problems = Vec::new();
+        for setting in SETTINGS {
+            if let Some(default) = setting.default {
+                settings
+                    .values
+                    .insert(setting.key, (default.to_owned(), Origin::Default));
+            }
+        }
+        let default_file = Path::new("tributary.toml");
+        match file.or_else(|| default_file.exists().then_some(default_file)) {
+            Some(path) => settings.read_file(path, &mut problems),
+            None => {}
+        }
+        settings.read_environment(environment, &mut problems);
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError(problems))
+        }
+    }
+
+    fn read_file(&mut self, path: &Path, problems: &mut Vec<String>) {
+        let shown = path.display();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return problems.push(format!("{shown}: {error}")),
+        };
+        let sections: toml::Table = match text.parse() {
+            Ok(sections) => sections,
+            Err(error) => return problems.push(format!("{shown}: {error}")),
+        };
+        for (section, keys) in &sections {
+            let toml::Value::Table(keys) = keys else {
+                problems.push(format!(
+                    "{shown}: `{section}` stands outside of a [section]"
+                ));
+                continue;
+            };
+            for (key, value) in keys {
+                let key = format!("{section}.{key}");
+                let text = match value {
+                    toml::Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                match find(&key) {
+                    Ok(known) => self.set(known, text, Origin::File(path.to_owned())),
+                    Err(problem) => problems.push(format!("{shown}: {problem}")),
+                }
+            }
+        }
+    }
+
+    fn read_environment(
+        &mut self,
+        environment: impl Iterator<Item = (String, String)>,
+        problems: &mut Vec<String>,
+    ) {
+        for (name, value) in environment {
+            let Some((section, key)) = name
+                .strip_prefix("TRIBUTARY_")
+                .and_then(|rest| rest.split_once("__"))
+            else {
+                continue;
+            };
+            let key = format!("{}.{}", section.to_lowercase(), key.to_lowercase());
+            let from_file = key
+                .strip_suffix("_file")
+                .and_then(|key| SETTINGS.iter().find(|s| s.secret && s.key == key));
+            if let Some(setting) = from_file {
+                match fs::read_to_string(&value) {
+                    Ok(text) => self.set(
+                        setting.key,
+                        text.trim_end_matches(['\r', '\n']).to_owned(),
+                        Origin::Environment(name),
+                    ),
+                    Err(error) => problems.push(format!("{name}: read `{value}`: {error}")),
+                }
+                continue;
+            }
+            match find(&key) {
+                Ok(known) => self.set(known, value, Origin::Environment(name)),
+                Err(problem) => problems.push(format!("{name}: {problem}")),
+            }
+        }
+    }
+
+    fn set(&mut self, key: &'static str, value: String, origin: Origin) {
+        self.values.insert(key, (value, origin));
+    }
+
+    /// A flag's value, if it was given, goes over everything else.
+    pub fn set_flag(&mut self, key: &'static str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.set(key, value.to_string(), Origin::Flag);
+        }
+    }
+
+    /// A value from elsewhere in the environment, where nothing but the default stands.
+    pub fn set_default(&mut self, key: &'static str, value: Option<String>, origin: &str) {
+        let untouched = self
+            .values
+            .get(key)
+            .is_none_or(|(_, origin)| *origin == Origin::Default);
+        if let Some(value) = value.filter(|_| untouched) {
+            self.set(key, value, Origin::Environment(origin.to_owned()));
+        }
+    }
+
+    /// The text of a setting; empty counts as not set.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values
+            .get(key)
+            .map(|(text, _)| text.as_str())
+            .filter(|text| !text.is_empty())
+    }
+
+    /// A setting as a typed value, None where it is not set.
+    ///
+    /// # Errors
+    /// The text is not such a value.
+    pub fn parse_opt<T>(&self, key: &'static str) -> Result<Option<T>, SettingsError>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|error| {
+            let origin = self.values.get(key).map_or(&Origin::Default, |(_, o)| o);
+            SettingsError(vec![format!("{key} = `{text}` ({origin}): {error}")])
+        })
+    }
+
+    /// A setting as a typed value.
+    ///
+    /// # Errors
+    /// It is not set, or the text is not such a value.
+    pub fn parse<T>(&self, key: &'static str) -> Result<T, SettingsError>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        self.parse_opt(key)?
+            .ok_or_else(|| SettingsError(vec![format!("{key} is not set")]))
+    }
+
+    /// `section.key = value  # origin`, secrets masked.
+    pub fn print(&self) -> String {
+        SETTINGS
+            .iter()
+            .map(|setting| match self.values.get(setting.key) {
+                Some((_, origin)) if setting.secret => {
+                    format!("{} = **** # {origin}\n", setting.key)
+                }
+                Some((text, origin)) => format!("{} = {text} # {origin}\n", setting.key),
+                None => format!("{} is not set\n", setting.key),
+            })
+            .collect()
+    }
+}
+
+fn find(key: &str) -> Result<&'static str, String> {
+    if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
+        return Ok(setting.key);
+    }
+    let nearest = SETTINGS
+        .iter()
+        .map(|setting| (distance(key, setting.key), setting.key))
+        .min();
+    Err(match nearest {
+        Some((changes, name)) if changes <= key.len() / 3 + 1 => {
+            format!("unknown setting `{key}`; did you mean `{name}`?")
+        }
+        _ => format!("unknown setting `{key}`; `tributary config` lists all"),
+    })
+}
+
+/// Levenshtein distance in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let above = row.get(j + 1).copied().unwrap_or(0);
+            let cost = (diagonal + usize::from(x != y))
+                .min(above + 1)
+                .min(left + 1);
+            diagonal = above;
+            if let Some(cell) = row.get_mut(j) {
+                *cell = left;
+            }
+            left = cost;
+        }
+        if let Some(cell) = row.last_mut() {
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// The reference of all settings in Markdown.
+pub fn reference() -> String {
+    let mut text =
+        String::from("| setting | environment | default | meaning |\n|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let environment = setting.key.to_uppercase().replacen('.', "__", 1);
+        let default = setting.default.map_or_else(
+            || "-".to_owned(),
+            |text| format!("`{}`", text.replace('|', "\\|")),
+        );
+        let secret = if setting.secret {
+            " Secret: never printed; `..._FILE` names a file that holds it."
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "| `{}` | `TRIBUTARY_{environment}` | {default} | {}{secret} |\n",
+            setting.key, setting.doc
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    #[test]
+    fn environment_goes_over_file_and_flag_over_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.toml");
+        fs::write(&file, "[lake]\nurl = \"from-file\"\nregion = \"eu\"\n").unwrap();
+        let mut settings = Settings::load(
+            Some(&file),
+            environment(&[("TRIBUTARY_LAKE__URL", "from-env"), ("HOME", "x")]),
+        )
+        .unwrap();
+        assert_eq!(settings.get("lake.url"), Some("from-env"));
+        assert_eq!(settings.get("lake.region"), Some("eu"));
+        settings.set_flag("lake.url", Some("from-flag"));
+        settings.set_flag("lake.region", None::<&str>);
+        assert_eq!(settings.get("lake.url"), Some("from-flag"));
+        assert_eq!(settings.get("lake.region"), Some("eu"));
+    }
+
+    #[test]
+    fn every_unknown_key_is_reported_with_the_nearest_name() {
+        let error = Settings::load(
+            None,
+            environment(&[
+                ("TRIBUTARY_LAKE__URK", "x"),
+                ("TRIBUTARY_NO__SUCH_THING", "y"),
+            ]),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(error.contains("did you mean `lake.url`?"), "{error}");
+        assert!(error.contains("`no.such_thing`"), "{error}");
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_are_not_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        fs::write(&file, "hunter2\n").unwrap();
+        let path = file.display().to_string();
+        let settings = Settings::load(
+            None,
+            environment(&[("TRIBUTARY_LAKE__SECRET_ACCESS_KEY_FILE", &path)]),
+        )
+        .unwrap();
+        assert_eq!(settings.get("lake.secret_access_key"), Some("hunter2"));
+        assert!(!settings.print().contains("hunter2"));
+    }
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}
