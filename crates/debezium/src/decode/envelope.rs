@@ -1,12 +1,13 @@
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     error::{DecodeError, DecodeReason},
     event::{DecodedEvent, DecodedOldRow, DecodedRow, DecodedSource, EventHeaders, Span},
     placeholder::{is_fallback, placeholders},
     representation::Representation,
+    row_template::RowTemplate,
     scan::Scanner,
-    value::{JsonValue, unescape},
+    source_text::SourceText,
 };
 use crate::{
     ChangePosition, ContractSettings, Operation, ReplicaIdentity, TableSchema, json::write_string,
@@ -41,39 +42,13 @@ struct ForeignColumn {
     default: Option<Box<str>>,
 }
 
-/// The columns by their keys.
-#[derive(Debug, Clone)]
-struct RowTemplate {
-    /// `"name":` of each column.
-    keys: Vec<Box<[u8]>>,
-    by_name: HashMap<Vec<u8>, usize>,
-}
-
 /// What was found in the envelope, before it is judged.
 #[derive(Default)]
 struct Members<'a> {
-    op: JsonText<'a>,
+    op: Option<&'a [u8]>,
     before: Option<()>,
     after: Option<()>,
-    source: Option<Source<'a>>,
-}
-
-type JsonText<'a> = Option<&'a [u8]>;
-
-#[derive(Default, Clone, Copy)]
-struct Source<'a> {
-    ts_ms: JsonText<'a>,
-    ts_us: JsonText<'a>,
-    ts_ns: JsonText<'a>,
-    tx_id: JsonText<'a>,
-    lsn: JsonText<'a>,
-    snapshot: JsonText<'a>,
-    name: JsonText<'a>,
-    database: JsonText<'a>,
-    schema: JsonText<'a>,
-    table: JsonText<'a>,
-    sequence: JsonText<'a>,
-    offset: usize,
+    source: Option<SourceText<'a>>,
 }
 
 impl EnvelopeDecoder {
@@ -105,17 +80,7 @@ impl EnvelopeDecoder {
         };
         let id = &table.table;
         Self {
-            template: RowTemplate {
-                keys: field_names
-                    .iter()
-                    .map(|name| format!("{}:", json(name)).into_bytes().into())
-                    .collect(),
-                by_name: field_names
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, name)| (name.into_bytes(), i))
-                    .collect(),
-            },
+            template: RowTemplate::new(field_names, json),
             names: [&id.database, &id.schema, &id.table].map(|name| json(name).into_boxed_str()),
             foreign: None,
             schema_prefix: Vec::new(),
@@ -310,11 +275,7 @@ impl EnvelopeDecoder {
             b"before" => (&mut self.before, &mut members.before),
             b"after" => (&mut self.after, &mut members.after),
             b"source" => {
-                let mut source = Source {
-                    offset: at,
-                    ..Source::default()
-                };
-                let end = source.read(scanner, at)?;
+                let (source, end) = SourceText::read(scanner, at)?;
                 members.source = Some(source);
                 return Ok(end);
             }
@@ -336,48 +297,24 @@ impl EnvelopeDecoder {
         }
     }
 
-    fn source<'a>(&self, source: Option<Source<'a>>) -> Result<DecodedSource<'a>, DecodeError> {
+    fn source<'a>(&self, source: Option<SourceText<'a>>) -> Result<DecodedSource<'a>, DecodeError> {
         let Some(source) = source else {
             return Err(DecodeError::new(0, DecodeReason::MissingField("source")));
         };
-        let value = |json: JsonText<'a>| {
-            JsonValue::new(
-                json.and_then(|json| std::str::from_utf8(json).ok())
-                    .unwrap_or_default(),
-            )
-        };
-        let decoded = DecodedSource {
-            commit_micros: value(source.ts_us)
-                .integer()
-                .or_else(|| Some(value(source.ts_ns).integer()?.div_euclid(1000)))
-                .or_else(|| value(source.ts_ms).integer()?.checked_mul(1000))
-                .ok_or(DecodeError::new(
-                    source.offset,
-                    DecodeReason::MissingField("source.ts_ms"),
-                ))?,
-            tx_id: value(source.tx_id).integer(),
-            lsn: value(source.lsn).integer(),
-            snapshot: !matches!(source.snapshot, None | Some(b"\"false\"" | b"null")),
-            name: value(source.name),
-            database: value(source.database),
-            schema: value(source.schema),
-            table: value(source.table),
-            sequence: value(source.sequence),
-        };
+        let decoded = source.decode()?;
         let found = [decoded.database, decoded.schema, decoded.table];
         let same = found
             .iter()
             .zip(&self.names)
             .all(|(found, name)| found.as_json() == name.as_ref());
         if same || decoded.table_id() == self.table.table {
-            Ok(decoded)
-        } else {
-            let TableName(other) = TableName::of(&decoded);
-            Err(DecodeError::new(
-                source.offset,
-                DecodeReason::OtherTable(other),
-            ))
+            return Ok(decoded);
         }
+        let other = decoded.table_id();
+        Err(DecodeError::new(
+            source.offset,
+            DecodeReason::OtherTable(format!("{}.{other}", other.database)),
+        ))
     }
 
     fn read_unavailable(&mut self, header: &[u8]) -> Result<(), DecodeError> {
@@ -412,99 +349,6 @@ impl EnvelopeDecoder {
         // its key is taken for a key, which is the same for every reading of the same event.
         columns.iter().enumerate().any(|(i, column)| {
             !self.table.key.contains(&i) && !is_fallback(row.column(i), column.default.as_deref())
-        })
-    }
-}
-
-struct TableName(String);
-
-impl TableName {
-    fn of(source: &DecodedSource<'_>) -> Self {
-        let id = source.table_id();
-        Self(format!("{}.{id}", id.database))
-    }
-}
-
-impl RowTemplate {
-    /// A row whose keys stand in the order of the columns, written without white space; columns may be missing. None:
-    /// it is not so, or it is wrong.
-    #[inline]
-    fn in_order(&self, scanner: Scanner<'_>, at: usize, row: &mut Vec<Span>) -> Option<usize> {
-        row.clear();
-        if scanner.byte(at) != Some(b'{') {
-            return None;
-        }
-        let mut at = at;
-        for key in &self.keys {
-            // `{` stands before the first key, `,` before the others.
-            if !scanner.starts_with(at + 1, key) {
-                row.push(Span::default());
-                continue;
-            }
-            let start = at + 1 + key.len();
-            at = scanner.value(start).ok()?;
-            row.push(span(start, at));
-            if scanner.byte(at) != Some(b',') {
-                break;
-            }
-        }
-        row.resize(self.keys.len(), Span::default());
-        (scanner.byte(at) == Some(b'}')).then_some(at + 1)
-    }
-
-    /// Any row. Of a key that stands twice the last counts; keys that are no columns are passed over.
-    fn by_name(
-        &self,
-        scanner: Scanner<'_>,
-        at: usize,
-        row: &mut Vec<Span>,
-    ) -> Result<usize, DecodeError> {
-        row.clear();
-        row.resize(self.keys.len(), Span::default());
-        let mut name = Vec::new();
-        scanner.members(at, |scanner, key, start| {
-            let end = scanner.value(start)?;
-            name.clear();
-            unescape(key, &mut name).ok_or(DecodeError::new(start, DecodeReason::LoneSurrogate))?;
-            if let Some(column) = self.by_name.get(&name)
-                && let Some(slot) = row.get_mut(*column)
-            {
-                *slot = span(start, end);
-            }
-            Ok(end)
-        })
-    }
-}
-
-/// The length of the text was checked to fit.
-#[expect(clippy::cast_possible_truncation, reason = "see above")]
-const fn span(start: usize, end: usize) -> Span {
-    Span {
-        start: start as u32,
-        end: end as u32,
-    }
-}
-
-impl<'a> Source<'a> {
-    fn read(&mut self, scanner: Scanner<'a>, at: usize) -> Result<usize, DecodeError> {
-        scanner.members(at, |scanner, key, at| {
-            let end = scanner.value(at)?;
-            let slot = match key {
-                b"ts_ms" => &mut self.ts_ms,
-                b"ts_us" => &mut self.ts_us,
-                b"ts_ns" => &mut self.ts_ns,
-                b"txId" => &mut self.tx_id,
-                b"lsn" => &mut self.lsn,
-                b"snapshot" => &mut self.snapshot,
-                b"name" => &mut self.name,
-                b"db" => &mut self.database,
-                b"schema" => &mut self.schema,
-                b"table" => &mut self.table,
-                b"sequence" => &mut self.sequence,
-                _ => return Ok(end),
-            };
-            *slot = scanner.text.get(at..end);
-            Ok(end)
         })
     }
 }

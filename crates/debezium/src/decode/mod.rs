@@ -14,7 +14,9 @@ mod event;
 mod foreign;
 mod placeholder;
 mod representation;
+mod row_template;
 mod scan;
+mod source_text;
 mod value;
 
 pub use envelope::EnvelopeDecoder;
