@@ -3,8 +3,10 @@
 pub mod assemble;
 pub mod checkpoint;
 pub mod config;
+pub mod connect;
 mod error;
 pub mod kafka;
+pub mod metrics;
 pub mod pipeline;
 pub mod sink;
 pub mod source;

@@ -1,0 +1,204 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::task::{TaskContext, run_task};
+use crate::{pipeline::PipelineStatus, sink::kafka::ActiveTopics};
+
+/// What the operator wants of a connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetState {
+    #[default]
+    Started,
+    Paused,
+    Stopped,
+}
+
+impl TargetState {
+    /// Kafka Connect's word.
+    pub const fn as_connect(self) -> &'static str {
+        match self {
+            Self::Started => "STARTED",
+            Self::Paused => "PAUSED",
+            Self::Stopped => "STOPPED",
+        }
+    }
+
+    pub fn from_connect(word: &str) -> Option<Self> {
+        Some(match word {
+            "STARTED" | "RUNNING" => Self::Started,
+            "PAUSED" => Self::Paused,
+            "STOPPED" => Self::Stopped,
+            _ => return None,
+        })
+    }
+}
+
+/// What a connector's task does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TaskState {
+    /// Not running: paused or stopped.
+    #[default]
+    Idle,
+    Running,
+    /// Halted; the whole chain of the error, and what to do.
+    Failed(String),
+}
+
+/// What the task is to run; every change of it ends the running one first.
+#[derive(Debug, Clone)]
+struct Order {
+    properties: BTreeMap<String, String>,
+    target: TargetState,
+    /// Counts restarts, so that an equal order is a new one.
+    generation: u64,
+}
+
+/// One connector: its settings, and the task that runs it.
+#[derive(Debug)]
+pub(super) struct Connector {
+    order: watch::Sender<Order>,
+    task: watch::Receiver<TaskState>,
+    pub(super) topics: ActiveTopics,
+    pub(super) status: Arc<PipelineStatus>,
+    end: CancellationToken,
+    runner: JoinHandle<()>,
+}
+
+impl Connector {
+    pub(super) fn start(
+        name: String,
+        properties: BTreeMap<String, String>,
+        target: TargetState,
+        context: TaskContext,
+    ) -> Self {
+        let (order, orders) = watch::channel(Order {
+            properties,
+            target,
+            generation: 0,
+        });
+        let (report, task) = watch::channel(match target {
+            TargetState::Started => TaskState::Running,
+            TargetState::Paused | TargetState::Stopped => TaskState::Idle,
+        });
+        let end = CancellationToken::new();
+        let runner = tokio::spawn(run_orders(
+            name,
+            orders,
+            report,
+            context.clone(),
+            end.clone(),
+        ));
+        Self {
+            order,
+            task,
+            topics: context.topics,
+            status: context.status,
+            end,
+            runner,
+        }
+    }
+
+    pub(super) fn properties(&self) -> BTreeMap<String, String> {
+        self.order.borrow().properties.clone()
+    }
+
+    pub(super) fn target(&self) -> TargetState {
+        self.order.borrow().target
+    }
+
+    /// A failure is forgotten as soon as something else is wanted.
+    pub(super) fn task(&self) -> TaskState {
+        self.task.borrow().clone()
+    }
+
+    /// Follow changes of the task's state.
+    pub(super) fn watch_task(&self) -> watch::Receiver<TaskState> {
+        self.task.clone()
+    }
+
+    pub(super) fn set_target(&self, target: TargetState) {
+        self.order.send_if_modified(|order| {
+            let changed = order.target != target;
+            order.target = target;
+            changed
+        });
+    }
+
+    pub(super) fn set_properties(&self, properties: BTreeMap<String, String>) {
+        self.order.send_if_modified(|order| {
+            let changed = order.properties != properties;
+            order.properties = properties;
+            order.generation += u64::from(changed);
+            changed
+        });
+    }
+
+    pub(super) fn restart(&self) {
+        self.order.send_modify(|order| order.generation += 1);
+    }
+
+    /// Ask the task to deliver what it has and end; then wait for it.
+    pub(super) async fn end(self) {
+        self.end.cancel();
+        if let Err(error) = self.runner.await {
+            tracing::error!(%error, "the task of a connector broke off");
+        }
+    }
+}
+
+/// Run what is ordered until the end: one task at a time, a new one only when the old one has ended.
+async fn run_orders(
+    name: String,
+    mut orders: watch::Receiver<Order>,
+    report: watch::Sender<TaskState>,
+    context: TaskContext,
+    end: CancellationToken,
+) {
+    loop {
+        let order = orders.borrow_and_update().clone();
+        if order.target == TargetState::Started {
+            report.send_replace(TaskState::Running);
+            let stop = end.child_token();
+            let mut task = Box::pin(run_task(order.properties, &context, stop.clone()));
+            let outcome = tokio::select! {
+                outcome = &mut task => Some(outcome),
+                changed = orders.changed() => {
+                    stop.cancel();
+                    let outcome = task.await;
+                    if changed.is_err() {
+                        return;
+                    }
+                    outcome.err().map(Err)
+                }
+            };
+            match outcome {
+                Some(Err(error)) => {
+                    let trace = service::render_error(&error, Some(error.hint()));
+                    tracing::error!(connector = %name, error = %trace, "the connector failed");
+                    report.send_replace(TaskState::Failed(trace));
+                }
+                Some(Ok(())) | None => {
+                    report.send_replace(TaskState::Idle);
+                }
+            }
+            if end.is_cancelled() {
+                return;
+            }
+            if orders.has_changed().unwrap_or(false) {
+                continue;
+            }
+        } else {
+            report.send_replace(TaskState::Idle);
+        }
+        tokio::select! {
+            () = end.cancelled() => return,
+            changed = orders.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The Kafka Connect face: connectors by REST, their settings in a compacted topic, each one a supervised task.
+//!
+//! ```text
+//! REST --> Worker --> ConnectorConfigs (config topic)
+//!                 \-> Connector (one task each: KafkaSink + pipeline)
+//! ```
+
+mod config_topic;
+mod connector;
+mod rest;
+mod task;
+mod validation;
+mod worker;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use service::Backoff;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Disposition, Error, ErrorKind};
+pub use connector::{TargetState, TaskState};
+pub use worker::Worker;
+
+/// What the version claims to be: tools choose by it what they ask for.
+pub const CONNECT_VERSION: &str = "3.9.1";
+/// The connector whose contract is kept.
+pub const PLUGIN_VERSION: &str = "2.7.3.Final";
+
+/// Settings of a worker, named as Kafka Connect's (`group.id`, `config.storage.topic` ...).
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    pub bootstrap_servers: String,
+    pub group_id: String,
+    pub config_topic: String,
+    pub offset_topic: String,
+    pub status_topic: String,
+    pub rest_listen: SocketAddr,
+    /// `host:port` under which others reach the REST face; the listening address without it.
+    pub advertised: Option<String>,
+    /// `*.json` files that are registered at start, where they are absent or differ.
+    pub connectors_folder: Option<PathBuf>,
+    /// Settings of all Kafka clients, by Kafka's names.
+    pub kafka_overrides: BTreeMap<String, String>,
+    /// What connectors inherit that do not say it: `key.converter`, `value.converter` and what is below them.
+    pub converter_defaults: BTreeMap<String, String>,
+    /// Show passwords in answers, as Kafka Connect does.
+    pub show_secrets: bool,
+}
+
+impl WorkerConfig {
+    /// Kafka Connect's usual names.
+    pub fn new(bootstrap_servers: impl Into<String>, rest_listen: SocketAddr) -> Self {
+        Self {
+            bootstrap_servers: bootstrap_servers.into(),
+            group_id: "tributary".to_owned(),
+            config_topic: "connect_configs".to_owned(),
+            offset_topic: "connect_offsets".to_owned(),
+            status_topic: "connect_statuses".to_owned(),
+            rest_listen,
+            advertised: None,
+            connectors_folder: None,
+            kafka_overrides: BTreeMap::new(),
+            converter_defaults: BTreeMap::new(),
+            show_secrets: false,
+        }
+    }
+}
+
+/// Serve the REST face and run the connectors until `stop`. While Kafka cannot be reached the worker waits for it, and
+/// the REST face answers 503.
+///
+/// # Errors
+/// The address cannot be listened on, a setting or a connector file is wrong, or Kafka refuses.
+pub async fn run_worker(config: WorkerConfig, stop: CancellationToken) -> Result<(), Error> {
+    let listener = listen(config.rest_listen).await?;
+    run_worker_on(listener, config, stop).await
+}
+
+/// As `run_worker`, on a listener that is open already.
+///
+/// # Errors
+/// As `run_worker`.
+pub async fn run_worker_on(
+    listener: TcpListener,
+    config: WorkerConfig,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let address = listener.local_addr().map_err(|error| {
+        Error::new(ErrorKind::Configuration, "ask for the REST address").with_source(error)
+    })?;
+    let advertised = config
+        .advertised
+        .clone()
+        .unwrap_or_else(|| address.to_string());
+    let worker = Arc::new(Worker::new(config, advertised)?);
+    let serving = stop.child_token();
+    let server = tokio::spawn({
+        let (router, serving) = (rest::router(Arc::clone(&worker)), serving.clone());
+        async move {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(serving.cancelled_owned())
+                .await
+        }
+    });
+    let outcome = start(&worker, &stop).await;
+    if outcome.is_ok() {
+        tracing::info!(%address, "the Kafka Connect REST face is ready");
+        stop.cancelled().await;
+    }
+    worker.stop_all().await;
+    serving.cancel();
+    // Open keep-alive connections end with the process; nobody waits for them.
+    let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    outcome
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("listen for REST requests on `{address}`"),
+        )
+        .with_source(error)
+        .with_hint("another process listens there: stop it, or choose another address")
+    })
+}
+
+/// Bring the connectors back, as soon as Kafka answers.
+async fn start(worker: &Arc<Worker>, stop: &CancellationToken) -> Result<(), Error> {
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    loop {
+        let error = match worker.load().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.disposition() == Disposition::Halt => return Err(error),
+            Err(error) => error,
+        };
+        let delay = backoff.next_delay();
+        tracing::warn!(
+            error = %service::render_error(&error, None),
+            attempt = backoff.attempt(),
+            ?delay,
+            "the worker waits for Kafka"
+        );
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(delay) => {}
+        }
+    }
+}

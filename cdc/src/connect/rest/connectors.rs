@@ -1,0 +1,302 @@
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Shared,
+    answer::{ErrorAnswer, MASK, object, parameters, settings, shown},
+    lifecycle::status_body,
+};
+use crate::connect::{
+    TargetState,
+    validation::refusal,
+    worker::{ConnectorView, Worker, is_our_class},
+};
+
+/// Beside the settings in what Connect shows of a task.
+const TASK_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnectorTask";
+
+fn task_ids(view: &ConnectorView) -> Value {
+    match view.target {
+        TargetState::Stopped => json!([]),
+        TargetState::Started | TargetState::Paused => json!([{"connector": view.name, "task": 0}]),
+    }
+}
+
+fn info_body(worker: &Worker, view: &ConnectorView, tasks: Value) -> Value {
+    json!({
+        "name": view.name,
+        "config": shown(&view.properties, worker.show_secrets()),
+        "tasks": tasks,
+        "type": "source",
+    })
+}
+
+fn view(worker: &Worker, name: &str) -> Result<ConnectorView, ErrorAnswer> {
+    worker
+        .view(name)
+        .ok_or_else(|| ErrorAnswer::connector_not_found(name))
+}
+
+pub(super) async fn list(State(worker): Shared, RawQuery(query): RawQuery) -> Response {
+    let expand: Vec<String> = parameters(query.as_deref())
+        .into_iter()
+        .filter(|(name, _)| name == "expand")
+        .flat_map(|(_, value)| value.split(',').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    if expand.is_empty() {
+        return Json(worker.names()).into_response();
+    }
+    let mut all = Map::new();
+    for name in worker.names() {
+        let Some(view) = worker.view(&name) else {
+            continue;
+        };
+        let mut parts = Map::new();
+        for part in &expand {
+            match part.as_str() {
+                "status" => parts.insert(part.clone(), status_body(&worker, &view)),
+                "info" => parts.insert(part.clone(), info_body(&worker, &view, task_ids(&view))),
+                // Connect logs it and goes on.
+                _ => None,
+            };
+        }
+        all.insert(name, Value::Object(parts));
+    }
+    Json(all).into_response()
+}
+
+pub(super) async fn create(
+    State(worker): Shared,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ErrorAnswer> {
+    let request = object(&headers, &body)?;
+    if let Some(unknown) = request
+        .keys()
+        .find(|field| !["name", "config", "initial_state"].contains(&field.as_str()))
+    {
+        return Err(ErrorAnswer::server_error(format!(
+            "Unrecognized field \"{unknown}\" (class org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest), not marked as ignorable (3 known properties: \"config\", \"name\", \"initial_state\"])"
+        )));
+    }
+    let config = match request.get("config") {
+        Some(Value::Object(config)) => config.clone(),
+        _ => Map::new(),
+    };
+    let mut properties = settings(&config)?;
+    let name = request
+        .get("name")
+        .and_then(Value::as_str)
+        .map(str::trim)
+        .unwrap_or_default()
+        .to_owned();
+    match properties.get("name") {
+        Some(other) if !name.is_empty() && *other != name => {
+            return Err(ErrorAnswer::bad_request(format!(
+                "Connector name configuration ({other}) doesn't match connector name in the request ({name})"
+            )));
+        }
+        _ => {}
+    }
+    if name.is_empty() {
+        return Err(ErrorAnswer::bad_request(refusal(
+            "Invalid value  for configuration name: String may not be empty",
+        )));
+    }
+    properties.insert("name".to_owned(), name.clone());
+    let target = match request.get("initial_state").and_then(Value::as_str) {
+        None => TargetState::Started,
+        Some(word) => TargetState::from_connect(word).ok_or_else(|| {
+            ErrorAnswer::server_error(format!(
+                "Cannot construct instance of `ConnectorState` from `{word}`: one of RUNNING, PAUSED, STOPPED"
+            ))
+        })?,
+    };
+    check_class(&properties)?;
+    let created = worker
+        .create(&name, properties, target)
+        .await
+        .map_err(|refused| ErrorAnswer::refused(refused, &name, ""))?;
+    Ok(created_answer(&worker, &headers, &created))
+}
+
+/// 201 with where it is; the tasks come a moment later.
+fn created_answer(worker: &Worker, headers: &HeaderMap, created: &ConnectorView) -> Response {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or(&worker.id);
+    let location = format!("http://{host}/connectors/{}", created.name);
+    (
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(info_body(worker, created, json!([]))),
+    )
+        .into_response()
+}
+
+fn check_class(properties: &std::collections::BTreeMap<String, String>) -> Result<(), ErrorAnswer> {
+    match properties.get("connector.class").map(|class| class.trim()) {
+        None | Some("") => {
+            let map: Vec<String> = properties
+                .iter()
+                .filter(|(name, _)| !crate::config::is_secret(name))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            Err(ErrorAnswer::bad_request(format!(
+                "Connector config {{{}}} contains no connector type",
+                map.join(", ")
+            )))
+        }
+        Some(class) if is_our_class(class) => Ok(()),
+        Some(class) => Err(ErrorAnswer::server_error(unknown_class(class))),
+    }
+}
+
+pub(super) fn unknown_class(class: &str) -> String {
+    format!(
+        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {} {}",
+        crate::config::CONNECTOR_CLASS,
+        crate::connect::PLUGIN_VERSION
+    )
+}
+
+pub(super) async fn info(
+    State(worker): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, ErrorAnswer> {
+    let view = view(&worker, &name)?;
+    Ok(Json(info_body(&worker, &view, task_ids(&view))).into_response())
+}
+
+pub(super) async fn config(
+    State(worker): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, ErrorAnswer> {
+    let view = view(&worker, &name)?;
+    Ok(Json(shown(&view.properties, worker.show_secrets())).into_response())
+}
+
+pub(super) async fn put_config(
+    State(worker): Shared,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ErrorAnswer> {
+    let mut properties = settings(&object(&headers, &body)?)?;
+    if let Some(other) = properties.get("name").filter(|other| **other != name) {
+        return Err(ErrorAnswer::bad_request(format!(
+            "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
+        )));
+    }
+    properties.insert("name".to_owned(), name.clone());
+    check_class(&properties)?;
+    if worker.view(&name).is_none() {
+        let created = worker
+            .create(&name, properties, TargetState::Started)
+            .await
+            .map_err(|refused| ErrorAnswer::refused(refused, &name, ""))?;
+        return Ok(created_answer(&worker, &headers, &created));
+    }
+    replace(&worker, &name, properties).await
+}
+
+async fn replace(
+    worker: &Worker,
+    name: &str,
+    properties: std::collections::BTreeMap<String, String>,
+) -> Result<Response, ErrorAnswer> {
+    let view = worker
+        .replace(name, properties, MASK)
+        .await
+        .map_err(|refused| {
+            ErrorAnswer::refused(refused, name, format!("Connector {name} not found"))
+        })?;
+    Ok(Json(info_body(worker, &view, task_ids(&view))).into_response())
+}
+
+/// Set some settings; null removes one.
+pub(super) async fn patch_config(
+    State(worker): Shared,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ErrorAnswer> {
+    let patch = object(&headers, &body)?;
+    let mut properties = view(&worker, &name)?.properties;
+    for (property, value) in &patch {
+        if value.is_null() {
+            properties.remove(property);
+        }
+    }
+    properties.extend(settings(&patch)?);
+    replace(&worker, &name, properties).await
+}
+
+pub(super) async fn delete(
+    State(worker): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, ErrorAnswer> {
+    worker.delete(&name).await.map_err(|refused| {
+        ErrorAnswer::refused(refused, &name, format!("Connector {name} not found"))
+    })?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn task_config(worker: &Worker, view: &ConnectorView) -> Map<String, Value> {
+    let mut config = shown(&view.properties, worker.show_secrets());
+    config.insert(
+        "task.class".to_owned(),
+        Value::String(TASK_CLASS.to_owned()),
+    );
+    config
+}
+
+pub(super) async fn tasks(
+    State(worker): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, ErrorAnswer> {
+    let view = view(&worker, &name)?;
+    let body = match view.target {
+        TargetState::Stopped => json!([]),
+        TargetState::Started | TargetState::Paused => json!([{
+            "id": {"connector": name, "task": 0},
+            "config": task_config(&worker, &view),
+        }]),
+    };
+    Ok(Json(body).into_response())
+}
+
+pub(super) async fn tasks_config(
+    State(worker): Shared,
+    Path(name): Path<String>,
+) -> Result<Response, ErrorAnswer> {
+    let view = view(&worker, &name)?;
+    let mut body = Map::new();
+    if view.target != TargetState::Stopped {
+        let config = Value::Object(task_config(&worker, &view));
+        body.insert(format!("{name}-0"), config);
+    }
+    Ok(Json(body).into_response())
+}
+
+/// A connector that does not exist has no topics; Connect does not call that an error.
+pub(super) async fn topics(State(worker): Shared, Path(name): Path<String>) -> Response {
+    let topics = worker.topics(&name).map(|topics| topics.list());
+    let mut body = Map::new();
+    body.insert(name, json!({"topics": topics.unwrap_or_default()}));
+    Json(body).into_response()
+}
+
+pub(super) async fn reset_topics(State(worker): Shared, Path(name): Path<String>) -> Response {
+    if let Some(topics) = worker.topics(&name) {
+        topics.forget();
+    }
+    StatusCode::ACCEPTED.into_response()
+}

@@ -1,0 +1,131 @@
+//! Kafka Connect's REST face: status codes and bodies as Kafka Connect 3.9.1 gives them.
+
+mod answer;
+mod connectors;
+mod lifecycle;
+mod offsets;
+mod plugins;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use serde_json::json;
+
+use super::{CONNECT_VERSION, worker::Worker};
+use answer::ErrorAnswer;
+
+type Shared = State<Arc<Worker>>;
+
+/// All routes, and `/healthz`, `/readyz` and `/metrics` beside them.
+pub(super) fn router(worker: Arc<Worker>) -> Router {
+    let connect = Router::new()
+        .route("/", get(root))
+        .route(
+            "/connectors",
+            get(connectors::list).post(connectors::create),
+        )
+        .route(
+            "/connectors/",
+            get(connectors::list).post(connectors::create),
+        )
+        .route(
+            "/connectors/{name}",
+            get(connectors::info).delete(connectors::delete),
+        )
+        .route(
+            "/connectors/{name}/config",
+            get(connectors::config)
+                .put(connectors::put_config)
+                .patch(connectors::patch_config),
+        )
+        .route("/connectors/{name}/status", get(lifecycle::status))
+        .route("/connectors/{name}/pause", put(lifecycle::pause))
+        .route("/connectors/{name}/resume", put(lifecycle::resume))
+        .route("/connectors/{name}/stop", put(lifecycle::stop))
+        .route("/connectors/{name}/restart", post(lifecycle::restart))
+        .route("/connectors/{name}/tasks", get(connectors::tasks))
+        .route(
+            "/connectors/{name}/tasks-config",
+            get(connectors::tasks_config),
+        )
+        .route(
+            "/connectors/{name}/tasks/{task}/status",
+            get(lifecycle::task_status),
+        )
+        .route(
+            "/connectors/{name}/tasks/{task}/restart",
+            post(lifecycle::restart_task),
+        )
+        .route("/connectors/{name}/topics", get(connectors::topics))
+        .route(
+            "/connectors/{name}/topics/reset",
+            put(connectors::reset_topics),
+        )
+        .route(
+            "/connectors/{name}/offsets",
+            get(offsets::get)
+                .patch(offsets::patch)
+                .delete(offsets::delete),
+        )
+        .route("/connector-plugins", get(plugins::list))
+        .route("/connector-plugins/", get(plugins::list))
+        .route("/connector-plugins/{plugin}/config", get(plugins::config))
+        .route(
+            "/connector-plugins/{plugin}/config/validate",
+            put(plugins::validate),
+        )
+        .layer(from_fn_with_state(Arc::clone(&worker), while_ready));
+    connect
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(async || ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
+        .method_not_allowed_fallback(async || {
+            ErrorAnswer::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "HTTP 405 Method Not Allowed",
+            )
+        })
+        .with_state(worker)
+}
+
+/// Clients of Kafka Connect ask again after a 503.
+async fn while_ready(State(worker): Shared, request: Request, next: Next) -> Response {
+    if worker.is_ready() {
+        return next.run(request).await;
+    }
+    ErrorAnswer::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The worker is starting: it waits for Kafka and reads its connectors.",
+    )
+    .into_response()
+}
+
+async fn root(State(worker): Shared) -> Response {
+    Json(json!({
+        "version": CONNECT_VERSION,
+        "commit": concat!("tributary-", env!("CARGO_PKG_VERSION")),
+        "kafka_cluster_id": worker.cluster_id(),
+    }))
+    .into_response()
+}
+
+async fn ready(State(worker): Shared) -> Response {
+    if worker.is_ready() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "waiting for Kafka\n").into_response()
+    }
+}
+
+async fn metrics(State(worker): Shared) -> Response {
+    let text = crate::metrics::render(&worker.metrics());
+    ([("content-type", "text/plain; version=0.0.4")], text).into_response()
+}

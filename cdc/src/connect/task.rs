@@ -1,0 +1,58 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::validation::with_defaults;
+use crate::{
+    Error,
+    config::ConnectorConfig,
+    kafka::KafkaClient,
+    pipeline::{PipelineStatus, supervise},
+    sink::kafka::{ActiveTopics, KafkaSink},
+};
+
+/// What a task has from its worker.
+#[derive(Debug, Clone)]
+pub(super) struct TaskContext {
+    pub(super) kafka: KafkaClient,
+    pub(super) offset_topic: String,
+    pub(super) converter_defaults: Arc<BTreeMap<String, String>>,
+    pub(super) topics: ActiveTopics,
+    pub(super) status: Arc<PipelineStatus>,
+}
+
+/// Run a connector until asked to stop.
+///
+/// # Errors
+/// What halted it.
+pub(super) async fn run_task(
+    properties: BTreeMap<String, String>,
+    context: &TaskContext,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let parsed = ConnectorConfig::parse(&with_defaults(&properties, &context.converter_defaults))?;
+    let config = parsed.config;
+    for notice in &parsed.notices {
+        tracing::info!(connector = %config.name, "{notice}");
+    }
+    tracing::info!(
+        connector = %config.name,
+        host = %config.database.hostname,
+        port = config.database.port,
+        database = %config.database.dbname,
+        slot = %config.slot_name,
+        publication = %config.publication_name,
+        delivery = ?config.delivery,
+        "starting"
+    );
+    supervise(&config, &context.status, &stop, || {
+        KafkaSink::connect(
+            &config,
+            &context.kafka,
+            &context.offset_topic,
+            context.topics.clone(),
+            Arc::clone(&context.status),
+        )
+    })
+    .await
+}

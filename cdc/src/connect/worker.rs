@@ -1,0 +1,416 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    WorkerConfig,
+    config_topic::{self, StoredConnector, TopicWriter, properties_record, target_record},
+    connector::{Connector, TargetState, TaskState},
+    task::TaskContext,
+    validation::{self, with_defaults},
+};
+use crate::{
+    Error, ErrorKind,
+    config::{CONNECTOR_CLASS, ConnectorConfig, load_connectors_folder},
+    kafka::{
+        KafkaClient, OwnedRecord, TopicSpec, Topics,
+        offsets::{offset_key, read_offset},
+    },
+    metrics::ConnectorMetrics,
+};
+
+/// How long changing offsets waits for the task to end.
+const TASK_END: Duration = Duration::from_secs(30);
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub enum Refused {
+    NotFound,
+    Exists,
+    /// The message of the answer.
+    Invalid(String),
+    /// Offsets can be changed only while stopped.
+    NotStopped,
+    Failed(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A connector as it is shown.
+#[derive(Debug, Clone)]
+pub struct ConnectorView {
+    pub name: String,
+    pub properties: BTreeMap<String, String>,
+    pub target: TargetState,
+    pub task: TaskState,
+}
+
+/// All connectors of a process.
+pub struct Worker {
+    config: WorkerConfig,
+    /// `worker_id` in every status.
+    pub(super) id: String,
+    kafka: KafkaClient,
+    writer: TopicWriter,
+    converter_defaults: Arc<BTreeMap<String, String>>,
+    connectors: Mutex<BTreeMap<String, Connector>>,
+    /// One change at a time, so that the config topic and the connectors agree.
+    changes: tokio::sync::Mutex<()>,
+    ready: AtomicBool,
+    cluster_id: Mutex<Option<String>>,
+}
+
+impl Worker {
+    /// # Errors
+    /// A Kafka setting is wrong.
+    pub fn new(config: WorkerConfig, id: String) -> Result<Self, Error> {
+        let kafka = KafkaClient::new(&config.bootstrap_servers, &config.kafka_overrides)?;
+        Ok(Self {
+            writer: TopicWriter::new(kafka.clone()),
+            kafka,
+            id,
+            converter_defaults: Arc::new(config.converter_defaults.clone()),
+            config,
+            connectors: Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
+            ready: AtomicBool::new(false),
+            cluster_id: Mutex::default(),
+        })
+    }
+
+    fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
+        self.connectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connectors of the config topic run.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub fn show_secrets(&self) -> bool {
+        self.config.show_secrets
+    }
+
+    pub fn cluster_id(&self) -> Option<String> {
+        self.cluster_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Read the config topic, start what is in it, and register the connector files.
+    ///
+    /// # Errors
+    /// Kafka does not answer, or a file is wrong.
+    pub async fn load(&self) -> Result<(), Error> {
+        let _change = self.changes.lock().await;
+        let files = match &self.config.connectors_folder {
+            Some(folder) => load_connectors_folder(folder)?,
+            None => Vec::new(),
+        };
+        let (kafka, config) = (self.kafka.clone(), self.config.clone());
+        let (cluster_id, mut stored) = blocking("read the worker's topics", move || {
+            let topics = Topics::new(&kafka)?;
+            topics.ensure(&[
+                TopicSpec::compacted(&config.config_topic, 1, -1),
+                TopicSpec::compacted(&config.offset_topic, 1, -1),
+                TopicSpec::compacted(&config.status_topic, 1, -1),
+            ])?;
+            let stored = config_topic::read(&kafka, &config.config_topic)?;
+            Ok((topics.cluster_id(), stored))
+        })
+        .await?;
+        *self
+            .cluster_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = cluster_id;
+        for file in files {
+            ConnectorConfig::parse(&with_defaults(&file.properties, &self.converter_defaults))?;
+            let known = stored.get(&file.name);
+            if known.is_some_and(|known| known.properties == file.properties) {
+                continue;
+            }
+            tracing::info!(connector = %file.name, known = known.is_some(), "registering the connector file");
+            self.store(&file.name, Some(&file.properties), None).await?;
+            let target = known.map(|known| known.target).unwrap_or_default();
+            stored.insert(
+                file.name,
+                StoredConnector {
+                    properties: file.properties,
+                    target,
+                },
+            );
+        }
+        for (name, connector) in stored {
+            self.run(name, connector.properties, connector.target);
+        }
+        self.ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn run(&self, name: String, properties: BTreeMap<String, String>, target: TargetState) {
+        let context = TaskContext {
+            kafka: self.kafka.clone(),
+            offset_topic: self.config.offset_topic.clone(),
+            converter_defaults: Arc::clone(&self.converter_defaults),
+            topics: Default::default(),
+            status: Arc::default(),
+        };
+        let connector = Connector::start(name.clone(), properties, target, context);
+        self.connectors().insert(name, connector);
+    }
+
+    async fn store(
+        &self,
+        name: &str,
+        properties: Option<&BTreeMap<String, String>>,
+        target: Option<TargetState>,
+    ) -> Result<(), Error> {
+        let topic = &self.config.config_topic;
+        let mut records = Vec::new();
+        if let Some(target) = target {
+            records.push(target_record(topic, name, Some(target))?);
+        }
+        if properties.is_some() {
+            records.push(properties_record(topic, name, properties)?);
+        }
+        self.writer.write(records).await
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.connectors().keys().cloned().collect()
+    }
+
+    pub fn view(&self, name: &str) -> Option<ConnectorView> {
+        self.connectors().get(name).map(|connector| ConnectorView {
+            name: name.to_owned(),
+            properties: connector.properties(),
+            target: connector.target(),
+            task: connector.task(),
+        })
+    }
+
+    /// Topics written to, and to forget them.
+    pub fn topics(&self, name: &str) -> Option<crate::sink::kafka::ActiveTopics> {
+        self.connectors()
+            .get(name)
+            .map(|connector| connector.topics.clone())
+    }
+
+    /// Register a new connector.
+    ///
+    /// # Errors
+    /// It exists, its settings are wrong, or its database refuses.
+    pub async fn create(
+        &self,
+        name: &str,
+        properties: BTreeMap<String, String>,
+        target: TargetState,
+    ) -> Result<ConnectorView, Refused> {
+        let _change = self.changes.lock().await;
+        if self.connectors().contains_key(name) {
+            return Err(Refused::Exists);
+        }
+        self.check(&properties).await?;
+        self.store(name, Some(&properties), Some(target)).await?;
+        self.run(name.to_owned(), properties, target);
+        self.view(name).ok_or(Refused::NotFound)
+    }
+
+    async fn check(&self, properties: &BTreeMap<String, String>) -> Result<(), Refused> {
+        validation::check(&with_defaults(properties, &self.converter_defaults))
+            .await
+            .map(drop)
+            .map_err(Refused::Invalid)
+    }
+
+    /// Replace a connector's settings; it starts again with them. A masked secret stays what it is.
+    ///
+    /// # Errors
+    /// It does not exist, its settings are wrong, or its database refuses.
+    pub async fn replace(
+        &self,
+        name: &str,
+        mut properties: BTreeMap<String, String>,
+        mask: &str,
+    ) -> Result<ConnectorView, Refused> {
+        let _change = self.changes.lock().await;
+        let current = self.view(name).ok_or(Refused::NotFound)?;
+        for (property, value) in &mut properties {
+            if value == mask
+                && let Some(secret) = current.properties.get(property)
+            {
+                value.clone_from(secret);
+            }
+        }
+        self.check(&properties).await?;
+        self.store(name, Some(&properties), None).await?;
+        if let Some(connector) = self.connectors().get(name) {
+            connector.set_properties(properties);
+        }
+        self.view(name).ok_or(Refused::NotFound)
+    }
+
+    /// Pause, stop or resume.
+    ///
+    /// # Errors
+    /// It does not exist, or Kafka does not answer.
+    pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), Refused> {
+        let _change = self.changes.lock().await;
+        self.view(name).ok_or(Refused::NotFound)?;
+        self.store(name, None, Some(target)).await?;
+        if let Some(connector) = self.connectors().get(name) {
+            connector.set_target(target);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// It does not exist.
+    pub fn restart(&self, name: &str) -> Result<(), Refused> {
+        self.connectors()
+            .get(name)
+            .map(Connector::restart)
+            .ok_or(Refused::NotFound)
+    }
+
+    /// Forget a connector; its offsets, its slot and its publication stay.
+    ///
+    /// # Errors
+    /// It does not exist, or Kafka does not answer.
+    pub async fn delete(&self, name: &str) -> Result<(), Refused> {
+        let _change = self.changes.lock().await;
+        self.view(name).ok_or(Refused::NotFound)?;
+        let topic = &self.config.config_topic;
+        self.writer
+            .write(vec![
+                properties_record(topic, name, None)?,
+                target_record(topic, name, None)?,
+            ])
+            .await?;
+        let connector = self.connectors().remove(name);
+        if let Some(connector) = connector {
+            connector.end().await;
+        }
+        Ok(())
+    }
+
+    fn offset_key(&self, view: &ConnectorView) -> (String, Vec<u8>) {
+        let prefix = view
+            .properties
+            .get("topic.prefix")
+            .cloned()
+            .unwrap_or_default();
+        let key = offset_key(&view.name, &prefix);
+        (prefix, key)
+    }
+
+    /// The stored offset, with the topic prefix that it is of.
+    ///
+    /// # Errors
+    /// The connector does not exist, or Kafka does not answer.
+    pub async fn offset(&self, name: &str) -> Result<(String, Option<Value>), Refused> {
+        let view = self.view(name).ok_or(Refused::NotFound)?;
+        let (prefix, key) = self.offset_key(&view);
+        let (kafka, topic) = (self.kafka.clone(), self.config.offset_topic.clone());
+        let text = blocking("read the connector's offset", move || {
+            read_offset(&kafka, &topic, &key)
+        })
+        .await?;
+        let offset = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Ok((prefix, offset))
+    }
+
+    /// Write offsets by hand: pairs of partition and offset, None removes. Without pairs the connector's own is removed.
+    ///
+    /// # Errors
+    /// The connector does not exist or is not stopped, or Kafka does not answer.
+    pub async fn alter_offsets(
+        &self,
+        name: &str,
+        offsets: Option<Vec<(Value, Option<Value>)>>,
+    ) -> Result<(), Refused> {
+        let _change = self.changes.lock().await;
+        let view = self.view(name).ok_or(Refused::NotFound)?;
+        if view.target != TargetState::Stopped {
+            return Err(Refused::NotStopped);
+        }
+        let task = self.connectors().get(name).map(Connector::watch_task);
+        if let Some(mut task) = task {
+            let ended = task.wait_for(|state| *state != TaskState::Running);
+            if tokio::time::timeout(TASK_END, ended).await.is_err() {
+                return Err(Refused::NotStopped);
+            }
+        }
+        let record = |key: Vec<u8>, value: Option<Value>| OwnedRecord {
+            topic: self.config.offset_topic.clone(),
+            key,
+            value: value.map(|value| value.to_string().into_bytes()),
+        };
+        let records = match offsets {
+            None => vec![record(self.offset_key(&view).1, None)],
+            Some(offsets) => offsets
+                .into_iter()
+                .map(|(partition, offset)| {
+                    record(json!([name, partition]).to_string().into_bytes(), offset)
+                })
+                .collect(),
+        };
+        self.writer.write(records).await?;
+        Ok(())
+    }
+
+    pub(super) fn metrics(&self) -> Vec<ConnectorMetrics> {
+        self.connectors()
+            .iter()
+            .map(|(name, connector)| ConnectorMetrics {
+                connector: name.clone(),
+                state: state_word(connector.target(), &connector.task()),
+                status: Arc::clone(&connector.status),
+            })
+            .collect()
+    }
+
+    /// End every task; what they have is delivered first. The settings stay.
+    pub async fn stop_all(&self) {
+        let connectors = std::mem::take(&mut *self.connectors());
+        futures::future::join_all(connectors.into_values().map(Connector::end)).await;
+    }
+}
+
+/// The state of a task in Kafka Connect's words.
+pub(super) fn state_word(target: TargetState, task: &TaskState) -> &'static str {
+    match (target, task) {
+        (TargetState::Stopped, _) => "STOPPED",
+        (TargetState::Paused, _) => "PAUSED",
+        (TargetState::Started, TaskState::Failed(_)) => "FAILED",
+        (TargetState::Started, TaskState::Running | TaskState::Idle) => "RUNNING",
+    }
+}
+
+/// Whether a class name is the one connector that there is.
+pub(super) fn is_our_class(class: &str) -> bool {
+    class == CONNECTOR_CLASS || validation::CLASS_NAMES.contains(&class)
+}
+
+async fn blocking<T: Send + 'static>(
+    attempted: &'static str,
+    call: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(call)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Delivery, attempted).with_source(error))?
+}

@@ -1,0 +1,159 @@
+//! What `/metrics` shows, in Prometheus' text format.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use crate::pipeline::{Phase, PipelineStatus};
+
+/// One connector's numbers.
+#[derive(Debug, Clone)]
+pub struct ConnectorMetrics {
+    pub connector: String,
+    /// In Kafka Connect's words.
+    pub state: &'static str,
+    pub status: Arc<PipelineStatus>,
+}
+
+type Read = fn(&PipelineStatus) -> f64;
+
+/// Name, type, help and value of the metrics that have no label but the connector.
+const METRICS: &[(&str, &str, &str, Read)] = &[
+    (
+        "tributary_cdc_streaming",
+        "gauge",
+        "1 while the connector streams from its slot.",
+        |status| f64::from(u8::from(status.phase() == Phase::Streaming)),
+    ),
+    (
+        "tributary_cdc_lag_bytes",
+        "gauge",
+        "WAL that the server has written and that is not durable in Kafka.",
+        |status| status.lag_bytes() as f64,
+    ),
+    (
+        "tributary_cdc_received_lsn",
+        "gauge",
+        "Highest WAL position seen in the stream.",
+        |status| status.received().0 as f64,
+    ),
+    (
+        "tributary_cdc_confirmed_lsn",
+        "gauge",
+        "WAL position confirmed to the slot.",
+        |status| status.confirmed().0 as f64,
+    ),
+    (
+        "tributary_cdc_server_wal_end_lsn",
+        "gauge",
+        "End of the server's WAL.",
+        |status| status.server_wal_end().0 as f64,
+    ),
+    (
+        "tributary_cdc_last_commit_timestamp_seconds",
+        "gauge",
+        "Commit time of the last transaction seen.",
+        |status| status.last_commit_micros() as f64 / 1e6,
+    ),
+    (
+        "tributary_cdc_restarts_total",
+        "counter",
+        "How often the pipeline started again after an error.",
+        |status| status.restarts() as f64,
+    ),
+];
+
+/// Render all metrics.
+pub fn render(connectors: &[ConnectorMetrics]) -> String {
+    let mut text = String::new();
+    for (name, kind, help, read) in METRICS {
+        head(&mut text, name, kind, help);
+        for it in connectors {
+            let value = read(&it.status);
+            let _ = writeln!(
+                text,
+                "{name}{{connector=\"{}\"}} {value}",
+                escaped(&it.connector)
+            );
+        }
+    }
+    const STATE: &str = "tributary_cdc_connector_state";
+    head(
+        &mut text,
+        STATE,
+        "gauge",
+        "1 for the state that the connector is in.",
+    );
+    for it in connectors {
+        for state in ["RUNNING", "PAUSED", "STOPPED", "FAILED"] {
+            let on = u8::from(it.state == state);
+            let _ = writeln!(
+                text,
+                "{STATE}{{connector=\"{}\",state=\"{}\"}} {on}",
+                escaped(&it.connector),
+                state.to_ascii_lowercase()
+            );
+        }
+    }
+    const EVENTS: &str = "tributary_cdc_events_total";
+    head(
+        &mut text,
+        EVENTS,
+        "counter",
+        "Events by operation: r is a row of a snapshot.",
+    );
+    for it in connectors {
+        let counts = it.status.counts();
+        for (op, count) in [
+            ("r", it.status.rows_snapshotted()),
+            ("c", counts.creates),
+            ("u", counts.updates),
+            ("d", counts.deletes),
+            ("t", counts.truncates),
+        ] {
+            let _ = writeln!(
+                text,
+                "{EVENTS}{{connector=\"{}\",op=\"{op}\"}} {count}",
+                escaped(&it.connector)
+            );
+        }
+    }
+    text
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// A label value.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_help_type_and_the_connector() {
+        let text = render(&[ConnectorMetrics {
+            connector: "a\"b".to_owned(),
+            state: "RUNNING",
+            status: Arc::default(),
+        }]);
+        assert!(text.contains("# TYPE tributary_cdc_lag_bytes gauge\ntributary_cdc_lag_bytes{connector=\"a\\\"b\"} 0\n"));
+        assert!(
+            text.contains(
+                "tributary_cdc_connector_state{connector=\"a\\\"b\",state=\"running\"} 1\n"
+            )
+        );
+        assert!(text.contains("tributary_cdc_events_total{connector=\"a\\\"b\",op=\"r\"} 0\n"));
+        for line in text.lines() {
+            assert!(
+                line.starts_with("# ") || line.starts_with("tributary_cdc_"),
+                "{line}"
+            );
+        }
+    }
+}
