@@ -1,16 +1,38 @@
+use std::hash::{BuildHasher, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 
-/// A TCP port of the loopback address that nothing listens on now. Another process may take it before it is used:
-/// whoever starts a server on it checks that the server is the one that answers.
+/// Ports below those that the kernel gives to outgoing connections (from 32768 on Linux, 49152 elsewhere): between the
+/// choice of a port and its use by a server that takes seconds to start, a connection of anybody's could take it.
+const RANGE: std::ops::Range<u16> = 12_000..32_000;
+
+/// A TCP port of the loopback address that nothing listens on now and that was not given out before by this process.
+/// Another process may take it before it is used: whoever starts a server on it checks that the server is the one that
+/// answers.
 pub fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("look for a free loopback port")?;
-    Ok(listener
-        .local_addr()
-        .context("read the port of a loopback socket")?
-        .port())
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    let length = u32::from(RANGE.end - RANGE.start);
+    // processes that run side by side begin at different places
+    let next = NEXT.get_or_init(|| {
+        AtomicU32::new(std::hash::RandomState::new().build_hasher().finish() as u32 % length)
+    });
+    for _ in 0..length {
+        let step = next.fetch_add(1, Ordering::Relaxed) % length;
+        let port = RANGE
+            .start
+            .saturating_add(u16::try_from(step).unwrap_or_default());
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!(
+        "no loopback port is free from {} to {}",
+        RANGE.start,
+        RANGE.end
+    )
 }
 
 /// Whether process `pid` itself holds a listening socket on `port`. Read from `/proc` on Linux; taken for granted where
@@ -68,6 +90,14 @@ mod tests {
             1: 0100007F:1538 0100007F:C001 01 00000000:00000000 00:00000000 00000000   101        0 20922 1 0 20 4 0 10 -1\n";
         assert_eq!(listening_inodes(table, 0x1538), ["20921"]);
         assert!(listening_inodes(table, 0x1539).is_empty());
+    }
+
+    #[test]
+    fn no_port_is_given_out_twice() {
+        let ports: std::collections::BTreeSet<u16> =
+            (0..50).map(|_| free_port().expect("a port")).collect();
+        assert_eq!(ports.len(), 50);
+        assert!(ports.iter().all(|port| RANGE.contains(port)));
     }
 
     #[test]
