@@ -1,6 +1,7 @@
 use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use generator::{Mix, Pace, Progress};
+use service::Secret;
 
 use super::{Failure, start};
 use crate::settings::Settings;
@@ -61,11 +62,8 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         (None, Some(expression)) => Pace::schedule(expression, batch).map_err(usage)?,
         (None, None) => settings.parse("generator.rate")?,
     };
-    let dsn = with_password(
-        settings.get("generator.dsn").unwrap_or_default(),
-        settings.get("generator.password"),
-    );
-    let mut generate = generator::Settings::new(dsn);
+    let mut generate = generator::Settings::new(settings.get("generator.dsn").unwrap_or_default());
+    generate.password = settings.get("generator.password").map(Secret::new);
     generate.pace = pace;
     generate.mix = settings.parse::<Mix>("generator.mix")?;
     generate.seed = settings.parse_opt("generator.seed")?;
@@ -92,29 +90,6 @@ fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-/// The password has a setting of its own so that a connection string can be shown; it goes into either form of one.
-fn with_password(dsn: &str, password: Option<&str>) -> String {
-    let Some(password) = password else {
-        return dsn.to_owned();
-    };
-    if dsn.contains("://") {
-        let encoded: String = password
-            .bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                    char::from(byte).to_string()
-                }
-                other => format!("%{other:02X}"),
-            })
-            .collect();
-        let separator = if dsn.contains('?') { '&' } else { '?' };
-        format!("{dsn}{separator}password={encoded}")
-    } else {
-        let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
-        format!("{dsn} password='{quoted}'")
-    }
-}
-
 /// One line a second on a terminal, one a minute in a log.
 async fn report(progress: Arc<Progress>) {
     let terminal = std::io::stderr().is_terminal();
@@ -129,24 +104,6 @@ async fn report(progress: Arc<Progress>) {
             deleted = progress.deleted(),
             state = ?progress.state(),
             "generating"
-        );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_fit_both_forms_of_a_connection_string() {
-        assert_eq!(with_password("host=a user=b", None), "host=a user=b");
-        assert_eq!(
-            with_password("host=a user=b", Some("it's")),
-            "host=a user=b password='it\\'s'"
-        );
-        assert_eq!(
-            with_password("postgresql://b@a/db", Some("p@ss w")),
-            "postgresql://b@a/db?password=p%40ss%20w"
         );
     }
 }

@@ -1,13 +1,13 @@
 //! The command line: one file per subcommand.
 
 mod bucket;
-//mod cdc;
+mod cdc;
 mod config;
 mod demo;
 mod generate;
 mod healthcheck;
 mod lake;
-//mod lakewriter;
+mod lakewriter;
 mod quantity;
 mod sql;
 
@@ -43,6 +43,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Write fake tweets into PostgreSQL
     Generate(generate::Arguments),
+    /// Read PostgreSQL's WAL and emit change events to Kafka
+    Cdc(cdc::Arguments),
+    /// Write change events from Kafka into Delta tables
+    Lakewriter(lakewriter::Arguments),
     /// Query the lake
     Sql(sql::Arguments),
     /// Make the bucket of an S3 lake
@@ -80,7 +84,7 @@ impl Failure {
             Self::Usage(_) => service::render_error(self, None),
             Self::Cdc(error) => service::render_error(error, Some(error.hint())),
             Self::LakeWriter(error) => service::render_error(error, Some(error.hint())),
-            Self::Generator(error) => service::render_error(error, None),
+            Self::Generator(error) => service::render_error(error, error.hint()),
             Self::Console(error) => service::render_error(error, error.hint()),
             Self::Other(error) => service::render_error(error.as_ref(), None),
         }
@@ -104,6 +108,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Generate(arguments) => generate::run(arguments, &mut settings),
+        Command::Cdc(arguments) => cdc::run(arguments, &mut settings),
+        Command::Lakewriter(arguments) => lakewriter::run(arguments, &mut settings),
         Command::Sql(arguments) => sql::run(arguments, &mut settings),
         Command::Bucket(arguments) => bucket::run(arguments, &mut settings),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),

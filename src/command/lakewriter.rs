@@ -1,0 +1,140 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, http::StatusCode, routing::get};
+use lakewriter::{KafkaConfig, LakeProgress, LakeWriterConfig};
+
+use super::{Failure, lake, quantity, start};
+use crate::settings::Settings;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tributary lakewriter --lake data/lake --topics 'twitter\\..*'
+  TRIBUTARY_LAKE__ENDPOINT=http://127.0.0.1:9000 tributary lakewriter --lake s3://lake")]
+pub struct Arguments {
+    /// Root of the lake (lake.url)
+    #[arg(long, value_name = "URL")]
+    lake: Option<String>,
+    /// Kafka brokers (kafka.bootstrap_servers)
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap_servers: Option<String>,
+    /// Topics to write, a regular expression (lakewriter.topics)
+    #[arg(long, value_name = "REGEX")]
+    topics: Option<String>,
+    /// Longest time from reading a record to committing it (lakewriter.freshness)
+    #[arg(long, value_name = "TIME")]
+    freshness: Option<String>,
+    /// Address of /healthz, /readyz and /metrics (lakewriter.listen)
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
+    settings.set_flag("lake.url", arguments.lake);
+    settings.set_flag("kafka.bootstrap_servers", arguments.bootstrap_servers);
+    settings.set_flag("lakewriter.topics", arguments.topics);
+    settings.set_flag("lakewriter.freshness", arguments.freshness);
+    settings.set_flag("lakewriter.listen", arguments.listen);
+    let listen: SocketAddr = settings.parse("lakewriter.listen")?;
+    let text = |key| settings.get(key).unwrap_or_default().to_owned();
+    let config = LakeWriterConfig {
+        lake: lake::config(settings),
+        kafka: KafkaConfig {
+            bootstrap: text("kafka.bootstrap_servers"),
+            group: text("lakewriter.group_id"),
+            topics: vec![format!("^{}$", text("lakewriter.topics"))],
+            schema_topics: vec![format!(
+                "{}.tributary.schemas",
+                text("lakewriter.topic_prefix")
+            )],
+            overrides: Default::default(),
+        },
+        pipeline: text("lakewriter.pipeline"),
+        freshness: settings.parse::<quantity::Time>("lakewriter.freshness")?.0,
+        max_batch_bytes: settings
+            .parse::<quantity::Bytes>("lakewriter.max_batch_bytes")?
+            .0,
+        max_batch_rows: settings.parse("lakewriter.max_batch_rows")?,
+    };
+    start(settings, "info")?.block_on(async {
+        let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
+        let progress = Arc::new(LakeProgress::default());
+        let server = tokio::spawn(serve(listen, Arc::clone(&progress)));
+        let writer = lakewriter::run(config, progress, stop);
+        tokio::select! {
+            written = writer => Ok(written?),
+            served = server => {
+                served.map_err(anyhow::Error::from)??;
+                Ok(())
+            }
+        }
+    })
+}
+
+async fn serve(listen: SocketAddr, progress: Arc<LakeProgress>) -> anyhow::Result<()> {
+    let metrics = Arc::clone(&progress);
+    let router = Router::new()
+        .route("/healthz", get(|| async { (StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(|| async { (StatusCode::OK, "ok\n") }))
+        .route("/metrics", get(move || async move { describe(&metrics) }));
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| anyhow::Error::from(error).context(format!("listen on `{listen}`")))?;
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+/// Prometheus' text format, version 0.0.4.
+fn describe(progress: &LakeProgress) -> String {
+    let mut text = String::new();
+    let mut add = |name: &str, kind: &str, help: &str, value: f64| {
+        text.push_str(&format!(
+            "# HELP tributary_lakewriter_{name} {help}\n# TYPE tributary_lakewriter_{name} {kind}\ntributary_lakewriter_{name} {value}\n"
+        ));
+    };
+    add(
+        "rows_total",
+        "counter",
+        "Rows made visible in the lake.",
+        progress.rows_visible() as f64,
+    );
+    add(
+        "commits_total",
+        "counter",
+        "Commits to tables of the lake.",
+        progress.commits() as f64,
+    );
+    add(
+        "dead_letters_total",
+        "counter",
+        "Records that could not become rows.",
+        progress.dead_letters() as f64,
+    );
+    add(
+        "duplicates_dropped_total",
+        "counter",
+        "Records that the lake had already.",
+        progress.duplicates_dropped() as f64,
+    );
+    if let Some(micros) = progress.last_commit_micros() {
+        add(
+            "last_commit_timestamp_seconds",
+            "gauge",
+            "When rows last became visible.",
+            micros as f64 / 1e6,
+        );
+    }
+    for (name, quantile) in [
+        ("freshness_p50_seconds", 0.5),
+        ("freshness_p99_seconds", 0.99),
+    ] {
+        if let Some(delay) = progress.freshness(quantile) {
+            add(
+                name,
+                "gauge",
+                "From commit in PostgreSQL to visible in the lake.",
+                Duration::as_secs_f64(&delay),
+            );
+        }
+    }
+    text
+}
