@@ -26,3 +26,4 @@ pub use error::{Disposition, Error, ErrorKind};
 pub use lake::Lake;
 pub use pipeline::run;
 pub use progress::LakeProgress;
+pub use service::Secret;

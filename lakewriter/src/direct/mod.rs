@@ -27,7 +27,7 @@ mod staging;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use debezium::{ChangeEvent, ChangePosition};
@@ -54,6 +54,8 @@ struct Shared {
     namespace: Option<String>,
     /// Distinguishes the files of this process from those of all others.
     writer: String,
+    /// Numbers them.
+    files: AtomicU64,
     log: Mutex<PositionLog>,
     progress: Arc<LakeProgress>,
     staging: Staging,
@@ -101,6 +103,7 @@ impl DirectWriter {
             app_id: format!("tributary/{pipeline}/direct"),
             namespace,
             writer,
+            files: AtomicU64::new(0),
             log: Mutex::new(log),
             progress,
             staging: Staging::default(),

@@ -1,6 +1,9 @@
 //! Rows that no commit has taken yet, one set of columns per table version.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use debezium::{ChangeEvent, Operation, TableSchema};
 use tokio::task::JoinHandle;
@@ -50,6 +53,8 @@ struct OpenTable {
     version: Arc<TableSchema>,
     columns: ChangeColumns,
     bytes: usize,
+    /// Commit LSN of the first and the last of the open rows.
+    range: (u64, u64),
     uploads: Vec<Upload>,
 }
 
@@ -92,6 +97,10 @@ impl OpenBatch {
             )
             .with_source(error)
         })?;
+        if table.columns.rows() == 1 {
+            table.range.0 = event.position.commit_lsn;
+        }
+        table.range.1 = event.position.commit_lsn;
         self.rows += 1;
         if event.op != Operation::Read {
             self.times.add(event.source.commit_micros);
@@ -144,6 +153,7 @@ impl OpenBatch {
                 version: Arc::clone(version),
                 columns: ChangeColumns::new(Arc::clone(version)),
                 bytes: 0,
+                range: (0, 0),
                 uploads: Vec::new(),
             });
             self.tables.len() - 1
@@ -165,11 +175,15 @@ impl OpenTable {
             )
             .with_source(error)
         })?;
+        let number = shared.files.fetch_add(1, Ordering::Relaxed);
+        let file = format!(
+            "lsn-{:x}-{:x}-{}-{number}",
+            self.range.0, self.range.1, shared.writer
+        );
         let shared = Arc::clone(shared);
         let name = self.name.clone();
         let version = Arc::clone(&self.version);
         self.uploads.push(tokio::spawn(async move {
-            let file = format!("part-{}", uuid::Uuid::new_v4().simple());
             let staged = shared
                 .tables
                 .stage_changes(&name, &version, rows, &file)

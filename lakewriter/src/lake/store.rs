@@ -34,7 +34,14 @@ impl Lake {
     /// `Configuration` for a URL that names no store, `UnsafeStore` if the store overwrites where it must not,
     /// `Permission` and `Storage` as the store answers.
     pub async fn open(config: &LakeConfig) -> Result<Self, Error> {
-        let lake = Self::connect(config)?;
+        Self::prove(Self::connect(config)?).await
+    }
+
+    /// Prove that the lake's store keeps two writers apart.
+    ///
+    /// # Errors
+    /// `UnsafeStore` if it overwrites where it must not, `Permission` and `Storage` as it answers.
+    pub async fn prove(lake: Self) -> Result<Self, Error> {
         super::probe::conditional_put(&lake).await?;
         Ok(lake)
     }

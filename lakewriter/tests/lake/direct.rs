@@ -3,114 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use debezium::{
-    ChangeEvent, ChangePosition, Column, ColumnValue, KeyChange, OldRow, Operation, PgType,
-    PgTypeKind, ReplicaIdentity, SnapshotMarker, Source, TableId, TableSchema,
-};
-use lakewriter::{
-    DirectPosition, DirectWriter, ErrorKind, Lake, LakeConfig, LakeProgress,
-};
+use lakewriter::Secret;
+use lakewriter::{DirectPosition, DirectWriter, ErrorKind, Lake, LakeConfig, LakeProgress};
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 use url::Url;
 
 use crate::{
     faulty_store::{Fault, FaultyStore},
-    rows,
+    shop::{LINES, ORDERS, Shop, after, end, verify},
 };
-
-const ORDERS: &str = "shop/public.orders/changes";
-const LINES: &str = "shop/public.lines/changes";
-
-fn column(name: &str, kind: PgTypeKind) -> Column {
-    Column {
-        name: name.to_owned(),
-        pg_type: PgType {
-            oid: 20,
-            name: "int8".to_owned(),
-            modifier: -1,
-            kind,
-        },
-        optional: false,
-        default_expression: None,
-    }
-}
-
-fn table(name: &str) -> Arc<TableSchema> {
-    Arc::new(TableSchema {
-        table: TableId {
-            database: "shop".to_owned(),
-            schema: "public".to_owned(),
-            table: name.to_owned(),
-        },
-        columns: vec![column("id", PgTypeKind::Int8)],
-        key: vec![0],
-        replica_identity: ReplicaIdentity::Default,
-    })
-}
-
-/// A source of transactions: number `n` inserts order `n` and lines `2n` and `2n + 1`.
-struct Shop {
-    orders: Arc<TableSchema>,
-    lines: Arc<TableSchema>,
-}
-
-impl Shop {
-    fn new() -> Self {
-        Self {
-            orders: table("orders"),
-            lines: table("lines"),
-        }
-    }
-
-    fn write(&self, writer: &mut DirectWriter, n: u64) -> Result<()> {
-        let rows = [
-            (&self.orders, n),
-            (&self.lines, 2 * n),
-            (&self.lines, 2 * n + 1),
-        ];
-        for (ordinal, (table, id)) in rows.into_iter().enumerate() {
-            let id = id.to_string();
-            let row = [ColumnValue::Text(id.as_bytes())];
-            writer.append(&ChangeEvent {
-                table,
-                op: Operation::Create,
-                before: OldRow::None,
-                after: Some(&row),
-                key_change: KeyChange::None,
-                source: Source {
-                    lsn: commit_lsn(n) - 50,
-                    tx_id: Some(n),
-                    commit_micros: 1_790_000_000_000_000,
-                    last_commit_lsn: None,
-                    snapshot: SnapshotMarker::False,
-                },
-                position: ChangePosition::new(commit_lsn(n), ordinal as u64),
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn commit_lsn(n: u64) -> u64 {
-    1_000_000 + n * 100
-}
-
-fn end(n: u64) -> DirectPosition {
-    DirectPosition {
-        position: ChangePosition::new(commit_lsn(n), 2),
-        end_lsn: commit_lsn(n) + 48,
-        last_commit_lsn: n.checked_sub(1).map(|n| commit_lsn(n) + 48),
-        snapshot_completed: true,
-        slot: "{}".to_owned(),
-    }
-}
-
-/// The transaction after a stored position.
-fn after(position: Option<&DirectPosition>) -> u64 {
-    position.map_or(0, |position| {
-        (position.position.commit_lsn - 1_000_000) / 100 + 1
-    })
-}
 
 struct Disk {
     _folder: tempfile::TempDir,
@@ -137,16 +38,6 @@ fn disk() -> Result<Disk> {
 async fn open(lake: &Lake) -> Result<(DirectWriter, Option<DirectPosition>)> {
     let progress = Arc::new(LakeProgress::default());
     Ok(DirectWriter::open_on(lake.clone(), None, "test", progress).await?)
-}
-
-async fn verify(lake: &Lake, transactions: u64) -> Result<()> {
-    let orders = rows::ids(lake, ORDERS).await?;
-    let want: Vec<i64> = (0..transactions as i64).collect();
-    ensure!(orders == want, "orders are {orders:?}, want 0..{transactions}");
-    let lines = rows::ids(lake, LINES).await?;
-    let want: Vec<i64> = (0..2 * transactions as i64).collect();
-    ensure!(lines == want, "lines are {lines:?}, want 0..{}", 2 * transactions);
-    Ok(())
 }
 
 #[tokio::test]
@@ -265,7 +156,9 @@ async fn of_two_writers_one_is_fenced() -> Result<()> {
     second.commit_open(end(1)).await?;
     let error = first.commit_open(end(1)).await.err();
     ensure!(
-        error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Fenced),
+        error
+            .as_ref()
+            .is_some_and(|error| error.kind() == ErrorKind::Fenced),
         "{error:?}"
     );
     let again = shop.write(&mut first, 2);
@@ -314,4 +207,56 @@ async fn on_a_local_folder_by_its_path() -> Result<()> {
     let lake = Lake::open(&config).await?;
     ensure!(lake.list_changes().await? == [LINES, ORDERS]);
     verify(&lake, 1).await
+}
+
+/// A store that overwrites what it must not is refused before anything is written.
+#[tokio::test]
+async fn a_store_that_ignores_conditions_is_refused() -> Result<()> {
+    let disk = disk()?;
+    disk.store.ignore_conditions();
+    let config = LakeConfig::new("memory:///");
+    let error = Lake::prove(disk.lake.clone()).await.err();
+    ensure!(
+        error
+            .as_ref()
+            .is_some_and(|error| error.kind() == ErrorKind::UnsafeStore),
+        "{error:?}"
+    );
+    // A store in memory keeps its promise.
+    Lake::open(&config).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_minio() -> Result<()> {
+    let minio = stack::Minio::start(&["lake"]).await?;
+    let config = LakeConfig {
+        endpoint: Some(minio.endpoint()),
+        access_key: Some(minio.access_key().to_owned()),
+        secret_key: Some(Secret::new(minio.secret_key())),
+        allow_http: true,
+        ..LakeConfig::new("s3://lake/of the shop")
+    };
+    let shop = Shop::new();
+    for n in 0..4 {
+        let progress = Arc::new(LakeProgress::default());
+        let (mut writer, position) = DirectWriter::open(config.clone(), "test", progress).await?;
+        ensure!(after(position.as_ref()) == n, "{position:?}");
+        shop.write(&mut writer, n)?;
+        writer.commit_open(end(n)).await?;
+    }
+    let (mut one, mut two) = {
+        let open = async || DirectWriter::open(config.clone(), "test", Arc::default()).await;
+        (open().await?.0, open().await?.0)
+    };
+    shop.write(&mut one, 4)?;
+    shop.write(&mut two, 4)?;
+    let results = tokio::join!(one.commit_open(end(4)), two.commit_open(end(4)));
+    ensure!(
+        results.0.is_ok() != results.1.is_ok(),
+        "both or none committed: {results:?}"
+    );
+    let lake = Lake::open(&config).await?;
+    ensure!(lake.list_changes().await? == [LINES, ORDERS]);
+    verify(&lake, 5).await
 }

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -37,6 +40,7 @@ struct Planned {
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     planned: Arc<Mutex<Vec<Planned>>>,
+    unconditional: Arc<AtomicBool>,
 }
 
 impl FaultyStore {
@@ -44,6 +48,7 @@ impl FaultyStore {
         Self {
             inner,
             planned: Arc::default(),
+            unconditional: Arc::default(),
         }
     }
 
@@ -55,6 +60,11 @@ impl FaultyStore {
             times,
             fault,
         });
+    }
+
+    /// From now on a PUT overwrites, whatever its conditions are.
+    pub fn ignore_conditions(&self) {
+        self.unconditional.store(true, Ordering::Relaxed);
     }
 
     /// From now on everything works. How many faults were still to come.
@@ -104,6 +114,11 @@ impl ObjectStore for FaultyStore {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
+        let opts = if self.unconditional.load(Ordering::Relaxed) {
+            PutOptions::default()
+        } else {
+            opts
+        };
         match self.next_fault(location) {
             None => self.inner.put_opts(location, payload, opts).await,
             Some(Fault::Lost) => Err(unreachable_store()),

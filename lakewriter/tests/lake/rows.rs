@@ -11,7 +11,10 @@ use lakewriter::Lake;
 /// The rows of a query over one table of the lake, named `t`, each as its values joined by `|`.
 pub async fn query(lake: &Lake, folder: &str, sql: &str) -> Result<Vec<String>> {
     let mut table = DeltaTable::new(lake.log_store(folder)?);
-    table.load().await.with_context(|| format!("open {folder}"))?;
+    table
+        .load()
+        .await
+        .with_context(|| format!("open {folder}"))?;
     let session = SessionContext::new();
     table.update_datafusion_session(&session.state())?;
     let provider = table

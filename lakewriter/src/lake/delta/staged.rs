@@ -37,14 +37,13 @@ pub(crate) async fn stage(
     let mut staged = Vec::new();
     for (date, rows) in split_by_date(&batch)? {
         let path = format!("{PARTITION_COLUMN}={date}/{name}.parquet");
-        let num_rows = rows.num_rows() as u64;
         let written = tokio::task::spawn_blocking(move || write_parquet(&[rows]))
             .await
             .map_err(|error| {
                 Error::new(ErrorKind::Encode, format!("write `{relative}/{path}`"))
                     .with_source(error)
             })?;
-        let ParquetFile { bytes, stats, .. } = written.map_err(|error| {
+        let ParquetFile { bytes, rows, stats } = written.map_err(|error| {
             Error::new(ErrorKind::Encode, format!("write `{relative}/{path}`")).with_source(error)
         })?;
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
@@ -66,7 +65,7 @@ pub(crate) async fn stage(
                 stats: Some(stats),
                 ..Add::default()
             },
-            rows: num_rows,
+            rows,
         });
     }
     Ok(staged)

@@ -6,7 +6,7 @@ use deltalake_core::{
 };
 
 use super::checkpoint::Refresh;
-use crate::{Error, ErrorKind, lake::Lake};
+use crate::{Error, lake::Lake};
 
 /// A Delta table with one writer: this value. Keep one per table and process.
 pub struct LakeTable {
@@ -107,14 +107,6 @@ impl LakeTable {
         open_handle(&self.log_store)
             .await
             .map_err(|error| Error::delta(format!("reopen `{}`", self.relative), error))
-    }
-
-    /// Something that this program did not write, and does not dare to change.
-    pub(super) fn unexpected(&self, what: impl std::fmt::Display) -> Error {
-        Error::new(
-            ErrorKind::Table,
-            format!("write to `{}`: {what}", self.relative),
-        )
     }
 }
 

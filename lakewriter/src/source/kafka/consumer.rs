@@ -24,9 +24,6 @@ use rdkafka::{
 use super::config::client_config;
 use crate::{Error, ErrorKind, KafkaConfig};
 
-/// How long the broker may take for one answer.
-pub(super) const ANSWER: Duration = Duration::from_secs(20);
-
 /// Where reading a partition begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Start {

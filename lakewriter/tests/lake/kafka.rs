@@ -1,0 +1,526 @@
+//! The Kafka road: offsets live in the lake, whatever happens to the process or to the group.
+
+use std::{
+    collections::HashMap,
+    process::{Child, Command},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use debezium::{ChangeEvent, ContractSettings, EventEncoder, TableSchema};
+use lakewriter::{
+    Error, ErrorKind, KafkaConfig, Lake, LakeConfig, LakeProgress, LakeWriterConfig, Secret,
+};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use stack::Kafka;
+use tokio::{sync::OnceCell, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    rows,
+    shop::{LINES, ORDERS, Shop, verify},
+};
+
+static BROKER: OnceCell<Kafka> = OnceCell::const_new();
+
+async fn broker() -> Result<&'static Kafka> {
+    BROKER.get_or_try_init(Kafka::start).await
+}
+
+/// What cdc does: events with their headers, versions in the schema topic.
+struct Connector {
+    producer: FutureProducer,
+    prefix: String,
+    settings: ContractSettings,
+    encoders: HashMap<String, EventEncoder>,
+}
+
+impl Connector {
+    async fn new(kafka: &Kafka, prefix: &str, partitions: i32) -> Result<Self> {
+        let mut settings = ContractSettings::new(prefix);
+        settings.value_schemas_enable = false;
+        settings.key_schemas_enable = false;
+        let connector = Self {
+            producer: ClientConfig::new()
+                .set("bootstrap.servers", kafka.bootstrap())
+                .set("linger.ms", "5")
+                .set("partitioner", "murmur2_random")
+                .create()?,
+            prefix: prefix.to_owned(),
+            settings,
+            encoders: HashMap::new(),
+        };
+        kafka
+            .create_topic_with(
+                &format!("{prefix}.tributary.schemas"),
+                1,
+                &[("cleanup.policy", "compact")],
+            )
+            .await?;
+        for table in ["orders", "lines"] {
+            kafka
+                .create_topic(&connector.topic(table), partitions)
+                .await?;
+        }
+        Ok(connector)
+    }
+
+    fn topic(&self, table: &str) -> String {
+        format!("{}.public.{table}", self.prefix)
+    }
+
+    async fn publish(&self, table: &TableSchema) -> Result<()> {
+        let value = serde_json::json!({"table": table, "settings": self.settings}).to_string();
+        let topic = format!("{}.tributary.schemas", self.prefix);
+        let key = table.id().to_string();
+        self.send(
+            FutureRecord::to(&topic)
+                .key(key.as_str())
+                .payload(value.as_str()),
+        )
+        .await
+    }
+
+    async fn send(&self, record: FutureRecord<'_, str, str>) -> Result<()> {
+        let sent = self.producer.send(record, Duration::from_secs(20)).await;
+        sent.map(drop).map_err(|(error, _)| error.into())
+    }
+
+    /// Transaction `n` of the shop.
+    async fn transaction(&mut self, shop: &Shop, n: u64) -> Result<()> {
+        let mut deliveries = Vec::new();
+        for table in [&shop.orders, &shop.lines] {
+            if !self.encoders.contains_key(&table.table.table) {
+                self.publish(table).await?;
+                let encoder = EventEncoder::new(
+                    Arc::clone(table),
+                    &self.topic(&table.table.table),
+                    &self.settings,
+                )?;
+                self.encoders.insert(table.table.table.clone(), encoder);
+            }
+        }
+        shop.events(n, |event| {
+            deliveries.push(self.event(event)?);
+            Ok(())
+        })?;
+        for delivery in deliveries {
+            delivery.await?.map_err(|(error, _)| error)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &ChangeEvent<'_>) -> Result<rdkafka::producer::DeliveryFuture> {
+        let table = &event.table.table.table;
+        let topic = self.topic(table);
+        let encoder = self.encoders.get_mut(table).context("an encoder")?;
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        encoder.encode_event_key(event, &mut key)?;
+        encoder.encode_value(event, 1_790_000_000_000_000_000, &mut value)?;
+        let schema = event.table.id().to_string();
+        let position = event.position.to_string();
+        let headers = [
+            ("tributary.schema", &schema),
+            ("tributary.position", &position),
+        ]
+        .into_iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: Some(value),
+            })
+        });
+        let record = FutureRecord::to(&topic)
+            .key(&key)
+            .payload(&value)
+            .headers(headers);
+        self.producer
+            .send_result(record)
+            .map_err(|(error, _)| error.into())
+    }
+}
+
+fn config(kafka: &Kafka, prefix: &str, lake: LakeConfig) -> LakeWriterConfig {
+    LakeWriterConfig {
+        lake: LakeConfig {
+            namespace: Some("shop".to_owned()),
+            ..lake
+        },
+        kafka: KafkaConfig {
+            bootstrap: kafka.bootstrap(),
+            group: format!("{prefix}-lake"),
+            topics: vec![format!("^{prefix}\\.public\\..*")],
+            schema_topics: vec![format!("{prefix}.tributary.schemas")],
+            overrides: [
+                ("session.timeout.ms", "6000"),
+                ("heartbeat.interval.ms", "500"),
+                ("topic.metadata.refresh.interval.ms", "1000"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        },
+        pipeline: prefix.to_owned(),
+        freshness: Duration::from_millis(200),
+        max_batch_bytes: 1 << 20,
+        max_batch_rows: 10_000,
+    }
+}
+
+/// A pipeline of this process.
+struct Running {
+    stop: CancellationToken,
+    progress: Arc<LakeProgress>,
+    task: JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    fn start(config: &LakeWriterConfig) -> Self {
+        let stop = CancellationToken::new();
+        let progress = Arc::new(LakeProgress::default());
+        Self {
+            task: tokio::spawn(lakewriter::run(
+                config.clone(),
+                Arc::clone(&progress),
+                stop.clone(),
+            )),
+            stop,
+            progress,
+        }
+    }
+
+    async fn stop(self) -> Result<Arc<LakeProgress>> {
+        self.stop.cancel();
+        self.task.await??;
+        Ok(self.progress)
+    }
+}
+
+/// Wait for the lake to hold this many orders and twice as many lines.
+async fn reach(lake: &Lake, transactions: u64) -> Result<()> {
+    let want = transactions as usize;
+    stack::until(
+        "the rows in the lake",
+        Duration::from_secs(60),
+        async || {
+            let orders = rows::ids(lake, ORDERS).await?.len();
+            let lines = rows::ids(lake, LINES).await?.len();
+            Ok((orders >= want && lines >= 2 * want).then_some(()))
+        },
+    )
+    .await
+}
+
+struct Case {
+    kafka: &'static Kafka,
+    _folder: tempfile::TempDir,
+    lake: Lake,
+    shop: Shop,
+    connector: Connector,
+    config: LakeWriterConfig,
+}
+
+async fn case(prefix: &str, partitions: i32) -> Result<Case> {
+    let kafka = broker().await?;
+    let folder = tempfile::tempdir()?;
+    let lake_config = LakeConfig::new(folder.path().display().to_string());
+    Ok(Case {
+        kafka,
+        lake: Lake::connect(&lake_config)?,
+        shop: Shop::new(),
+        connector: Connector::new(kafka, prefix, partitions).await?,
+        config: config(kafka, prefix, lake_config),
+        _folder: folder,
+    })
+}
+
+impl Case {
+    async fn transactions(&mut self, range: std::ops::Range<u64>) -> Result<()> {
+        for n in range {
+            self.connector.transaction(&self.shop, n).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_pipeline_goes_on_where_the_lake_ends() -> Result<()> {
+    let mut case = case("restart", 3).await?;
+    case.transactions(0..20).await?;
+    for round in 1..4 {
+        let running = Running::start(&case.config);
+        reach(&case.lake, round * 20).await?;
+        case.transactions(round * 20..round * 20 + 20).await?;
+        let progress = running.stop().await?;
+        ensure!(progress.dead_letters() == 0 && progress.commits() > 0);
+    }
+    let running = Running::start(&case.config);
+    reach(&case.lake, 80).await?;
+    running.stop().await?;
+    verify(&case.lake, 80).await
+}
+
+/// An at-least-once producer sends again what it is not sure of: the positions tell, also across a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_twice_is_there_once() -> Result<()> {
+    let mut case = case("twice", 1).await?;
+    case.transactions(0..10).await?;
+    case.transactions(5..15).await?;
+    let running = Running::start(&case.config);
+    reach(&case.lake, 15).await?;
+    running.stop().await?;
+    case.transactions(10..20).await?;
+    let running = Running::start(&case.config);
+    reach(&case.lake, 20).await?;
+    let progress = running.stop().await?;
+    ensure!(
+        progress.duplicates_dropped() == 15,
+        "{} duplicates",
+        progress.duplicates_dropped()
+    );
+    verify(&case.lake, 20).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_become_a_row_is_set_aside_once_and_the_stream_goes_on() -> Result<()> {
+    let mut case = case("junk", 1).await?;
+    let topic = case.connector.topic("orders");
+    case.transactions(0..5).await?;
+    let plain = FutureRecord::to(&topic).key("k").payload("no event");
+    case.connector.send(plain).await?;
+    let unknown =
+        FutureRecord::to(&topic)
+            .key("k")
+            .payload("{}")
+            .headers(OwnedHeaders::new().insert(Header {
+                key: "tributary.schema",
+                value: Some("00000000000000ff"),
+            }));
+    case.connector.send(unknown).await?;
+    // A tombstone is no dead letter.
+    let tombstone: FutureRecord<'_, str, str> = FutureRecord::to(&topic).key("k");
+    case.connector.send(tombstone).await?;
+    case.transactions(5..10).await?;
+    let schema = case.shop.orders.id().to_string();
+    let broken = FutureRecord::to(&topic)
+        .key("k")
+        .payload("{\"before\":null,")
+        .headers(OwnedHeaders::new().insert(Header {
+            key: "tributary.schema",
+            value: Some(&schema),
+        }));
+    case.connector.send(broken).await?;
+    for end in [10, 12] {
+        let running = Running::start(&case.config);
+        reach(&case.lake, end).await?;
+        stack::until("three dead letters", Duration::from_secs(30), async || {
+            if !case.lake.is_delta_table("_dead_letters").await? {
+                return Ok(None);
+            }
+            let count = rows::query(&case.lake, "_dead_letters", "SELECT 1 FROM t").await?;
+            Ok((count.len() >= 3).then_some(()))
+        })
+        .await?;
+        running.stop().await?;
+        case.transactions(end..12).await?;
+    }
+    let letters = rows::query(
+        &case.lake,
+        "_dead_letters",
+        "SELECT topic, partition, \"offset\", CAST(value AS VARCHAR), reason FROM t ORDER BY \"offset\"",
+    )
+    .await?;
+    ensure!(letters.len() == 3, "{letters:#?}");
+    for (letter, (offset, value, reason)) in letters.iter().zip([
+        (5, "no event", "no header"),
+        (6, "{}", "nobody published"),
+        (13, "{\"before\":null,", "decode change event"),
+    ]) {
+        let want = format!("{topic}|0|{offset}|{value}|");
+        ensure!(
+            letter.starts_with(&want) && letter.contains(reason),
+            "{letter}, want {want} and {reason}"
+        );
+    }
+    verify(&case.lake, 12).await
+}
+
+/// A second process joins while the first writes, and leaves again: partitions change hands twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_change_hands_without_loss_or_repetition() -> Result<()> {
+    let mut case = case("hands", 4).await?;
+    let first = Running::start(&case.config);
+    case.transactions(0..50).await?;
+    reach(&case.lake, 50).await?;
+    let second = Running::start(&case.config);
+    let mut next = 50;
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while second.progress.rows_visible() == 0 {
+        ensure!(
+            std::time::Instant::now() < deadline,
+            "the second process got no partition"
+        );
+        case.transactions(next..next + 10).await?;
+        next += 10;
+    }
+    case.transactions(next..next + 50).await?;
+    second.stop().await?;
+    case.transactions(next + 50..next + 100).await?;
+    reach(&case.lake, next + 100).await?;
+    first.stop().await?;
+    verify(&case.lake, next + 100).await
+}
+
+/// A topic that was deleted and made again has another id: it is read from its beginning.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recreated_topic_is_read_from_its_beginning() -> Result<()> {
+    let mut case = case("again", 1).await?;
+    case.transactions(0..10).await?;
+    let running = Running::start(&case.config);
+    reach(&case.lake, 10).await?;
+    running.stop().await?;
+    for table in ["orders", "lines"] {
+        let topic = case.connector.topic(table);
+        case.kafka.delete_topic(&topic).await?;
+        case.kafka.create_topic(&topic, 1).await?;
+    }
+    case.transactions(10..14).await?;
+    let running = Running::start(&case.config);
+    reach(&case.lake, 14).await?;
+    running.stop().await?;
+    verify(&case.lake, 14).await
+}
+
+/// Records that the lake has not seen were deleted from the topic: going on would hide the gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_deleted_before_they_were_read_halt_the_pipeline() -> Result<()> {
+    let mut case = case("gap", 1).await?;
+    case.transactions(0..10).await?;
+    let running = Running::start(&case.config);
+    reach(&case.lake, 10).await?;
+    running.stop().await?;
+    case.transactions(10..20).await?;
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", case.kafka.bootstrap())
+        .create()?;
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(&case.connector.topic("orders"), 0, Offset::Offset(15))?;
+    admin.delete_records(&before, &AdminOptions::new()).await?;
+    let running = Running::start(&case.config);
+    let ended = tokio::time::timeout(Duration::from_secs(60), running.task).await??;
+    let error = ended.err().context("the pipeline goes on over a gap")?;
+    ensure!(error.kind() == ErrorKind::OffsetsLost, "{error:?}");
+    verify(&case.lake, 10).await
+}
+
+const CHILD: &str = "LAKEWRITER_TEST_PROCESS";
+
+/// Not a test by itself: the process that the next test kills.
+#[tokio::test(flavor = "multi_thread")]
+async fn writer_process() -> Result<()> {
+    let Ok(arguments) = std::env::var(CHILD) else {
+        return Ok(());
+    };
+    let [bootstrap, prefix, url, endpoint]: [&str; 4] = arguments
+        .split('|')
+        .collect::<Vec<_>>()
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("wrong arguments"))?;
+    let mut writer = child_config(bootstrap, prefix, url, endpoint);
+    writer.max_batch_rows = 40;
+    lakewriter::run(writer, Arc::default(), CancellationToken::new()).await?;
+    bail!("the pipeline ended by itself")
+}
+
+fn child_config(bootstrap: &str, prefix: &str, url: &str, endpoint: &str) -> LakeWriterConfig {
+    LakeWriterConfig {
+        lake: LakeConfig {
+            endpoint: Some(endpoint.to_owned()),
+            access_key: Some("tributary".to_owned()),
+            secret_key: Some(Secret::new("tributary-secret")),
+            allow_http: true,
+            namespace: Some("shop".to_owned()),
+            ..LakeConfig::new(url)
+        },
+        kafka: KafkaConfig {
+            bootstrap: bootstrap.to_owned(),
+            group: format!("{prefix}-lake"),
+            topics: vec![format!("^{prefix}\\.public\\..*")],
+            schema_topics: Vec::new(),
+            overrides: [
+                ("session.timeout.ms", "6000"),
+                ("heartbeat.interval.ms", "500"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        },
+        pipeline: prefix.to_owned(),
+        freshness: Duration::from_millis(50),
+        max_batch_bytes: 1 << 20,
+        max_batch_rows: 10_000,
+    }
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Proves: kill -9 at any moment loses and doubles nothing. On MinIO, while records come.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_on_minio() -> Result<()> {
+    let mut case = case("killed", 2).await?;
+    let minio = stack::Minio::start(&["lake"]).await?;
+    let arguments = format!(
+        "{}|killed|s3://lake|{}",
+        case.kafka.bootstrap(),
+        minio.endpoint()
+    );
+    let config = child_config(
+        &case.kafka.bootstrap(),
+        "killed",
+        "s3://lake",
+        &minio.endpoint(),
+    );
+    let lake = Lake::connect(&config.lake)?;
+    let mut next = 0;
+    for round in 0..6_u64 {
+        let child = Command::new(std::env::current_exe()?)
+            .args(["--exact", "kafka::writer_process", "--nocapture"])
+            .env(CHILD, &arguments)
+            .spawn()?;
+        let child = Killed(child);
+        // Killed at a different place of its work each time: so many transactions after its first new row.
+        case.transactions(next..next + 30).await?;
+        next += 30;
+        reach_some(&lake, next - 29).await?;
+        case.transactions(next..next + 7 * round).await?;
+        next += 7 * round;
+        drop(child);
+    }
+    let running = Running::start(&config);
+    reach(&lake, next).await?;
+    running.stop().await?;
+    verify(&lake, next).await
+}
+
+async fn reach_some(lake: &Lake, transactions: u64) -> Result<()> {
+    let want = transactions as usize;
+    stack::until(
+        "the first rows of the round",
+        Duration::from_secs(60),
+        async || Ok((rows::ids(lake, ORDERS).await?.len() >= want).then_some(())),
+    )
+    .await
+}

@@ -1,0 +1,134 @@
+//! A shop's database: transactions whose rows can be told from their number.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use debezium::{
+    ChangeEvent, ChangePosition, Column, ColumnValue, KeyChange, OldRow, Operation, PgType,
+    PgTypeKind, ReplicaIdentity, SnapshotMarker, Source, TableId, TableSchema,
+};
+use lakewriter::{DirectPosition, DirectWriter, Lake};
+
+use crate::rows;
+
+pub const ORDERS: &str = "shop/public.orders/changes";
+pub const LINES: &str = "shop/public.lines/changes";
+
+pub fn column(name: &str, kind: PgTypeKind) -> Column {
+    Column {
+        name: name.to_owned(),
+        pg_type: PgType {
+            oid: 20,
+            name: "int8".to_owned(),
+            modifier: -1,
+            kind,
+        },
+        optional: false,
+        default_expression: None,
+    }
+}
+
+pub fn table(name: &str) -> Arc<TableSchema> {
+    Arc::new(TableSchema {
+        table: TableId {
+            database: "shop".to_owned(),
+            schema: "public".to_owned(),
+            table: name.to_owned(),
+        },
+        columns: vec![column("id", PgTypeKind::Int8)],
+        key: vec![0],
+        replica_identity: ReplicaIdentity::Default,
+    })
+}
+
+/// A source of transactions: number `n` inserts order `n` and lines `2n` and `2n + 1`.
+pub struct Shop {
+    pub orders: Arc<TableSchema>,
+    pub lines: Arc<TableSchema>,
+}
+
+impl Shop {
+    pub fn new() -> Self {
+        Self {
+            orders: table("orders"),
+            lines: table("lines"),
+        }
+    }
+
+    /// Give all events of transaction `n` to `take`.
+    pub fn events(
+        &self,
+        n: u64,
+        mut take: impl FnMut(&ChangeEvent<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let rows = [
+            (&self.orders, n),
+            (&self.lines, 2 * n),
+            (&self.lines, 2 * n + 1),
+        ];
+        for (ordinal, (table, id)) in rows.into_iter().enumerate() {
+            let id = id.to_string();
+            let row = [ColumnValue::Text(id.as_bytes())];
+            take(&ChangeEvent {
+                table,
+                op: Operation::Create,
+                before: OldRow::None,
+                after: Some(&row),
+                key_change: KeyChange::None,
+                source: Source {
+                    lsn: commit_lsn(n) - 50,
+                    tx_id: Some(n),
+                    commit_micros: 1_790_000_000_000_000,
+                    last_commit_lsn: None,
+                    snapshot: SnapshotMarker::False,
+                },
+                position: ChangePosition::new(commit_lsn(n), ordinal as u64),
+            })?;
+        }
+        Ok(())
+    }
+
+    pub fn write(&self, writer: &mut DirectWriter, n: u64) -> Result<()> {
+        self.events(n, |event| Ok(writer.append(event)?))
+    }
+}
+
+pub fn commit_lsn(n: u64) -> u64 {
+    1_000_000 + n * 100
+}
+
+/// The end of transaction `n`.
+pub fn end(n: u64) -> DirectPosition {
+    DirectPosition {
+        position: ChangePosition::new(commit_lsn(n), 2),
+        end_lsn: commit_lsn(n) + 48,
+        last_commit_lsn: n.checked_sub(1).map(|n| commit_lsn(n) + 48),
+        snapshot_completed: true,
+        slot: "{}".to_owned(),
+    }
+}
+
+/// The transaction after a stored position.
+pub fn after(position: Option<&DirectPosition>) -> u64 {
+    position.map_or(0, |position| {
+        (position.position.commit_lsn - 1_000_000) / 100 + 1
+    })
+}
+
+/// The lake holds transactions 0 to `transactions`, each row once.
+pub async fn verify(lake: &Lake, transactions: u64) -> Result<()> {
+    let orders = rows::ids(lake, ORDERS).await?;
+    let want: Vec<i64> = (0..transactions as i64).collect();
+    ensure!(
+        orders == want,
+        "orders are {orders:?}, want 0..{transactions}"
+    );
+    let lines = rows::ids(lake, LINES).await?;
+    let want: Vec<i64> = (0..2 * transactions as i64).collect();
+    ensure!(
+        lines == want,
+        "lines are {lines:?}, want 0..{}",
+        2 * transactions
+    );
+    Ok(())
+}
