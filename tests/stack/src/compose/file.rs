@@ -62,13 +62,16 @@ pub struct Network {
 impl ComposeFile {
     /// Reads a compose file. Variables come from this process's environment, else from `.env` beside the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let root = path.parent().unwrap_or(Path::new(".")).canonicalize()?;
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("find `{}`", path.display()))?;
+        let root = path.parent().unwrap_or(Path::new("/")).to_owned();
         let dotenv = match std::fs::read_to_string(root.join(".env")) {
             Ok(text) => parse_dotenv(&text),
             Err(_) => BTreeMap::new(),
         };
         let text =
-            std::fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))?;
+            std::fs::read_to_string(&path).with_context(|| format!("read `{}`", path.display()))?;
         let value = |name: &str| {
             std::env::var(name)
                 .ok()
