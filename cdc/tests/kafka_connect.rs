@@ -1,0 +1,14 @@
+//! The Kafka end of a connector and the Kafka Connect face, on a real broker and a real PostgreSQL.
+
+#[path = "kafka_connect/delivery.rs"]
+mod delivery;
+#[path = "kafka_connect/events.rs"]
+mod events;
+#[path = "kafka_connect/http.rs"]
+mod http;
+#[path = "kafka_connect/lifecycle.rs"]
+mod lifecycle;
+#[path = "kafka_connect/refusals.rs"]
+mod refusals;
+#[path = "kafka_connect/rest.rs"]
+mod rest;

@@ -1,0 +1,68 @@
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// An answer of the REST face.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: String,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; null where it is empty.
+    pub fn json(&self) -> Result<Value> {
+        if self.text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&self.text).with_context(|| self.text.clone())
+    }
+}
+
+/// One request over HTTP/1.0, on a connection of its own.
+pub async fn request(
+    address: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Answer> {
+    let body = body.map(Value::to_string);
+    send(address, method, path, "application/json", body.as_deref()).await
+}
+
+pub async fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    content_type: &str,
+    body: Option<&str>,
+) -> Result<Answer> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .context("connect to the REST face")?;
+    let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
+    if let Some(body) = body {
+        request.push_str(&format!(
+            "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+    } else {
+        request.push_str("Content-Length: 0\r\n\r\n");
+    }
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let Some((headers, text)) = answer.split_once("\r\n\r\n") else {
+        bail!("{method} {path}: the answer is not HTTP: {answer}");
+    };
+    let status = headers.split(' ').nth(1).context("no status")?.parse()?;
+    Ok(Answer {
+        status,
+        headers: headers.to_owned(),
+        text: text.to_owned(),
+    })
+}
