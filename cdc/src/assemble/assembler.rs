@@ -5,7 +5,7 @@ use pgoutput::{Lsn, PgOutputMessage, Relation, StreamAbort, StreamCommit, XLogDa
 
 use super::{
     open_transactions::OpenTransactions,
-    relations::{RelationVersion, Relations},
+    relations::{Capture, RelationVersion, Relations},
     replay::{Replay, ReplayState},
     spool::Record,
     transaction::{Counts, Emitter, Transaction},
@@ -40,8 +40,12 @@ pub struct Assembler {
 pub enum Step {
     /// Give it the next one.
     Next,
-    /// Complete this Relation by the catalog and give it to `add_relation` before the next message.
-    Resolve(RelationDescription),
+    /// Complete this Relation of a committed transaction by the catalog and give it to `add_relation` before anything
+    /// else.
+    Resolve {
+        xid: u32,
+        description: RelationDescription,
+    },
     /// Call `replay` until it is done before the next message.
     Replay,
 }
@@ -229,7 +233,7 @@ impl Assembler {
 
     fn captures(&self, xid: u32, relation_id: u32) -> Result<bool, Error> {
         self.version(xid, relation_id)
-            .map(|version| version.table.is_some())
+            .map(|version| !matches!(version.capture, Capture::No))
             .ok_or_else(|| out_of_place("a streamed change before the Relation of its table"))
     }
 
@@ -242,50 +246,71 @@ impl Assembler {
 
     fn accept_relation(&mut self, relation: &Relation<'_>) -> Result<Step, Error> {
         let description = RelationDescription::from(relation);
-        if !captures_table(&self.filter, &description.namespace, &description.name) {
-            self.insert_version(RelationVersion {
+        let captured = captures_table(&self.filter, &description.namespace, &description.name);
+        if let Some(xid) = self.stream {
+            return self.accept_streamed_relation(xid, description, captured);
+        }
+        if !captured {
+            self.relations.insert(Arc::new(RelationVersion {
                 description,
-                table: None,
-            })?;
+                capture: Capture::No,
+            }));
             return Ok(Step::Next);
         }
-        // Each streamed transaction repeats its Relations; only one that differs is news. Outside, a Relation comes
-        // once, and again after DDL, which may have changed only what the catalog knows.
-        if let Some(xid) = self.stream
-            && let Some(known) = self.version(xid, description.id)
-            && known.description == description
-        {
-            let known = Arc::clone(known);
-            self.open.add_version(xid, known)?;
-            return Ok(Step::Next);
-        }
-        Ok(Step::Resolve(description))
-    }
-
-    /// The answer to [`Step::Resolve`].
-    ///
-    /// # Errors
-    /// `Spill` when the disk fails.
-    pub fn add_relation(
-        &mut self,
-        description: RelationDescription,
-        table: StreamedTable,
-    ) -> Result<(), Error> {
-        self.insert_version(RelationVersion {
+        // It comes once, and again after DDL, which may have changed only what the catalog knows.
+        let Some(transaction) = &self.transaction else {
+            return Err(out_of_place("a Relation outside of a transaction"));
+        };
+        Ok(Step::Resolve {
+            xid: transaction.xid,
             description,
-            table: Some(table),
         })
     }
 
-    fn insert_version(&mut self, version: RelationVersion) -> Result<(), Error> {
-        let version = Arc::new(version);
-        match self.stream {
-            Some(xid) => self.open.add_version(xid, version),
-            None => {
-                self.relations.insert(version);
-                Ok(())
-            }
+    /// Each streamed transaction repeats the Relations of its tables; only one that differs is news.
+    fn accept_streamed_relation(
+        &mut self,
+        xid: u32,
+        description: RelationDescription,
+        captured: bool,
+    ) -> Result<Step, Error> {
+        let own = self
+            .open
+            .get(xid)
+            .and_then(|transaction| transaction.version(description.id));
+        if own.is_some_and(|own| own.description == description) {
+            return Ok(Step::Next);
         }
+        let known = self
+            .relations
+            .get(description.id)
+            .filter(|known| own.is_none() && known.description == description);
+        let version = match known {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(RelationVersion {
+                description,
+                capture: if captured {
+                    Capture::AtCommit
+                } else {
+                    Capture::No
+                },
+            }),
+        };
+        self.open.add_version(xid, version)?;
+        Ok(Step::Next)
+    }
+
+    /// The answer to [`Step::Resolve`].
+    pub fn add_relation(&mut self, description: RelationDescription, table: StreamedTable) -> Step {
+        let Some(replay) = &mut self.replay else {
+            self.relations.insert(Arc::new(RelationVersion {
+                description,
+                capture: Capture::Yes(table),
+            }));
+            return Step::Next;
+        };
+        replay.resolve(description, table);
+        next_of_replay(replay)
     }
 
     fn stream_commit(&mut self, commit: &StreamCommit) -> Result<Step, Error> {
@@ -299,8 +324,10 @@ impl Assembler {
             commit.xid,
             commit.commit_time.unix_micros(),
         );
-        self.replay = Some(Replay::new(open, transaction, commit.end_lsn)?);
-        Ok(Step::Replay)
+        let replay = Replay::new(open, transaction, commit.end_lsn)?;
+        let step = next_of_replay(&replay);
+        self.replay = Some(replay);
+        Ok(step)
     }
 
     fn stream_abort(&mut self, abort: &StreamAbort) {
@@ -329,6 +356,16 @@ impl Assembler {
                 Ok(true)
             }
         }
+    }
+}
+
+fn next_of_replay(replay: &Replay) -> Step {
+    match replay.unresolved() {
+        Some(description) => Step::Resolve {
+            xid: replay.xid(),
+            description: description.clone(),
+        },
+        None => Step::Replay,
     }
 }
 

@@ -6,8 +6,19 @@ use crate::source::catalog::{RelationDescription, StreamedTable};
 #[derive(Debug)]
 pub(super) struct RelationVersion {
     pub(super) description: RelationDescription,
-    /// None: its changes are not captured.
-    pub(super) table: Option<StreamedTable>,
+    pub(super) capture: Capture,
+}
+
+/// What becomes of a table's changes.
+#[derive(Debug)]
+pub(super) enum Capture {
+    /// They are counted.
+    No,
+    /// They are emitted.
+    Yes(StreamedTable),
+    /// They will be emitted: a transaction that is still open may have made the table, so the catalog is asked when it
+    /// has committed.
+    AtCommit,
 }
 
 /// The versions in force outside of stream blocks, by OID.

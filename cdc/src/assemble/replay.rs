@@ -7,11 +7,15 @@ use pgoutput::{Lsn, PgOutputMessage};
 
 use super::{
     open_transactions::OpenTransaction,
-    relations::{RelationVersion, Relations},
+    relations::{Capture, RelationVersion, Relations},
     spool::{Record, SpoolReader},
     transaction::{Emitter, Transaction},
 };
-use crate::{Error, ErrorKind, sink::EventSink};
+use crate::{
+    Error, ErrorKind,
+    sink::EventSink,
+    source::catalog::{RelationDescription, StreamedTable},
+};
 
 /// A streamed transaction that committed, being written to the sink as far as it has room.
 #[derive(Debug)]
@@ -46,6 +50,33 @@ impl Replay {
             versions: open.versions,
             current: HashMap::new(),
         })
+    }
+
+    pub(super) const fn xid(&self) -> u32 {
+        self.transaction.xid
+    }
+
+    /// A table version that the catalog has to complete before `run`.
+    pub(super) fn unresolved(&self) -> Option<&RelationDescription> {
+        self.versions
+            .iter()
+            .find(|version| matches!(version.capture, Capture::AtCommit))
+            .map(|version| &version.description)
+    }
+
+    /// The catalog's answer to `unresolved`.
+    pub(super) fn resolve(&mut self, description: RelationDescription, table: StreamedTable) {
+        let resolved = Arc::new(RelationVersion {
+            description,
+            capture: Capture::Yes(table),
+        });
+        for version in &mut self.versions {
+            if matches!(version.capture, Capture::AtCommit)
+                && version.description == resolved.description
+            {
+                *version = Arc::clone(&resolved);
+            }
+        }
     }
 
     /// Write changes until the sink is full, `turn` records were read or all is done; then end the transaction.

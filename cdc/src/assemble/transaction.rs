@@ -3,7 +3,7 @@ use pgoutput::{Lsn, PgOutputMessage};
 
 use super::{
     change::{Placed, RowBuffers},
-    relations::RelationVersion,
+    relations::{Capture, RelationVersion},
 };
 use crate::{
     Error, ErrorKind,
@@ -141,7 +141,7 @@ impl Emitter {
         let Some(version) = version else {
             return Err(unknown_relation(relation_id));
         };
-        let Some(table) = &version.table else {
+        let Capture::Yes(table) = &version.capture else {
             return Ok(());
         };
         if self

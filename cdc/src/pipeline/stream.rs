@@ -193,13 +193,19 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     Step::Next
                 }
             };
-            if let Step::Resolve(description) = step {
-                let client = self.control.client().await?;
-                let table = resolve_relation(client, &description, self.config).await?;
-                self.assembler.add_relation(description, table)?;
-            }
+            self.resolve(step).await?;
         }
         Ok(TurnEnd::More)
+    }
+
+    /// Ask the catalog as long as the assembler needs it.
+    async fn resolve(&mut self, mut step: Step) -> Result<(), Error> {
+        while let Step::Resolve { xid, description } = step {
+            let client = self.control.client().await?;
+            let table = resolve_relation(client, xid, &description, self.config).await?;
+            step = self.assembler.add_relation(description, table);
+        }
+        Ok(())
     }
 
     async fn on_keepalive(&mut self, keepalive: PrimaryKeepalive) -> Result<(), Error> {

@@ -16,8 +16,8 @@ pub use control::Control;
 pub use feedback::Feedback;
 pub use publication::prepare_publication;
 pub use server_error::ServerError;
-pub use wal_end::current_wal_lsn;
 pub use slot::{Slot, SlotState, drop_slot};
+pub use wal_end::current_wal_lsn;
 
 /// `value` as an SQL identifier.
 pub(crate) fn quote_identifier(value: &str) -> String {

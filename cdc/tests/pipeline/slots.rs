@@ -96,14 +96,15 @@ async fn an_invalidated_slot_halts() -> Result<()> {
     .await?;
     let store = Store::default();
     delivered(&postgres, &store).await?;
-    for _ in 0..4 {
+    for round in 0..4 {
         postgres
             .execute(
                 "postgres",
-                "insert into t select max(id) + i from t, generate_series(1, 50000) i group by i",
+                &format!(
+                    "insert into t select {round} * 50000 + i from generate_series(10, 50000) i"
+                ),
             )
-            .await
-            .ok();
+            .await?;
         postgres
             .execute("postgres", "select pg_switch_wal()")
             .await?;

@@ -5,11 +5,13 @@ mod read;
 mod relation;
 mod schema;
 mod types;
+mod visibility;
 
 pub use read::{CatalogColumn, CatalogTable, read_table, read_types};
 pub use relation::{RelationColumn, RelationDescription};
 pub use schema::{StreamedTable, snapshot_schema, stream_schema};
 pub use types::TypeCatalog;
+use visibility::wait_visible;
 
 use debezium::TableSchema;
 use std::sync::Arc;
@@ -17,15 +19,17 @@ use tokio_postgres::Client;
 
 use crate::{Error, config::ConnectorConfig};
 
-/// Complete a Relation message with what the catalog knows now.
+/// Complete a Relation message of the committed transaction `xid` with what the catalog knows now.
 ///
 /// # Errors
 /// The catalog cannot be read.
 pub async fn resolve_relation(
     client: &Client,
+    xid: u32,
     relation: &RelationDescription,
     config: &ConnectorConfig,
 ) -> Result<StreamedTable, Error> {
+    wait_visible(client, xid).await?;
     let table = read_table(client, relation.id).await?;
     let oids = relation.columns.iter().map(|column| column.type_oid);
     let types = read_types(client, oids.collect()).await?;
