@@ -1,11 +1,11 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use stack::until;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
+use tokio_postgres::Client;
 
 use crate::road::PATIENCE;
 use crate::servers::Servers;
@@ -323,10 +323,7 @@ async fn write(
         match connection.batch_execute(&sql).await {
             Ok(()) => transactions += 1,
             Err(error) if connection.is_closed() || is_shutdown(&error) => {
-                connection = until("PostgreSQL to be back", PATIENCE, async || {
-                    servers.postgres.connect(&database).await.map(Some)
-                })
-                .await?;
+                connection = connect_again(&servers, &database).await?;
             }
             Err(error) => return Err(error).with_context(|| format!("run the workload: {sql}")),
         }
@@ -339,4 +336,15 @@ fn is_shutdown(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| code.code().starts_with("57"))
+}
+
+/// A connection to a server that may still be starting. Not `stack::until`, whose future cannot go to another thread.
+async fn connect_again(servers: &Servers, database: &str) -> Result<Client> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match servers.postgres.connect(database).await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            connected => return connected,
+        }
+    }
 }
