@@ -7,7 +7,7 @@ use super::{
     representation::Representation,
     row_template::RowTemplate,
     scan::Scanner,
-    source_text::SourceText,
+    source_template::SourceTemplate,
 };
 use crate::{
     ChangePosition, ContractSettings, Operation, ReplicaIdentity, TableSchema, json::write_string,
@@ -23,6 +23,7 @@ use crate::{
 pub struct EnvelopeDecoder {
     table: Arc<TableSchema>,
     template: RowTemplate,
+    source: SourceTemplate,
     representations: Vec<Option<Representation>>,
     /// JSON text of `db`, `schema` and `table`.
     names: [Box<str>; 3],
@@ -48,7 +49,8 @@ struct Members<'a> {
     op: Option<&'a [u8]>,
     before: Option<()>,
     after: Option<()>,
-    source: Option<SourceText<'a>>,
+    /// Where it begins.
+    source: Option<usize>,
 }
 
 impl EnvelopeDecoder {
@@ -81,6 +83,7 @@ impl EnvelopeDecoder {
         let id = &table.table;
         Self {
             template: RowTemplate::new(field_names, json),
+            source: SourceTemplate::new(),
             names: [&id.database, &id.schema, &id.table].map(|name| json(name).into_boxed_str()),
             foreign: None,
             schema_prefix: Vec::new(),
@@ -147,7 +150,7 @@ impl EnvelopeDecoder {
             let found = String::from_utf8_lossy(op).into_owned();
             DecodeError::new(0, DecodeReason::UnknownOperation(found))
         })?;
-        let source = self.source(members.source)?;
+        let source = self.decoded_source(text, members.source)?;
         let missing = |field| Err(DecodeError::new(0, DecodeReason::MissingField(field)));
         match op {
             Operation::Truncate => (members.before, members.after) = (None, None),
@@ -275,9 +278,8 @@ impl EnvelopeDecoder {
             b"before" => (&mut self.before, &mut members.before),
             b"after" => (&mut self.after, &mut members.after),
             b"source" => {
-                let (source, end) = SourceText::read(scanner, at)?;
-                members.source = Some(source);
-                return Ok(end);
+                members.source = Some(at);
+                return self.source.read(scanner, at);
             }
             b"op" => {
                 let end = scanner.value(at)?;
@@ -297,11 +299,15 @@ impl EnvelopeDecoder {
         }
     }
 
-    fn source<'a>(&self, source: Option<SourceText<'a>>) -> Result<DecodedSource<'a>, DecodeError> {
-        let Some(source) = source else {
+    fn decoded_source<'a>(
+        &self,
+        text: &'a str,
+        offset: Option<usize>,
+    ) -> Result<DecodedSource<'a>, DecodeError> {
+        let Some(offset) = offset else {
             return Err(DecodeError::new(0, DecodeReason::MissingField("source")));
         };
-        let decoded = source.decode()?;
+        let decoded = self.source.decode(text, offset)?;
         let found = [decoded.database, decoded.schema, decoded.table];
         let same = found
             .iter()
@@ -312,7 +318,7 @@ impl EnvelopeDecoder {
         }
         let other = decoded.table_id();
         Err(DecodeError::new(
-            source.offset,
+            offset,
             DecodeReason::OtherTable(format!("{}.{other}", other.database)),
         ))
     }

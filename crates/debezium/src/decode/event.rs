@@ -52,15 +52,20 @@ pub struct Span {
     pub(super) end: u32,
 }
 
+impl Span {
+    #[inline]
+    pub(super) fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+}
+
 impl<'a> DecodedRow<'a> {
     /// The value of the table's column with this index; absent beyond the last.
     #[inline]
     pub fn column(self, index: usize) -> JsonValue<'a> {
-        let text = self
-            .columns
-            .get(index)
-            .and_then(|span| self.text.get(span.start as usize..span.end as usize));
-        JsonValue::new(text.unwrap_or_default())
+        let span = self.columns.get(index).copied().unwrap_or_default();
+        JsonValue::new(span.of(self.text))
     }
 }
 

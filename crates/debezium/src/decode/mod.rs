@@ -16,7 +16,7 @@ mod placeholder;
 mod representation;
 mod row_template;
 mod scan;
-mod source_text;
+mod source_template;
 mod value;
 
 pub use envelope::EnvelopeDecoder;

@@ -6,6 +6,9 @@ use super::error::{DecodeError, DecodeReason, MAX_DEPTH};
 
 type Step = Result<usize, DecodeError>;
 
+/// Bytes of a string that are looked at one by one.
+const SHORT: usize = 16;
+
 /// Strings must hold no control characters (RFC 8259). They are looked for once over the whole text, and only a text
 /// that has some (white space between its tokens, say) is checked again string by string.
 #[derive(Clone, Copy)]
@@ -59,7 +62,17 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub fn string(self, at: usize) -> Step {
         let mut end = self.expect(at, b'"', "a string")?;
+        // Most strings are short, too short for a search to pay.
+        let near = end + SHORT;
+        while end < near && !matches!(self.byte(end), Some(b'"' | b'\\') | None) {
+            end += 1;
+        }
         loop {
+            match self.byte(end) {
+                Some(b'"') => break,
+                Some(b'\\') => end = self.escape(end)?,
+                _ => {}
+            }
             let rest = self.text.get(end..).unwrap_or_default();
             let Some(found) = memchr2(b'"', b'\\', rest) else {
                 return Err(DecodeError::new(
@@ -68,10 +81,6 @@ impl<'a> Scanner<'a> {
                 ));
             };
             end += found;
-            if self.byte(end) == Some(b'"') {
-                break;
-            }
-            end = self.escape(end)?;
         }
         if self.has_control_characters
             && let Some(found) = self
