@@ -8,7 +8,7 @@ use std::{
 
 use debezium::{
     Operation, SchemaId, TableSchema,
-    decode::{EnvelopeDecoder, EventHeaders},
+    decode::{DecodeError, DecodedEvent, EnvelopeDecoder, EventHeaders, ForeignDecoders},
 };
 use rdkafka::message::Message;
 
@@ -26,6 +26,9 @@ use crate::{
 /// How often columns are asked for their size; asking costs more than a row.
 const ROWS_BETWEEN_SIZES: usize = 64;
 
+/// `unavailable.value.placeholder` where nobody changed it: a foreign event does not say.
+const DEBEZIUM_PLACEHOLDER: &str = "__debezium_unavailable_value";
+
 /// The reader of one version of one table, and its open rows.
 pub(crate) struct VersionReader {
     pub(crate) name: LakeTableName,
@@ -35,7 +38,6 @@ pub(crate) struct VersionReader {
     pub(crate) columns: ChangeColumns,
     /// Numbers of the partitions that its open rows came from.
     pub(crate) partitions: BTreeSet<usize>,
-    decoder: EnvelopeDecoder,
     bytes: usize,
 }
 
@@ -46,7 +48,11 @@ pub(crate) struct OpenBatch {
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) times: CommitTimes,
     namespace: Option<String>,
-    by_schema: HashMap<SchemaId, usize>,
+    /// Our own cdc's events: decoder and reader of each version.
+    by_schema: HashMap<SchemaId, (EnvelopeDecoder, usize)>,
+    /// Another Debezium's events: decoders by topic, readers by the address of the version, which they keep alive.
+    foreign: HashMap<String, ForeignDecoders>,
+    by_version: HashMap<usize, usize>,
     progress: Arc<LakeProgress>,
     bytes: usize,
     rows: usize,
@@ -76,6 +82,8 @@ impl OpenBatch {
             times: CommitTimes::default(),
             namespace,
             by_schema: HashMap::new(),
+            foreign: HashMap::new(),
+            by_version: HashMap::new(),
             progress,
             bytes: 0,
             rows: 0,
@@ -134,6 +142,9 @@ impl OpenBatch {
         };
         let offset = record.offset();
         let refused = self.append(record, partition, schemas)?;
+        if let Some(Refused::Duplicate) = refused {
+            self.progress.dropped_duplicates(1);
+        }
         if let Some(state) = self.assignment.partitions.get_mut(partition) {
             state.next = offset + 1;
             if let Some(Refused::DeadLetter(reason)) = refused
@@ -173,17 +184,44 @@ impl OpenBatch {
             return Ok(Some(Refused::Nothing));
         };
         let headers = record_headers(record);
-        let reader = match self.reader(&headers, schemas)? {
-            Ok(reader) => reader,
-            Err(refused) => return Ok(Some(refused)),
-        };
-        let Some(reader) = self.readers.get_mut(reader) else {
-            return Ok(Some(Refused::Nothing));
-        };
-        let Some(state) = self.assignment.partitions.get_mut(partition) else {
-            return Ok(Some(Refused::Nothing));
+        if headers.schema.is_some()
+            && let Err(refused) = self.know_version(&headers, schemas)?
+        {
+            return Ok(Some(refused));
+        }
+        let event_headers = EventHeaders {
+            position: headers.position,
+            unavailable: headers.unavailable,
         };
         let offset = record.offset();
+        let decoded = match headers.schema.and_then(schema_id) {
+            Some(id) => match self.by_schema.get_mut(&id) {
+                Some((decoder, reader)) => decoder
+                    .decode(value, &event_headers, offset)
+                    .map(|event| event.map(|event| (event, *reader))),
+                None => Ok(None),
+            },
+            None => decode_foreign(
+                &mut self.foreign,
+                &mut self.by_version,
+                &mut self.readers,
+                &mut self.assignment,
+                self.namespace.as_deref(),
+                record,
+                value,
+            ),
+        };
+        let (event, reader) = match decoded {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) => return Ok(Some(Refused::Nothing)),
+            Err(error) => return Ok(Some(Refused::DeadLetter(error.to_string()))),
+        };
+        let (Some(reader), Some(state)) = (
+            self.readers.get_mut(reader),
+            self.assignment.partitions.get_mut(partition),
+        ) else {
+            return Ok(Some(Refused::Nothing));
+        };
         let progress = state.progress(reader.table);
         if progress
             .committed
@@ -191,15 +229,6 @@ impl OpenBatch {
         {
             return Ok(Some(Refused::Nothing));
         }
-        let event_headers = EventHeaders {
-            position: headers.position,
-            unavailable: headers.unavailable,
-        };
-        let event = match reader.decoder.decode(value, &event_headers, offset) {
-            Ok(Some(event)) => event,
-            Ok(None) => return Ok(Some(Refused::Nothing)),
-            Err(error) => return Ok(Some(Refused::DeadLetter(error.to_string()))),
-        };
         // Only positions of our own cdc are totally ordered; a foreign Debezium's are not.
         let order: Option<RecordOrder> = headers.position.map(|_| {
             let half = u64::from(headers.second_half);
@@ -215,7 +244,6 @@ impl OpenBatch {
             // Rows of a snapshot below everything seen come from another database or another slot: a new history.
             && !(event.source.snapshot && order.0 < last.0)
         {
-            self.progress.dropped_duplicates(1);
             return Ok(Some(Refused::Duplicate));
         }
         let meta = RowMeta {
@@ -223,8 +251,6 @@ impl OpenBatch {
             partition: record.partition(),
             offset,
         };
-        let streamed = event.op != Operation::Read;
-        let commit_micros = event.source.commit_micros;
         if let Err(error) = reader.columns.append_decoded(&event, meta) {
             let reason = service::render_error(&error, None);
             return Ok(Some(Refused::DeadLetter(reason)));
@@ -232,10 +258,10 @@ impl OpenBatch {
         if order.is_some() {
             progress.last = order;
         }
-        reader.partitions.insert(partition);
-        if streamed {
-            self.times.add(commit_micros);
+        if event.op != Operation::Read {
+            self.times.add(event.source.commit_micros);
         }
+        reader.partitions.insert(partition);
         self.rows += 1;
         self.since.get_or_insert_with(Instant::now);
         if reader.columns.rows() % ROWS_BETWEEN_SIZES == 1 {
@@ -246,57 +272,92 @@ impl OpenBatch {
         Ok(None)
     }
 
-    /// The reader of the record's version of its table.
-    fn reader(
+    /// Have a decoder and a reader for the version that the record names.
+    fn know_version(
         &mut self,
         headers: &RecordHeaders<'_>,
         schemas: &mut SchemaTopics,
-    ) -> Result<Result<usize, Refused>, Error> {
-        let Some(text) = headers.schema else {
-            return Ok(Err(Refused::DeadLetter(
-                "the record has no header `tributary.schema`, and its type cannot be told without"
-                    .to_owned(),
-            )));
-        };
-        let id = std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| u64::from_str_radix(text, 16).ok())
-            .map(SchemaId);
-        let Some(id) = id else {
+    ) -> Result<Result<(), Refused>, Error> {
+        let Some(id) = headers.schema.and_then(schema_id) else {
             return Ok(Err(Refused::DeadLetter(
                 "header `tributary.schema` is no hexadecimal number".to_owned(),
             )));
         };
-        if let Some(&reader) = self.by_schema.get(&id) {
-            return Ok(Ok(reader));
+        if self.by_schema.contains_key(&id) {
+            return Ok(Ok(()));
         }
-        let Some(published) = schemas.get(id)?.cloned() else {
+        let Some(PublishedSchema { table, settings }) = schemas.get(id)?.cloned() else {
             return Ok(Err(Refused::DeadLetter(format!(
                 "nobody published version {id} of its table in a `.tributary.schemas` topic"
             ))));
         };
-        let reader = self.add_reader(published);
-        self.by_schema.insert(id, reader);
-        Ok(Ok(reader))
-    }
-
-    fn add_reader(&mut self, published: PublishedSchema) -> usize {
-        let PublishedSchema { table, settings } = published;
         let version = Arc::new(table);
-        let namespace = self
-            .namespace
-            .clone()
-            .unwrap_or_else(|| settings.topic_prefix.clone());
-        let name = LakeTableName::new(namespace, &version.table);
-        self.readers.push(VersionReader {
-            table: self.assignment.table(&name.changes_path()),
-            columns: ChangeColumns::new(Arc::clone(&version)),
-            decoder: EnvelopeDecoder::new(Arc::clone(&version), &settings),
-            partitions: BTreeSet::new(),
-            bytes: 0,
-            name,
-            version,
-        });
-        self.readers.len() - 1
+        let decoder = EnvelopeDecoder::new(Arc::clone(&version), &settings);
+        let namespace = self.namespace.clone().unwrap_or(settings.topic_prefix);
+        let reader = add_reader(&mut self.readers, &mut self.assignment, namespace, version);
+        self.by_schema.insert(id, (decoder, reader));
+        Ok(Ok(()))
     }
+}
+
+fn schema_id(text: &[u8]) -> Option<SchemaId> {
+    let text = std::str::from_utf8(text).ok()?;
+    u64::from_str_radix(text, 16).ok().map(SchemaId)
+}
+
+/// An event of another Debezium: its version is told by its embedded schema, or guessed.
+fn decode_foreign<'a, M: Message>(
+    foreign: &'a mut HashMap<String, ForeignDecoders>,
+    by_version: &mut HashMap<usize, usize>,
+    readers: &mut Vec<VersionReader>,
+    assignment: &mut Assignment,
+    namespace: Option<&str>,
+    record: &M,
+    value: &'a [u8],
+) -> Result<Option<(DecodedEvent<'a>, usize)>, DecodeError> {
+    let decoders = match foreign.contains_key(record.topic()) {
+        true => foreign.get_mut(record.topic()),
+        false => Some(
+            foreign
+                .entry(record.topic().to_owned())
+                .or_insert_with(|| ForeignDecoders::new(DEBEZIUM_PLACEHOLDER)),
+        ),
+    };
+    let Some(decoders) = decoders else {
+        return Ok(None);
+    };
+    let Some(decoder) = decoders.decoder_for(record.key(), value)? else {
+        return Ok(None);
+    };
+    let version = Arc::clone(decoder.table());
+    let Some(event) = decoder.decode(value, &EventHeaders::default(), record.offset())? else {
+        return Ok(None);
+    };
+    let address = Arc::as_ptr(&version) as usize;
+    let reader = *by_version.entry(address).or_insert_with(|| {
+        let namespace = namespace
+            .map(str::to_owned)
+            .or_else(|| event.source.topic_prefix())
+            .unwrap_or_else(|| version.table.database.clone());
+        add_reader(readers, assignment, namespace, version)
+    });
+    Ok(Some((event, reader)))
+}
+
+fn add_reader(
+    readers: &mut Vec<VersionReader>,
+    assignment: &mut Assignment,
+    namespace: String,
+    version: Arc<TableSchema>,
+) -> usize {
+    let name = LakeTableName::new(namespace, &version.table);
+    readers.push(VersionReader {
+        table: assignment.table(&name.changes_path()),
+        columns: ChangeColumns::new(Arc::clone(&version)),
+        partitions: BTreeSet::new(),
+        bytes: 0,
+        name,
+        version,
+    });
+    readers.len() - 1
 }

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use service::Backoff;
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, JoinHandle},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     batch::OpenBatch,
     flush::{FlushLimits, flush_reason},
     lake::Lake,
-    publish::FlushSet,
+    publish::{FlushSet, NextOffsets},
     source::kafka::{Consumer, Polled, SchemaTopics},
 };
 
@@ -22,7 +25,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// Records between two looks at the clock, the stop signal and the commit in flight.
 const RECORDS_PER_TURN: usize = 1000;
 
-type InFlight = JoinHandle<Result<Vec<(String, i32, i64)>, Error>>;
+type Published = Result<NextOffsets, Error>;
+
+type InFlight = JoinHandle<Published>;
 
 /// Write the topics to the lake until stopped. What was read is committed before the return.
 ///
@@ -213,7 +218,7 @@ impl Session {
 
     fn settle(
         &self,
-        result: Result<Result<Vec<(String, i32, i64)>, Error>, tokio::task::JoinError>,
+        result: Result<Published, JoinError>,
         open: Option<&OpenBatch>,
         consumer: &Consumer<LakeAssignments>,
     ) -> Result<(), Error> {

@@ -31,6 +31,9 @@ use crate::{
 /// reads little again.
 const IDLE_ADVANCE: Duration = Duration::from_secs(60);
 
+/// Topic, partition, and the next offset that is not in the lake.
+pub(crate) type NextOffsets = Vec<(String, i32, i64)>;
+
 /// Rows of one version of a table.
 struct VersionRows {
     name: LakeTableName,
@@ -58,7 +61,7 @@ pub(crate) struct FlushSet {
     tables: BTreeMap<String, TableCommit>,
     times: CommitTimes,
     /// Next offsets, for the group.
-    pub(crate) offsets: Vec<(String, i32, i64)>,
+    offsets: NextOffsets,
 }
 
 impl FlushSet {
@@ -178,7 +181,7 @@ impl FlushSet {
         self,
         progress: Arc<LakeProgress>,
         running: RunningCommit,
-    ) -> Result<Vec<(String, i32, i64)>, Error> {
+    ) -> Result<NextOffsets, Error> {
         let _running = running;
         self.publish_dead_letters(&progress).await?;
         let lake = &self.lake;

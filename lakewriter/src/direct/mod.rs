@@ -46,6 +46,10 @@ use crate::{
 /// encoding one needs about this much memory again.
 const STAGE_BYTES: usize = 32 << 20;
 
+/// All open columns together stay below this: the largest table is uploaded when they reach it. What waits to be
+/// uploaded gives its memory back by itself, so a limit above this always comes to have room again.
+const STAGE_ALL_BYTES: usize = 64 << 20;
+
 /// What the open batch and the commits in flight share.
 #[derive(Debug)]
 struct Shared {

@@ -8,7 +8,7 @@ use std::{
 use debezium::{ChangeEvent, Operation, TableSchema};
 use tokio::task::JoinHandle;
 
-use super::{STAGE_BYTES, Shared};
+use super::{STAGE_ALL_BYTES, STAGE_BYTES, Shared};
 use crate::{
     Error, ErrorKind,
     columns::{ChangeColumns, RowMeta},
@@ -112,7 +112,18 @@ impl OpenBatch {
             if bytes >= STAGE_BYTES {
                 self.bytes -= table.bytes;
                 table.upload(shared)?;
+            } else if self.bytes >= STAGE_ALL_BYTES {
+                self.upload_largest(shared)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Many tables, none of them large: one has to make room.
+    fn upload_largest(&mut self, shared: &Arc<Shared>) -> Result<(), Error> {
+        if let Some(table) = self.tables.iter_mut().max_by_key(|table| table.bytes) {
+            self.bytes = self.bytes.saturating_sub(table.bytes);
+            table.upload(shared)?;
         }
         Ok(())
     }

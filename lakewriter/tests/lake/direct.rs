@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use lakewriter::Secret;
-use lakewriter::{DirectPosition, DirectWriter, ErrorKind, Lake, LakeConfig, LakeProgress};
+use debezium::PgTypeKind;
+use lakewriter::{DirectPosition, DirectWriter, ErrorKind, Lake, LakeConfig, LakeProgress, Secret};
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 use url::Url;
 
 use crate::{
     faulty_store::{Fault, FaultyStore},
-    shop::{LINES, ORDERS, Shop, after, end, verify},
+    rows,
+    shop::{LINES, ORDERS, Shop, after, column, end, verify},
 };
 
 struct Disk {
@@ -259,4 +260,79 @@ async fn on_minio() -> Result<()> {
     let lake = Lake::open(&config).await?;
     ensure!(lake.list_changes().await? == [LINES, ORDERS]);
     verify(&lake, 5).await
+}
+
+/// Columns come, go and change their type: old rows keep what they have.
+#[tokio::test]
+async fn a_table_follows_its_source() -> Result<()> {
+    let disk = disk()?;
+    let id = || column("id", PgTypeKind::Int8);
+    let versions = [
+        vec![id()],
+        vec![id(), column("size", PgTypeKind::Int4)],
+        vec![
+            id(),
+            column("note", PgTypeKind::Text),
+            column("size", PgTypeKind::Text),
+        ],
+        vec![id()],
+        vec![id(), column("size", PgTypeKind::Int4)],
+    ];
+    let (mut writer, _) = open(&disk.lake).await?;
+    for (n, columns) in (0..).zip(versions) {
+        Shop::with_orders(columns).write(&mut writer, n)?;
+        if n != 1 {
+            // Two versions of one table in one commit, too.
+            writer.commit_open(end(n)).await?;
+        }
+    }
+    let found = rows::query(
+        &disk.lake,
+        ORDERS,
+        "SELECT id, size, note, size__v2, arrow_typeof(size), arrow_typeof(size__v2) FROM t ORDER BY id",
+    )
+    .await?;
+    let want = [
+        "0|NULL|NULL|NULL|Int64|Utf8",
+        "1|1|NULL|NULL|Int64|Utf8",
+        "2|NULL|2|2|Int64|Utf8",
+        "3|NULL|NULL|NULL|Int64|Utf8",
+        "4|4|NULL|NULL|Int64|Utf8",
+    ];
+    ensure!(
+        found
+            .iter()
+            .map(|row| row.replace("Utf8View", "Utf8"))
+            .eq(want),
+        "{found:#?}"
+    );
+    verify(&disk.lake, 5).await
+}
+
+/// Its parts are uploaded while it comes, so memory stays bounded; nothing of it is visible before its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_transaction_is_uploaded_in_parts() -> Result<()> {
+    const LIMIT: usize = 96 << 20;
+    const ROWS: u64 = 400_000;
+    let disk = disk()?;
+    let shop = Shop::new();
+    let (mut writer, _) = open(&disk.lake).await?;
+    shop.write(&mut writer, 0)?;
+    writer.commit_open(end(0)).await?;
+    for n in 1..ROWS {
+        shop.write(&mut writer, n)?;
+        if writer.open_bytes() >= LIMIT {
+            writer.wait_room(LIMIT).await;
+            ensure!(writer.open_bytes() < LIMIT, "no room comes");
+        }
+    }
+    verify(&disk.lake, 1).await?;
+    let committed = writer.commit_open(end(ROWS - 1)).await?;
+    ensure!(committed.rows == 3 * (ROWS - 1), "{committed:?}");
+    let counted = "SELECT count(*), count(DISTINCT id) FROM t";
+    let orders = rows::query(&disk.lake, ORDERS, counted).await?;
+    ensure!(orders == [format!("{ROWS}|{ROWS}")], "{orders:?}");
+    let lines = rows::query(&disk.lake, LINES, counted).await?;
+    ensure!(lines == [format!("{0}|{0}", 2 * ROWS)], "{lines:?}");
+    Ok(())
 }

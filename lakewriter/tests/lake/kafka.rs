@@ -40,6 +40,8 @@ struct Connector {
     prefix: String,
     settings: ContractSettings,
     encoders: HashMap<String, EventEncoder>,
+    /// Without our headers, as another Debezium writes them.
+    foreign: bool,
 }
 
 impl Connector {
@@ -56,6 +58,7 @@ impl Connector {
             prefix: prefix.to_owned(),
             settings,
             encoders: HashMap::new(),
+            foreign: false,
         };
         kafka
             .create_topic_with(
@@ -137,10 +140,10 @@ impl Connector {
                 value: Some(value),
             })
         });
-        let record = FutureRecord::to(&topic)
-            .key(&key)
-            .payload(&value)
-            .headers(headers);
+        let mut record = FutureRecord::to(&topic).key(&key).payload(&value);
+        if !self.foreign {
+            record = record.headers(headers);
+        }
         self.producer
             .send_result(record)
             .map_err(|(error, _)| error.into())
@@ -349,6 +352,26 @@ async fn what_cannot_become_a_row_is_set_aside_once_and_the_stream_goes_on() -> 
         );
     }
     verify(&case.lake, 12).await
+}
+
+/// Events without our headers: typed by their embedded schema, or by what they look like.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_foreign_debezium_become_rows() -> Result<()> {
+    let mut case = case("foreign", 1).await?;
+    case.connector.foreign = true;
+    case.connector.settings.key_schemas_enable = true;
+    case.connector.settings.value_schemas_enable = true;
+    case.transactions(0..5).await?;
+    let running = Running::start(&case.config);
+    reach(&case.lake, 5).await?;
+    case.connector.settings.key_schemas_enable = false;
+    case.connector.settings.value_schemas_enable = false;
+    case.connector.encoders.clear();
+    case.transactions(5..10).await?;
+    reach(&case.lake, 10).await?;
+    let progress = running.stop().await?;
+    ensure!(progress.dead_letters() == 0);
+    verify(&case.lake, 10).await
 }
 
 /// A second process joins while the first writes, and leaves again: partitions change hands twice.

@@ -48,6 +48,16 @@ pub struct Shop {
 }
 
 impl Shop {
+    /// Another version of the orders: more columns, other types.
+    pub fn with_orders(columns: Vec<Column>) -> Self {
+        let mut orders = (*table("orders")).clone();
+        orders.columns = columns;
+        Self {
+            orders: Arc::new(orders),
+            lines: table("lines"),
+        }
+    }
+
     pub fn new() -> Self {
         Self {
             orders: table("orders"),
@@ -68,7 +78,8 @@ impl Shop {
         ];
         for (ordinal, (table, id)) in rows.into_iter().enumerate() {
             let id = id.to_string();
-            let row = [ColumnValue::Text(id.as_bytes())];
+            // Every column of a row shows the row's number.
+            let row = vec![ColumnValue::Text(id.as_bytes()); table.columns.len()];
             take(&ChangeEvent {
                 table,
                 op: Operation::Create,
