@@ -22,7 +22,7 @@ demo: ## tweets through PostgreSQL's WAL into a lake, in one process; SECONDS=30
 	@target/debug/tributary demo $(demo_seconds)
 
 demo-clean: ## forget what the demo wrote
-	@home=$$(readlink data/demo/cluster || true); rm -rf data/demo $${home:+"$$home"}
+	@if [ -x target/debug/tributary ]; then target/debug/tributary demo --clean; else rm -rf data/demo; fi
 
 test: ## format, lints, and every test on real servers
 	@tests/run.sh
