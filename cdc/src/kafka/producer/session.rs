@@ -4,7 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use debezium::ChangePosition;
@@ -38,6 +38,9 @@ const COORDINATOR: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 /// How long a full queue is waited for before it is tried again.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
+/// A commit is answered before its markers are in the partitions, and until they are the next transaction is refused and
+/// tried again by the client after 20 ms. Waiting this long first is quicker: 8 ms a transaction instead of 37 ms.
+const MARKERS: Duration = Duration::from_millis(5);
 /// Record number of what is not an event of the batch.
 const NO_RECORD: usize = usize::MAX;
 
@@ -56,7 +59,9 @@ pub(super) struct Session {
     stop_poller: Arc<AtomicBool>,
     /// Records sent since the start.
     sent: u64,
+    /// Text of the position header.
     position: [u8; 48],
+    committed_at: Option<Instant>,
 }
 
 impl Session {
@@ -102,6 +107,7 @@ impl Session {
             stop_poller,
             sent: 0,
             position: [0; 48],
+            committed_at: None,
             settings,
         };
         if exactly_once {
@@ -148,6 +154,11 @@ impl Session {
         let transaction = |step: &str, connector: &str| {
             format!("{step} a Kafka transaction of connector `{connector}`")
         };
+        if let Some(since) = self.committed_at.map(|at| at.elapsed())
+            && since < MARKERS
+        {
+            std::thread::sleep(MARKERS - since);
+        }
         self.producer
             .begin_transaction()
             .map_err(|error| failed(transaction("begin", &self.settings.connector), error))?;
@@ -160,6 +171,7 @@ impl Session {
         self.producer
             .commit_transaction(COORDINATOR)
             .map_err(|error| failed(transaction("commit", &self.settings.connector), error))?;
+        self.committed_at = Some(Instant::now());
         Ok(written)
     }
 
@@ -309,6 +321,10 @@ impl Session {
                     KafkaError::Canceled,
                 ));
             }
+        }
+        // The last report is counted while the poller still holds it; a commit that sees it waits 100 ms.
+        while self.producer.in_flight_count() > 0 && !self.abandoned.load(Ordering::Acquire) {
+            std::thread::yield_now();
         }
         Ok(())
     }
