@@ -7,8 +7,9 @@ use debezium::{
     Operation, SnapshotMarker, Source, TableSchema,
 };
 
-const ROUNDS: u32 = 7;
-const EVENTS: u32 = 200_000;
+/// Short rounds, so that the best of them was not interrupted.
+const ROUNDS: u32 = 400;
+const EVENTS: u32 = 2_000;
 
 const TABLE: &str = r#"{
   "table": {"database": "twitter", "schema": "public", "table": "tweets"}, "key": [0], "replica_identity": "default",

@@ -9,13 +9,33 @@ const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\' || byte >= 0xF0
 }
 
+const fn repeated(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// How many of eight bytes stand before the first special one.
+#[inline(always)]
+const fn plain_in_word(bytes: [u8; 8]) -> u32 {
+    const HIGH: u64 = repeated(0x80);
+    const fn zero_bytes(word: u64) -> u64 {
+        word.wrapping_sub(repeated(1)) & !word & HIGH
+    }
+    let word = u64::from_le_bytes(bytes);
+    let control = word.wrapping_sub(repeated(0x20)) & !word & HIGH;
+    let quote = zero_bytes(word ^ repeated(b'"'));
+    let backslash = zero_bytes(word ^ repeated(b'\\'));
+    let beyond_bmp = word & (word << 1) & (word << 2) & (word << 3) & HIGH;
+    // A byte behind a special one may be taken for special as well, never one before it.
+    (control | quote | backslash | beyond_bmp).trailing_zeros() / 8
+}
+
 /// How many bytes at the start of `text` can be copied. Whole runs are tested without branches, which the compiler
-/// turns into vector code.
+/// turns into vector code; the place within a run is found by words.
 #[inline]
 fn plain_prefix(text: &[u8]) -> usize {
     let mut length = 0;
-    let (runs, _) = text.as_chunks::<RUN>();
-    for run in runs {
+    let mut rest = text;
+    while let Some((run, after)) = rest.split_first_chunk::<RUN>() {
         let special = run
             .iter()
             .fold(0u8, |found, &byte| found | u8::from(is_special(byte)));
@@ -23,24 +43,36 @@ fn plain_prefix(text: &[u8]) -> usize {
             break;
         }
         length += RUN;
+        rest = after;
     }
-    text.iter()
-        .skip(length)
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let plain = plain_in_word(*word);
+        if plain < 8 {
+            return length + plain as usize;
+        }
+        length += 8;
+        rest = after;
+    }
+    rest.iter()
         .position(|&byte| is_special(byte))
         .map_or(text.len(), |at| length + at)
 }
 
-/// Appends `text` as a JSON string. `text` is UTF-8 (PostgreSQL sends nothing else under `client_encoding=UTF8`).
-/// Characters beyond the BMP become two escapes, control characters their short or `\u00XX` escape; all others stay.
+/// Appends `text` as a JSON string: characters beyond the BMP become two escapes, control characters their short or
+/// `\u00XX` escape, all others stay. Bytes that are not UTF-8, which only a database in `SQL_ASCII` can send, become
+/// replacement characters, as in Java.
 #[inline]
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    write_escaped(out, text);
+    match std::str::from_utf8(text) {
+        Ok(_) => write_escaped(out, text),
+        Err(_) => write_escaped(out, String::from_utf8_lossy(text).as_bytes()),
+    }
     out.push(b'"');
 }
 
-/// Appends `text` escaped, without the quotes around it.
+/// Appends `text`, which is UTF-8, escaped, without the quotes around it.
 #[inline]
 pub fn write_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
     loop {
@@ -124,11 +156,20 @@ mod tests {
     #[test]
     fn bytes_that_are_no_character_do_not_break_the_text() {
         let mut out = Vec::new();
-        write_string(&mut out, b"a\xF0\x9F\x90");
-        assert!(out.starts_with("\"a\u{FFFD}".as_bytes()));
+        write_string(&mut out, b"a\xF0\x9F\x90\xFF\xC3");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "\"a\u{FFFD}\u{FFFD}\u{FFFD}\""
+        );
     }
 
     proptest! {
+        #[test]
+        fn words_find_the_first_special_byte(bytes in any::<[u8; 8]>()) {
+            let expected = bytes.iter().position(|&byte| is_special(byte)).unwrap_or(8);
+            prop_assert_eq!(plain_in_word(bytes) as usize, expected);
+        }
+
         #[test]
         fn any_text_reads_back(text in any::<String>(), padding in 0usize..70) {
             let text = format!("{}{text}{}", "x".repeat(padding), "y".repeat(padding));

@@ -247,6 +247,36 @@ fn a_toasted_key_is_in_the_old_row() {
     let mut key = Vec::new();
     encoder.encode_event_key(&update, &mut key).expect("a key");
     assert_eq!(key, br#"{"id":"long"}"#);
+
+    let mut schema = TableSchema::clone(&table);
+    schema.key = vec![0, 1];
+    let table = Arc::new(schema);
+    let old = [text("long"), text("a")];
+    let encoder = self::encoder(&table);
+    let (delete, create) = halves(event(
+        &table,
+        Operation::Update,
+        OldRow::Key(&old),
+        Some(&new),
+    ));
+    for (half, own, other) in [
+        (delete, "a", "x"),
+        (create.expect("a second half"), "x", "a"),
+    ] {
+        let (mut key, mut header) = (Vec::new(), Vec::new());
+        encoder.encode_event_key(&half, &mut key).expect("a key");
+        encoder
+            .encode_key_change(&half, &mut header)
+            .expect("a header");
+        assert_eq!(
+            String::from_utf8_lossy(&key),
+            format!(r#"{{"id":"long","v":"{own}"}}"#)
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&header),
+            format!(r#"{{"id":"long","v":"{other}"}}"#)
+        );
+    }
 }
 
 #[test]

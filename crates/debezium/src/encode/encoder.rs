@@ -4,7 +4,7 @@ use super::{
     EncodeError,
     column::{PreparedColumn, prepared_columns},
     envelope_schema,
-    key::KeyEncoder,
+    key::{KeyEncoder, resolved},
     source::SourceWriter,
 };
 use crate::{
@@ -129,21 +129,32 @@ impl EventEncoder {
         let (Some(key), Some(row)) = (&self.key, event.key_row()) else {
             return Ok(());
         };
-        let toasted =
-            |column: &PreparedColumn| row.get(column.index) == Some(&ColumnValue::Unchanged);
-        if !key.columns().iter().any(toasted) {
-            return self.encode_key(row, out);
+        match key.completed(row, old_values(event)) {
+            None => self.encode_key(row, out),
+            Some(row) => self.encode_key(&row, out),
         }
-        let old = old_values(event);
-        let merged: Vec<ColumnValue<'_>> = row
-            .iter()
-            .enumerate()
-            .map(|(at, value)| match value {
-                ColumnValue::Unchanged => resolved(at, old),
-                other => *other,
-            })
-            .collect();
-        self.encode_key(&merged, out)
+    }
+
+    /// Appends the text of the key header of a half of a key change: `__debezium.newkey` of the delete,
+    /// `__debezium.oldkey` of the create. Appends nothing for other events. Prefer this to
+    /// [`encode_key_header`](Self::encode_key_header) for the same reason as above.
+    ///
+    /// # Errors
+    /// As [`encode_key`](Self::encode_key).
+    pub fn encode_key_change(
+        &self,
+        event: &ChangeEvent<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let (Some(key), KeyChange::NewKey(row) | KeyChange::OldKey(row)) =
+            (&self.key, event.key_change)
+        else {
+            return Ok(());
+        };
+        match key.completed(row, event.before.columns()) {
+            None => self.encode_key_header(row, out),
+            Some(row) => self.encode_key_header(&row, out),
+        }
     }
 
     /// Appends the text of the header `__debezium.oldkey` or `__debezium.newkey` for a row's key, as Connect's
@@ -204,12 +215,7 @@ impl EventEncoder {
             crate::Operation::Delete => b",\"transaction\":null,\"op\":\"d\",\"ts_ms\":",
             crate::Operation::Truncate => b",\"transaction\":null,\"op\":\"t\",\"ts_ms\":",
         });
-        let mut buffer = itoa::Buffer::new();
-        out.extend_from_slice(buffer.format(now_nanos.div_euclid(1_000_000)).as_bytes());
-        out.extend_from_slice(b",\"ts_us\":");
-        out.extend_from_slice(buffer.format(now_nanos.div_euclid(1_000)).as_bytes());
-        out.extend_from_slice(b",\"ts_ns\":");
-        out.extend_from_slice(buffer.format(now_nanos).as_bytes());
+        write_now(now_nanos, out);
         out.extend_from_slice(self.suffix);
         Ok(())
     }
@@ -296,6 +302,19 @@ impl EventEncoder {
     }
 }
 
+/// Appends the time of writing as the values of `ts_ms`, `ts_us` and `ts_ns`: three cuts of the same digits.
+#[inline]
+fn write_now(now_nanos: i64, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let nanos = buffer.format(now_nanos.max(0)).as_bytes();
+    for (behind, name) in [(6, &b",\"ts_us\":"[..]), (3, b",\"ts_ns\":"), (0, b"")] {
+        let kept = nanos.len().saturating_sub(behind);
+        let digits = nanos.get(..kept).filter(|digits| !digits.is_empty());
+        out.extend_from_slice(digits.unwrap_or(b"0"));
+        out.extend_from_slice(name);
+    }
+}
+
 /// The old row that may hold what the new one left out. Of a key change's create it is the row with the old key.
 fn old_values<'a>(event: &ChangeEvent<'a>) -> Option<&'a [ColumnValue<'a>]> {
     match (event.before, event.key_change) {
@@ -303,15 +322,6 @@ fn old_values<'a>(event: &ChangeEvent<'a>) -> Option<&'a [ColumnValue<'a>]> {
             Some(old)
         }
         (OldRow::None, KeyChange::None | KeyChange::NewKey(_)) => None,
-    }
-}
-
-/// The value of a column that the new row left out. A TOASTed value is never null: where the old row says so, it does
-/// not carry the column.
-fn resolved<'a>(index: usize, old: Option<&[ColumnValue<'a>]>) -> ColumnValue<'a> {
-    match old.and_then(|old| old.get(index)) {
-        Some(ColumnValue::Text(text)) => ColumnValue::Text(text),
-        _ => ColumnValue::Unchanged,
     }
 }
 

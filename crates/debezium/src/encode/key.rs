@@ -58,6 +58,25 @@ impl KeyEncoder {
         &self.columns
     }
 
+    /// The row with the key values that it left out, as unchanged TOAST values, taken from the old row; None if it has
+    /// its whole key.
+    pub(super) fn completed<'a>(
+        &self,
+        row: &[ColumnValue<'a>],
+        old: Option<&[ColumnValue<'a>]>,
+    ) -> Option<Vec<ColumnValue<'a>>> {
+        let left_out =
+            |column: &PreparedColumn| row.get(column.index) == Some(&ColumnValue::Unchanged);
+        if !self.columns.iter().any(left_out) {
+            return None;
+        }
+        let values = row.iter().enumerate().map(|(at, value)| match value {
+            ColumnValue::Unchanged => resolved(at, old),
+            other => *other,
+        });
+        Some(values.collect())
+    }
+
     #[inline]
     pub(super) fn encode(
         &self,
@@ -122,5 +141,14 @@ impl KeyEncoder {
         }
         out.push(b'}');
         Ok(())
+    }
+}
+
+/// The value of a column that the new row left out. A TOASTed value is never null: where the old row says so, it does
+/// not carry the column.
+pub(super) fn resolved<'a>(index: usize, old: Option<&[ColumnValue<'a>]>) -> ColumnValue<'a> {
+    match old.and_then(|old| old.get(index)) {
+        Some(ColumnValue::Text(text)) => ColumnValue::Text(text),
+        _ => ColumnValue::Unchanged,
     }
 }

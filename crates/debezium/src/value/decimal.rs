@@ -105,8 +105,25 @@ impl Scaled<'_> {
 
     /// Appends the minimal big-endian two's complement of the unscaled integer, as base64.
     fn write_base64(self, out: &mut Vec<u8>) {
-        // 38 digits always fit i128.
-        if self.kept + self.appended <= 38 {
+        // 18 digits always fit i64, 38 fit i128.
+        if self.kept + self.appended <= 18 {
+            let magnitude = self
+                .digits()
+                .fold(0i64, |n, digit| n * 10 + i64::from(digit));
+            let value = if self.decimal.negative {
+                -magnitude
+            } else {
+                magnitude
+            };
+            let sign_bits = if value < 0 {
+                value.leading_ones()
+            } else {
+                value.leading_zeros()
+            };
+            let skipped = (sign_bits.saturating_sub(1) / 8) as usize;
+            let bytes = value.to_be_bytes();
+            base64::write(out, bytes.into_iter().skip(skipped), base64::STANDARD);
+        } else if self.kept + self.appended <= 38 {
             let magnitude = self
                 .digits()
                 .fold(0i128, |n, digit| n * 10 + i128::from(digit));

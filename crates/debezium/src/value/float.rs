@@ -6,7 +6,7 @@ use super::{Unconvertible, base64};
 const EXACT_DOUBLE_DIGITS: usize = 15;
 const EXACT_FLOAT_DIGITS: usize = 6;
 
-/// Digits and decimal exponent of a number: `0.d1d2d3... * 10^exponent`; no zeros at either end.
+/// Digits (as text) and decimal exponent of a number: `0.d1d2d3... * 10^exponent`; no zeros at either end.
 struct Digits {
     negative: bool,
     digits: [u8; 24],
@@ -23,7 +23,7 @@ impl Digits {
         };
         let mut parsed = Self {
             negative,
-            digits: [0; 24],
+            digits: [b'0'; 24],
             count: 0,
             exponent: 0,
         };
@@ -45,7 +45,7 @@ impl Digits {
                         }
                     } else {
                         let at = parsed.count + zeros;
-                        *parsed.digits.get_mut(at)? = byte - b'0';
+                        *parsed.digits.get_mut(at)? = byte;
                         parsed.count = at + 1;
                         zeros = 0;
                         if !seen_point {
@@ -71,35 +71,35 @@ impl Digits {
         if self.negative {
             out.push(b'-');
         }
-        let digits = self.digits.iter().take(self.count).map(|d| d + b'0');
-        let zeros = |count: i32| std::iter::repeat_n(b'0', usize::try_from(count).unwrap_or(0));
-        let count = i32::try_from(self.count).unwrap_or(0);
+        let digits = self.digits.get(..self.count).unwrap_or(&self.digits);
+        let zeros = |count: usize| std::iter::repeat_n(b'0', count);
         match self.exponent {
-            _ if count == 0 => out.extend_from_slice(b"0.0"),
-            1..=7 => {
-                let integer = usize::try_from(self.exponent).unwrap_or(0);
-                out.extend(digits.clone().take(integer));
-                out.extend(zeros(self.exponent - count));
+            _ if digits.is_empty() => out.extend_from_slice(b"0.0"),
+            exponent @ 1..=7 => {
+                let integer = exponent.unsigned_abs() as usize;
+                let (integer, fraction) = match digits.split_at_checked(integer) {
+                    Some(split) => split,
+                    None => (digits, &b""[..]),
+                };
+                out.extend_from_slice(integer);
+                out.extend(zeros(
+                    (exponent.unsigned_abs() as usize).saturating_sub(digits.len()),
+                ));
                 out.push(b'.');
-                out.extend(digits.skip(integer));
-                if count <= self.exponent {
-                    out.push(b'0');
-                }
+                out.extend_from_slice(if fraction.is_empty() { b"0" } else { fraction });
             }
-            -2..=0 => {
+            exponent @ -2..=0 => {
                 out.extend_from_slice(b"0.");
-                out.extend(zeros(-self.exponent));
-                out.extend(digits);
+                out.extend(zeros(exponent.unsigned_abs() as usize));
+                out.extend_from_slice(digits);
             }
-            _ => {
-                out.extend(digits.clone().take(1));
+            exponent => {
+                let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, b""));
+                out.extend_from_slice(first);
                 out.push(b'.');
-                out.extend(digits.skip(1));
-                if count == 1 {
-                    out.push(b'0');
-                }
+                out.extend_from_slice(if rest.is_empty() { b"0" } else { rest });
                 out.push(b'E');
-                out.extend_from_slice(itoa::Buffer::new().format(self.exponent - 1).as_bytes());
+                out.extend_from_slice(itoa::Buffer::new().format(exponent - 1).as_bytes());
             }
         }
     }

@@ -3,6 +3,7 @@
 mod array;
 mod base64;
 mod binary;
+mod day;
 mod decimal;
 mod float;
 mod hstore;
@@ -233,7 +234,7 @@ impl Codec {
 /// Appends a string as `SimpleHeaderConverter` does inside a struct: only quotes and backslashes are escaped.
 pub(crate) fn write_header_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    for &byte in text {
+    for &byte in String::from_utf8_lossy(text).as_bytes() {
         if matches!(byte, b'"' | b'\\') {
             out.push(b'\\');
         }

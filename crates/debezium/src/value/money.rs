@@ -48,7 +48,7 @@ fn decimal_separator(text: &[u8], fraction_digits: usize) -> Option<usize> {
             _ => None,
         });
     let (first, kind) = separators.next()?;
-    let (last, last_kind) = separators.last().unwrap_or((first, kind));
+    let (last, last_kind) = separators.next_back().unwrap_or((first, kind));
     let digits = text
         .iter()
         .skip(last + 1)

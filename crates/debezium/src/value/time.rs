@@ -1,6 +1,6 @@
 //! Dates and times as PostgreSQL prints them under `DateStyle=ISO`.
 
-use super::Unconvertible;
+use super::{Unconvertible, day::Day};
 
 pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
@@ -11,57 +11,6 @@ const DATE_MINUS_INFINITY: i32 = -2_147_472_691;
 /// pgjdbc's idea of `timestamp` infinities, in microseconds since the Unix epoch.
 const TIMESTAMP_INFINITY: i64 = 9_223_372_036_825_200_000;
 const TIMESTAMP_MINUS_INFINITY: i64 = -9_223_372_036_832_400_000;
-
-/// A calendar day; the year is astronomical: 0 is 1 BC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Day {
-    year: i64,
-    month: u8,
-    day: u8,
-}
-
-impl Day {
-    /// Days since 1970-01-01 in the proleptic Gregorian calendar.
-    pub(crate) fn since_epoch(self) -> i64 {
-        // Years start in March here, so that the leap day is the last of its year.
-        let year = if self.month <= 2 {
-            self.year - 1
-        } else {
-            self.year
-        };
-        let month = i64::from(self.month);
-        let shifted = if month > 2 { month - 3 } else { month + 9 };
-        let era = year.div_euclid(400);
-        let year_of_era = year.rem_euclid(400);
-        let day_of_year = (153 * shifted + 2) / 5 + i64::from(self.day) - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        era * 146_097 + day_of_era - 719_468
-    }
-
-    /// The day that is so many days after 1970-01-01.
-    pub(crate) fn from_epoch(days: i64) -> Self {
-        let days = days + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 {
-            shifted + 3
-        } else {
-            shifted - 9
-        };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        // Both are within a month's and a year's range by construction.
-        Self {
-            year,
-            month: month as u8,
-            day: day as u8,
-        }
-    }
-}
 
 /// Reads fixed fields off the start of the text.
 struct Fields<'a>(&'a [u8]);
@@ -229,6 +178,9 @@ pub(crate) fn write_zoned_timestamp(
         out.extend_from_slice(text);
         return Ok(());
     }
+    if copy_zoned_timestamp(text, precision, out) {
+        return Ok(());
+    }
     let mut fields = Fields(text);
     let day = fields.day()?;
     fields.expect(b' ')?;
@@ -251,6 +203,47 @@ pub(crate) fn write_zoned_timestamp(
     write_clock(time, Fraction::Padded(precision), out);
     out.push(b'Z');
     Ok(())
+}
+
+/// What nearly every value is: four digits of year and already UTC, so that it can be copied. Nothing is appended
+/// where it is anything else.
+#[inline]
+fn copy_zoned_timestamp(text: &[u8], precision: u8, out: &mut Vec<u8>) -> bool {
+    const SHAPE: &[u8; 19] = b"0000-00-00 00:00:00";
+    let Some((head, tail)) = text.split_first_chunk::<19>() else {
+        return false;
+    };
+    let Some(fraction) = tail.strip_suffix(b"+00") else {
+        return false;
+    };
+    let fits = head.iter().zip(SHAPE).fold(true, |fits, (byte, shape)| {
+        fits & if *shape == b'0' {
+            byte.is_ascii_digit()
+        } else {
+            byte == shape
+        }
+    });
+    let digits = match fraction.split_first() {
+        None => fraction,
+        Some((b'.', digits)) => digits,
+        Some(_) => return false,
+    };
+    let missing = usize::from(precision).checked_sub(digits.len());
+    // Hour 24 and second 60 do not stand in the text of a timestamptz.
+    let (true, Some(missing)) = (fits && digits.iter().all(u8::is_ascii_digit), missing) else {
+        return false;
+    };
+    out.extend_from_slice(head);
+    if let Some(space) = out.iter_mut().rev().nth(8) {
+        *space = b'T';
+    }
+    if precision > 0 {
+        out.push(b'.');
+        out.extend_from_slice(digits);
+        out.extend(std::iter::repeat_n(b'0', missing));
+    }
+    out.push(b'Z');
+    true
 }
 
 /// Appends `timetz` text as `io.debezium.time.ZonedTime`, without quotes: shifted to UTC.

@@ -162,7 +162,7 @@ fn without_time(text: &str) -> String {
 /// Equal trees may still be different texts. Only doubles may be spelled in two ways.
 fn only_doubles_differ(theirs: &str, ours: &str) -> bool {
     let numbers_at = |text: &str| -> Vec<String> {
-        text.split(|c: char| matches!(c, ',' | ':' | '[' | ']' | '{' | '}'))
+        text.split([',', ':', '[', ']', '{', '}'])
             .map(str::to_owned)
             .collect()
     };
