@@ -4,6 +4,7 @@ mod bucket;
 mod cdc;
 mod config;
 mod demo;
+mod drain;
 mod generate;
 mod healthcheck;
 mod lake;
@@ -55,6 +56,8 @@ enum Command {
     Healthcheck(healthcheck::Arguments),
     /// Show the effective settings and where each comes from
     Config(config::Arguments),
+    #[command(hide = true)]
+    Drain(drain::Arguments),
 }
 
 /// Why the process ends with something else than 0.
@@ -114,6 +117,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Bucket(arguments) => bucket::run(arguments, &mut settings),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, &settings),
+        Command::Drain(arguments) => drain::run(arguments, &mut settings),
     }
 }
 
