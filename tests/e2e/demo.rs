@@ -57,7 +57,7 @@ impl Demo {
 
     /// Starts a demo whose generator does next to nothing, and connects to its PostgreSQL.
     async fn start_quiet(&self) -> Result<(Process, Client)> {
-        let mut demo = self.start(&["--rate", "1/min"])?;
+        let mut demo = self.start(&["--rate", "1/h"])?;
         let line = demo.wait_for_line("socket folder ", RUN).await?;
         let (_, socket_folder) = line
             .split_once("socket folder ")
