@@ -80,3 +80,13 @@ fn events_equal_debeziums() {
         "deviations that no longer exist: {stale:#?}"
     );
 }
+
+/// 2.7.3 garbles names beyond ASCII while streaming (see the deviations), so these rows are compared with 3.7.0's.
+#[test]
+fn odd_names_equal_debezium_3s() {
+    for name in ["odd-names", "odd-names-avro-adjusted"] {
+        let scenario = Scenario::read(&golden().join("debezium-2.7.3").join(name));
+        let differences = scenario.row_differences(&golden().join("debezium-3").join(name));
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
+}

@@ -104,6 +104,56 @@ impl Scenario {
         }
         found
     }
+
+    /// Topics, keys, row schemas and rows that are not those of another version's recording of the same scenario. Its
+    /// `source` and headers have more than those of 2.7.3.
+    pub fn row_differences(&self, recording: &Path) -> Vec<String> {
+        let events =
+            std::fs::read_to_string(recording.join("events.jsonl")).expect("read a recording");
+        let expected = by_topic(
+            events
+                .lines()
+                .map(|line| record(&serde_json::from_str(line).expect("parse a recording")))
+                .filter(|record| !is_snapshot(record)),
+        );
+        let parts =
+            |records: &BTreeMap<String, Vec<Record>>| -> Vec<(String, Option<String>, String)> {
+                records
+                    .values()
+                    .flatten()
+                    .map(|record| (record.topic.clone(), record.key.clone(), row_part(record)))
+                    .collect()
+            };
+        let (expected, ours) = (parts(&expected), parts(&self.ours));
+        let mut found: Vec<String> = expected
+            .iter()
+            .zip(&ours)
+            .filter(|(theirs, ours)| theirs != ours)
+            .map(|(theirs, ours)| format!("{}: theirs {theirs:?}\n    ours {ours:?}", self.name))
+            .collect();
+        if expected.len() != ours.len() {
+            found.push(format!(
+                "{}: theirs {} records, ours {}",
+                self.name,
+                expected.len(),
+                ours.len()
+            ));
+        }
+        found
+    }
+}
+
+/// Row schema, rows and operation of an event with embedded schema, as text.
+fn row_part(record: &Record) -> String {
+    let Some(value) = &record.value else {
+        return "tombstone".to_owned();
+    };
+    let value: Value = serde_json::from_str(value).expect("parse an event");
+    let payload = &value["payload"];
+    format!(
+        "{} {} {} {}",
+        value["schema"]["fields"][0], payload["before"], payload["after"], payload["op"]
+    )
 }
 
 fn by_topic(records: impl Iterator<Item = Record>) -> BTreeMap<String, Vec<Record>> {
