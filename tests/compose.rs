@@ -149,18 +149,22 @@ fn first_event(bootstrap: &str, topic: &str) -> Result<Vec<u8>> {
         .set("group.id", "compose-test")
         .set("isolation.level", "read_committed")
         .create()?;
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    let deadline = std::time::Instant::now() + PATIENCE;
     let mut partitions = TopicPartitionList::new();
-    for partition in metadata
-        .topics()
-        .iter()
-        .flat_map(|topic| topic.partitions())
-    {
-        partitions.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    // cdc makes a topic when it has the first event for it
+    while partitions.count() == 0 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        for partition in metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions())
+        {
+            partitions.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+        }
     }
     ensure!(partitions.count() > 0, "there is no topic `{topic}`");
     consumer.assign(&partitions)?;
-    let deadline = std::time::Instant::now() + PATIENCE;
     while std::time::Instant::now() < deadline {
         if let Some(message) = consumer.poll(Duration::from_millis(100))
             && let Some(event) = message?.payload()
