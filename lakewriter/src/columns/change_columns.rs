@@ -85,11 +85,6 @@ impl ChangeColumns {
         }
     }
 
-    /// The version of the table these columns are for.
-    pub fn table(&self) -> &Arc<TableSchema> {
-        &self.table
-    }
-
     /// Changes gathered since the last [`finish`](Self::finish).
     pub fn rows(&self) -> usize {
         self.rows

@@ -143,35 +143,30 @@ pub(super) fn iso(micros: i64) -> String {
         return "PT0S".to_owned();
     }
     let sign = if micros < 0 { "-" } else { "" };
-    let micros = micros.unsigned_abs();
-    let part = |unit: i64| micros / unit.unsigned_abs();
+    let seconds = micros.unsigned_abs() / 1_000_000;
+    let fraction = micros.unsigned_abs() % 1_000_000;
     let mut text = String::with_capacity(24);
     text.push('P');
-    // Writing to a String never fails.
-    let mut write = |count: u64, letter: char| {
-        if count > 0 {
-            let _ = write!(text, "{sign}{count}{letter}");
+    for (count, before, letter) in [
+        (seconds / 86_400, "", 'D'),
+        (seconds / 3600 % 24, "T", 'H'),
+        (seconds / 60 % 60, "T", 'M'),
+        (seconds % 60, "T", 'S'),
+    ] {
+        let with_fraction = letter == 'S' && fraction > 0;
+        if count == 0 && !with_fraction {
+            continue;
         }
-    };
-    write(part(MICROS_PER_DAY), 'D');
-    if micros % MICROS_PER_DAY.unsigned_abs() == 0 {
-        return text;
-    }
-    text.push('T');
-    let mut write = |count: u64, letter: char| {
-        if count > 0 {
-            let _ = write!(text, "{sign}{count}{letter}");
+        if !text.contains('T') {
+            text.push_str(before);
         }
-    };
-    write(part(MICROS_PER_HOUR) % 24, 'H');
-    write(part(60 * MICROS_PER_SECOND) % 60, 'M');
-    let seconds = part(MICROS_PER_SECOND) % 60;
-    let fraction = micros % MICROS_PER_SECOND.unsigned_abs();
-    if fraction > 0 {
-        let fraction = format!("{fraction:06}");
-        let _ = write!(text, "{sign}{seconds}.{}S", fraction.trim_end_matches('0'));
-    } else if seconds > 0 {
-        let _ = write!(text, "{sign}{seconds}S");
+        // Writing to a String never fails.
+        let _ = write!(text, "{sign}{count}");
+        if with_fraction {
+            let digits = format!("{fraction:06}");
+            let _ = write!(text, ".{}", digits.trim_end_matches('0'));
+        }
+        text.push(letter);
     }
     text
 }

@@ -21,5 +21,3 @@ mod schema;
 mod temporal;
 
 pub use change_columns::{ChangeColumns, RowMeta};
-pub use error::{ColumnError, ValueError};
-pub use schema::lake_schema;

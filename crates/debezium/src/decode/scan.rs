@@ -62,25 +62,21 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub fn string(self, at: usize) -> Step {
         let mut end = self.expect(at, b'"', "a string")?;
-        // Most strings are short, too short for a search to pay.
-        let near = end + SHORT;
-        while end < near && !matches!(self.byte(end), Some(b'"' | b'\\') | None) {
-            end += 1;
-        }
         loop {
+            // Most strings, and most stretches between escapes, are too short for a search to pay.
+            let near = end + SHORT;
+            while end < near && !matches!(self.byte(end), Some(b'"' | b'\\') | None) {
+                end += 1;
+            }
+            if end == near {
+                let rest = self.text.get(end..).unwrap_or_default();
+                end += memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            }
             match self.byte(end) {
                 Some(b'"') => break,
-                Some(b'\\') => end = self.escape(end)?,
-                _ => {}
+                Some(_) => end = self.escape(end)?,
+                None => return Err(DecodeError::new(end, DecodeReason::UnexpectedEnd)),
             }
-            let rest = self.text.get(end..).unwrap_or_default();
-            let Some(found) = memchr2(b'"', b'\\', rest) else {
-                return Err(DecodeError::new(
-                    self.text.len(),
-                    DecodeReason::UnexpectedEnd,
-                ));
-            };
-            end += found;
         }
         if self.has_control_characters
             && let Some(found) = self
