@@ -1,18 +1,81 @@
+use cdc::config::{Handling, KNOWN};
+
 use super::Failure;
 use crate::settings::{Settings, reference};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Print the reference of all settings in Markdown instead
+    /// Print the reference of all settings and connector properties in Markdown instead (docs/configuration.md)
     #[arg(long)]
     reference: bool,
 }
 
 pub fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
     if arguments.reference {
-        print!("{}", reference());
+        print!("{}", document());
     } else {
         print!("{}", settings.print());
     }
     Ok(())
+}
+
+const HEAD: &str = "\
+# Configuration
+
+This page is printed by `tributary config --reference`.
+
+## Settings
+
+Embedded defaults, then `tributary.toml` (`[section]` and `key`), then the environment, then flags. An unknown key is an
+error that names the nearest one. `tributary config` shows the effective values and where each comes from.
+
+";
+
+const PROPERTIES: &str = "
+## Connector properties
+
+A connector is Debezium's own flat JSON, from a file of `cdc.connectors_folder` or posted to `/connectors`. What is not
+known at all is ignored with a warning that names the nearest property, as Kafka Connect ignores it. A name that ends in
+`*` stands for all names with that beginning.
+
+| property | handling |
+|---|---|
+";
+
+fn document() -> String {
+    let mut text = format!("{HEAD}{}{PROPERTIES}", reference());
+    for property in KNOWN {
+        let handling = match property.handling {
+            Handling::Used => "used".to_owned(),
+            Handling::Ignored(reason) => format!("accepted without effect: {reason}"),
+            Handling::Refused { neutral: [], reason } => format!("refused: {reason}"),
+            Handling::Refused { neutral, reason } => format!(
+                "refused unless {}: {reason}",
+                neutral
+                    .iter()
+                    .map(|value| format!("`{value}`"))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            ),
+        };
+        text.push_str(&format!("| `{}` | {handling} |\n", property.name));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_in_docs_is_this_one() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+        if std::env::var_os("TRIBUTARY_BLESS").is_some() {
+            std::fs::write(&path, document()).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).unwrap() == document(),
+            "docs/configuration.md is not what `tributary config --reference` prints"
+        );
+    }
 }

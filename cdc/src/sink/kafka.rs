@@ -251,10 +251,10 @@ impl KafkaSink {
         let batch = &mut self.open;
         let encoder = &mut route.encoder;
         let mut key = None;
-        if let Some(row) = event.key_row().filter(|_| encoder.has_key()) {
+        if encoder.has_key() && event.key_row().is_some() {
             let start = batch.bytes.len();
             encoder
-                .encode_key(row, &mut batch.bytes)
+                .encode_event_key(event, &mut batch.bytes)
                 .map_err(unencodable)?;
             key = Some(start..batch.bytes.len());
         }
@@ -266,9 +266,9 @@ impl KafkaSink {
         let start = batch.bytes.len();
         let key_header = match event.key_change {
             KeyChange::None => None,
-            KeyChange::NewKey(row) | KeyChange::OldKey(row) => {
+            KeyChange::NewKey(_) | KeyChange::OldKey(_) => {
                 encoder
-                    .encode_key_header(row, &mut batch.bytes)
+                    .encode_key_change(event, &mut batch.bytes)
                     .map_err(unencodable)?;
                 let text = start..batch.bytes.len();
                 Some(match event.key_change {

@@ -21,6 +21,8 @@ pub struct NullSink {
     encoders: Vec<EventEncoder>,
     /// By the address of the table version, which its encoder keeps alive.
     by_address: HashMap<usize, usize>,
+    /// The last table's entry of `by_address`: most changes are of the same table as the one before.
+    last: Option<(usize, usize)>,
     bytes: Vec<u8>,
     events: u64,
     encoded_bytes: u64,
@@ -35,6 +37,7 @@ impl NullSink {
             topic_delimiter: config.topic_delimiter.clone(),
             encoders: Vec::new(),
             by_address: HashMap::new(),
+            last: None,
             bytes: Vec::with_capacity(64 * 1024),
             events: 0,
             encoded_bytes: 0,
@@ -54,7 +57,13 @@ impl NullSink {
 
     fn encoder(&mut self, table: &Arc<TableSchema>) -> Result<usize, Error> {
         let address = Arc::as_ptr(table).addr();
+        if let Some((last, index)) = self.last
+            && last == address
+        {
+            return Ok(index);
+        }
         if let Some(&index) = self.by_address.get(&address) {
+            self.last = Some((address, index));
             return Ok(index);
         }
         let topic = topic_name(
@@ -79,11 +88,9 @@ impl NullSink {
             return Ok(());
         };
         self.bytes.clear();
-        if let Some(row) = event.key_row() {
-            encoder
-                .encode_key(row, &mut self.bytes)
-                .map_err(unencodable)?;
-        }
+        encoder
+            .encode_event_key(event, &mut self.bytes)
+            .map_err(unencodable)?;
         encoder
             .encode_value(event, now_nanos(), &mut self.bytes)
             .map_err(unencodable)?;
