@@ -19,7 +19,11 @@ pub async fn get(url: &str) -> Result<Response> {
     request("GET", url, None).await
 }
 
-async fn request(method: &str, url: &str, body: Option<&str>) -> Result<Response> {
+/// `method` of an `http://host:port/path` URL, with a JSON body where one is given.
+///
+/// # Errors
+/// As [`get`].
+pub async fn request(method: &str, url: &str, body: Option<&str>) -> Result<Response> {
     let rest = url
         .strip_prefix("http://")
         .ok_or_else(|| anyhow!("not an http:// URL: `{url}`"))?;

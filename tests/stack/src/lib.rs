@@ -19,7 +19,7 @@ mod user;
 pub use child::Lifetime;
 pub use compose::{ComposeFile, Composition, Ports, State};
 pub use condition::until;
-pub use http::{Response, get};
+pub use http::{Response, get, request};
 pub use kafka::{Header, Kafka, KafkaOptions, Record};
 pub use minio::{Minio, MinioOptions};
 pub use port::free_port;
