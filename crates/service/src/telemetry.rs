@@ -1,4 +1,4 @@
-use std::str::FromStr;
+use std::{io::IsTerminal as _, str::FromStr};
 
 use tracing_subscriber::EnvFilter;
 
@@ -27,12 +27,13 @@ pub fn init_telemetry(format: LogFormat, default_level: &str) {
     let filter = EnvFilter::try_from_env("TRIBUTARY_LOG").unwrap_or_else(|_| {
         // Libraries below us report their own retries and internals; our own errors say what they mean.
         EnvFilter::new(format!(
-            "warn,{default_level},rdkafka=error,librdkafka=error,deltalake_core=off,buoyant_kernel=off,delta_kernel=off"
+            "warn,{default_level},rdkafka=off,librdkafka=error,deltalake_core=off,buoyant_kernel=off,delta_kernel=off"
         ))
     });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().init(),

@@ -13,7 +13,9 @@ pub(super) fn client_config(config: &KafkaConfig) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
-        .set("topic.metadata.refresh.interval.ms", "10000")
+        .set("topic.metadata.refresh.interval.ms", "3000")
+        // A commit that recovers may take minutes, and nothing is read meanwhile.
+        .set("max.poll.interval.ms", "600000")
         // Records arrive within this time of their commit even if few of them do.
         .set("fetch.wait.max.ms", "100")
         // Bounds what librdkafka holds beside our batches.
