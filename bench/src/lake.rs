@@ -87,7 +87,7 @@ pub async fn write_topic(servers: &Servers, report: &mut Report) -> Result<()> {
     let largest = sizes.last().copied().unwrap_or_default();
     let middle = sizes.get(sizes.len() / 2).copied().unwrap_or_default();
     let total: f64 = sizes.iter().sum();
-    report.add(PART, "Parquet files", sizes.len() as f64, "", None);
+    report.add(PART, "Parquet", sizes.len() as f64, "files", None);
     report.add(PART, "Parquet file, median", middle, "MB", None);
     report.add(PART, "Parquet file, largest", largest, "MB", None);
     report.add(PART, "Parquet of a row", total * 1e6 / rows, "bytes", None);

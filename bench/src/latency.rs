@@ -74,7 +74,7 @@ pub async fn measure(
     report.add(
         CONSUMER,
         "cdc, of one core",
-        100.0 * usage.of("cdc") / usage.wall,
+        100.0 * usage.of("cdc") / delays.wall,
         "%",
         None,
     );
@@ -109,7 +109,7 @@ pub async fn measure(
         report.add(LAKE, name, seconds * 1000.0, "ms", None);
     }
     for name in ["cdc", "lakewriter"] {
-        let share = 100.0 * usage.of(name) / usage.wall;
+        let share = 100.0 * usage.of(name) / delays.wall;
         report.add(LAKE, format!("{name}, of one core"), share, "%", None);
     }
     report.add_cores(LAKE, &usage);
@@ -199,10 +199,10 @@ async fn write(servers: &Servers, first: i64, lasts: Duration) -> Result<u32> {
     let insert = client
         .prepare(
             "insert into tweets
-             select $1 + g, 1,
+             select $1::bigint + g, 1,
                     '@' || to_char(extract(epoch from clock_timestamp()), 'FM0000000000.000000') || ' hello',
                     'en', now(), 0, null, null, null, 1
-             from generate_series(0::bigint, $2 - 1) g",
+             from generate_series(0, $2::bigint - 1) g",
         )
         .await
         .context("prepare the insert")?;

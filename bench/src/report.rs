@@ -163,7 +163,7 @@ impl Report {
         }
         text.push_str("\nCPU seconds while it was measured, every server on the same cores\n");
         for cores in &self.cores {
-            let _ = write!(text, "{:<22} {:>7.1} s:", cores.part, cores.wall_seconds);
+            let _ = write!(text, "{:<24} {:>6.1} s:", cores.part, cores.wall_seconds);
             for (name, seconds) in &cores.cpu_seconds {
                 let _ = write!(text, " {name} {seconds},");
             }
@@ -183,7 +183,7 @@ impl Report {
 fn line(figure: &Figure) -> String {
     let (bar, verdict) = (figure.bar.map(Bar::shown), figure.verdict.as_deref());
     format!(
-        "{:<22} {:<44} {:>10} {:<18} {:>10}  {}",
+        "{:<24} {:<44} {:>8} {:<12} {:>10}  {}",
         figure.part,
         figure.name,
         number(figure.value),
@@ -196,6 +196,7 @@ fn line(figure: &Figure) -> String {
 /// Three digits that count, or all before the point.
 fn number(value: f64) -> String {
     match value.abs() {
+        size if size < 100.0 && value.fract() == 0.0 => format!("{value}"),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
