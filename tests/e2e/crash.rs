@@ -12,7 +12,7 @@ use stack::until;
 use crate::road::{PATIENCE, Road};
 use crate::servers::{Servers, shared};
 use crate::truth;
-use crate::verdict::{self, Verdict};
+use crate::verdict;
 use crate::workload::{EARLIER_ROWS, Load, SCHEMA, TABLES};
 
 const ROUNDS: usize = 3;
@@ -34,12 +34,11 @@ async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
             Ok((more >= EVENTS_BEFORE_KILL).then_some(()))
         });
         moved_on.await.with_context(|| road.logs())?;
+        road.say("killing cdc");
         road.cdc.as_mut().context("cdc runs")?.kill9()?;
         road.start_cdc().await?;
     }
-    let verdict = finish(road, load).await?;
-    eprintln!("{verdict:?}");
-    Ok(())
+    finish(road, load).await
 }
 
 #[tokio::test]
@@ -50,15 +49,14 @@ async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
     for _ in 0..ROUNDS {
         road.start_lakewriter().await?;
         more_rows(&road).await?;
+        road.say("killing the lake writer");
         road.lakewriter
             .as_mut()
             .context("the lake writer runs")?
             .kill9()?;
     }
     road.start_lakewriter().await?;
-    let verdict = finish(road, load).await?;
-    eprintln!("{verdict:?}");
-    Ok(())
+    finish(road, load).await
 }
 
 #[tokio::test]
@@ -71,6 +69,7 @@ async fn killed_servers_cost_nothing() -> Result<()> {
     road.start_lakewriter().await?;
     for server in ["PostgreSQL", "Kafka", "MinIO"] {
         more_rows(&road).await?;
+        road.say(&format!("killing {server}"));
         match server {
             "PostgreSQL" => {
                 servers.postgres.kill9()?;
@@ -85,12 +84,11 @@ async fn killed_servers_cost_nothing() -> Result<()> {
                 servers.minio.restart().await?;
             }
         }
+        road.say(&format!("{server} is back"));
         let going_on = more_rows(&road).await;
         going_on.with_context(|| format!("after a kill of {server}"))?;
     }
-    let verdict = finish(road, load).await?;
-    eprintln!("{verdict:?}");
-    Ok(())
+    finish(road, load).await
 }
 
 /// Waits until the lake has got more rows than it has now.
@@ -114,12 +112,11 @@ async fn begin(road: &Road) -> Result<Load> {
 }
 
 /// The clients stop, everything that is on its way arrives.
-async fn finish(mut road: Road, load: Load) -> Result<Verdict> {
+async fn finish(mut road: Road, load: Load) -> Result<()> {
     let transactions = load.finish().await?;
-    let verdict = road.verdict(verdict::Load::DuringSnapshot).await?;
-    eprintln!("{}: {transactions} transactions", road.name);
-    road.stop().await?;
-    Ok(verdict)
+    road.say(&format!("{transactions} transactions were written"));
+    road.verdict(verdict::Load::DuringSnapshot).await?;
+    road.stop().await
 }
 
 /// Records of the busiest topic so far, markers of transactions among them.

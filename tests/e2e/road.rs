@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ pub struct Road {
     lakewriter_port: u16,
     pub cdc: Option<Process>,
     pub lakewriter: Option<Process>,
+    began: Instant,
 }
 
 impl Road {
@@ -49,6 +50,7 @@ impl Road {
             lakewriter_port: free_port()?,
             cdc: None,
             lakewriter: None,
+            began: Instant::now(),
         };
         let connectors = road.folder.path().join("connectors");
         fs::create_dir(&connectors)?;
@@ -57,6 +59,15 @@ impl Road {
             serde_json::to_vec_pretty(&road.connector(tables))?,
         )?;
         Ok(road)
+    }
+
+    /// A line for who watches the test.
+    pub fn say(&self, what: &str) {
+        eprintln!(
+            "{:>5.1} s  {}: {what}",
+            self.began.elapsed().as_secs_f32(),
+            self.name
+        );
     }
 
     /// What a user of Debezium would post, with the route of docker-compose.yml: topic `<name>.<table>`.
@@ -168,6 +179,7 @@ impl Road {
         let url = format!("http://127.0.0.1:{}/healthz", self.cdc_port);
         process.wait_for_http(&url, READY).await?;
         self.cdc = Some(process);
+        self.say("cdc is ready");
         Ok(())
     }
 
@@ -177,6 +189,7 @@ impl Road {
         let url = format!("http://127.0.0.1:{}/healthz", self.lakewriter_port);
         process.wait_for_http(&url, READY).await?;
         self.lakewriter = Some(process);
+        self.say("the lake writer is ready");
         Ok(())
     }
 

@@ -42,19 +42,23 @@ pub async fn python() -> Result<Command> {
 impl Road {
     /// Waits until the lake holds what PostgreSQL says happened, compares everything by DuckDB, then by our own SQL,
     /// then asks a read_committed consumer. An error says what is lost, twice or wrong.
-    pub async fn verdict(&self, load: Load) -> Result<Verdict> {
+    pub async fn verdict(&self, load: Load) -> Result<()> {
         let truth = self.folder.path().join("truth.jsonl");
         let client = self.servers.postgres.connect(&self.name).await?;
         let tables = truth::export(&client, &truth).await?;
+        self.say("PostgreSQL is asked");
         let independent = self.compare_independently(&truth, &tables, load).await?;
+        self.say(&format!("read by DuckDB: {independent:?}"));
         let ours = self.compare_our_sql(&truth, &tables, load).await?;
+        self.say("read by our SQL");
         ensure!(
             independent == ours,
             "two readers saw different lakes: {independent:?} and {ours:?}"
         );
         self.consumer_sees_each_event_once(&tables, independent.changes)
             .await?;
-        Ok(independent)
+        self.say("read by a read_committed consumer");
+        Ok(())
     }
 
     async fn compare_independently(

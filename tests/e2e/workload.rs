@@ -29,7 +29,7 @@ pub const TABLES: [&str; 6] = [
 
 /// Time between two transactions of a continuous load: some hundred rows a second, which leaves the cores to who is
 /// under test.
-const PAUSE: Duration = Duration::from_millis(8);
+const PAUSE: Duration = Duration::from_millis(15);
 
 /// Rows that are there before anybody reads the WAL.
 pub const EARLIER_ROWS: &str = "
@@ -238,7 +238,7 @@ impl Workload {
                 id % 1_000_000_000 + self.client * 100_000_000
             ));
         }
-        if dice >= 97 {
+        if dice >= 99 {
             let from = self.fresh();
             self.next += 400;
             sql.push_str(&format!(

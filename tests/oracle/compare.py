@@ -30,9 +30,14 @@ from judge import Judge, Verdict
 def run(request):
     tables = truth.load(request["truth"])
     deadline = time.monotonic() + request.get("wait_seconds", 0)
-    if not request.get("overlap"):
-        for name, place in request["tables"].items():
-            # what was captured before the audit comes on top of it
+    for name, place in request["tables"].items():
+        if not request.get("wait_seconds"):
+            break
+        if request.get("overlap") or "after_lsn" in request:
+            # the number of rows is not known beforehand, but that the last transaction comes last
+            last = max((entry["txid"] for entry in tables[name].audit), default=None)
+            lake_reader.wait_for_transaction(place["changes"], last, request.get("storage"), deadline)
+        else:
             least = tables[name].expected_changes()
             lake_reader.wait_for_rows(place["changes"], least, request.get("storage"), deadline)
     while True:

@@ -53,6 +53,7 @@ class Judge:
     def __init__(self, truth, verdict):
         self.truth = truth
         self.verdict = verdict
+        self.raw = {column: f"{column}_raw" for column in truth.columns}
 
     def add(self, what, text):
         self.verdict.add(what, self.truth.name, text)
@@ -139,7 +140,9 @@ class Judge:
 
     def value_difference(self, column, text, row):
         pg_type = self.truth.columns[column]
-        found, raw = row.get(column), row.get(f"{column}_raw")
+        found, raw = row.get(column), row.get(self.raw[column])
+        if text is None and found is None and raw is None:
+            return None
         try:
             want = lake_value(pg_type, text)
         except NotRepresentable:

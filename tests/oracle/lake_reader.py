@@ -36,10 +36,8 @@ def wait_for_rows(url, count, storage, deadline):
                 table.update_incremental()
             files = pa.table(table.get_add_actions(flatten=True))
             seen = sum(files["num_records"].to_pylist())
-        except Exception as error:  # the table may not be there yet, or the store may be down for a while
-            table, problem = None, error
-            if time.monotonic() >= deadline:
-                print(f"{url}: {problem}")
+        except Exception:  # the table may not be there yet; what is wrong for good, the verdict will say
+            table = None
         if seen >= count or time.monotonic() >= deadline:
             return seen
         time.sleep(0.15)
@@ -58,8 +56,18 @@ def duckdb_connection():
     return connection
 
 
-def read_duckdb(url, storage):
-    """All rows of a Delta table, by DuckDB."""
+def wait_for_transaction(url, txid, storage, deadline):
+    """Looks at the table until it holds a change of this transaction or `deadline` (time.monotonic) is over."""
+    while txid is not None and time.monotonic() < deadline:
+        try:
+            if duckdb_query(url, storage, "count(*) as n", f"where _tx_id = {txid}")["n"][0].as_py():
+                return
+        except Exception:  # as above; what is wrong for good, the verdict will say
+            pass
+        time.sleep(0.25)
+
+
+def duckdb_query(url, storage, columns, rest):
     connection = duckdb_connection()
     if storage:
         scheme, _, endpoint = storage["endpoint"].partition("://")
@@ -70,7 +78,12 @@ def read_duckdb(url, storage):
             f"url_style 'path', use_ssl {str(scheme == 'https').lower()})"
         )
     quoted = url.replace("'", "''")
-    return connection.execute(f"select * from delta_scan('{quoted}')").to_arrow_table()
+    return connection.execute(f"select {columns} from delta_scan('{quoted}') {rest}").to_arrow_table()
+
+
+def read_duckdb(url, storage):
+    """All rows of a Delta table, by DuckDB."""
+    return duckdb_query(url, storage, "*", "")
 
 
 def read_deltalake(url, storage):

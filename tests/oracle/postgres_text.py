@@ -5,6 +5,7 @@ with what it judges.
 A type is the text of format_type(): `numeric(10,2)`, `timestamp(3) with time zone`, `text[]`.
 """
 
+import functools
 import re
 import struct
 from decimal import Decimal
@@ -29,6 +30,7 @@ def lake_value(pg_type, text):
     return scalar(pg_type, text)
 
 
+@functools.cache
 def kind(pg_type):
     """The Arrow type family that a column of this type must have, as `lake_reader.family` names it."""
     if pg_type.endswith("[]"):
@@ -56,6 +58,7 @@ def kind(pg_type):
     }.get(base, "text")
 
 
+@functools.cache
 def split(pg_type):
     """`timestamp(3) with time zone` to (`timestamp with time zone`, [3])."""
     found = re.search(r"\(([-\d, ]+)\)", pg_type)
