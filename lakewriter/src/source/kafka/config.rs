@@ -13,6 +13,10 @@ pub(super) fn client_config(config: &KafkaConfig) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
+        // the partitions of a writer that was killed stand still until then; heartbeats come from a thread of their own,
+        // however long a commit takes
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "3000")
         .set("topic.metadata.refresh.interval.ms", "3000")
         // A commit that recovers may take minutes, and nothing is read meanwhile.
         .set("max.poll.interval.ms", "600000")
