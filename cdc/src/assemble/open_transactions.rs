@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    relations::RelationVersion,
+    relations::{ByOid, RelationVersion},
     spool::{Record, Spool},
 };
 use crate::Error;
@@ -19,7 +19,7 @@ pub(super) struct OpenTransaction {
     /// The Relation messages of this transaction, by their index in the spool. They hold for its own changes only, until
     /// it commits: nobody else may see a table that it altered.
     pub(super) versions: Vec<Arc<RelationVersion>>,
-    current: HashMap<u32, usize>,
+    current: ByOid<usize>,
 }
 
 impl OpenTransaction {

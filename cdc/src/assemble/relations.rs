@@ -1,4 +1,8 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
 use crate::source::catalog::{RelationDescription, StreamedTable};
 
@@ -24,7 +28,33 @@ pub(super) enum Capture {
 /// The versions in force outside of stream blocks, by OID.
 #[derive(Debug, Default)]
 pub(super) struct Relations {
-    versions: HashMap<u32, Arc<RelationVersion>>,
+    versions: ByOid<Arc<RelationVersion>>,
+}
+
+/// Looked up for every change, so the hash is one multiplication: OIDs come from the server's counter, not from a user who
+/// could choose colliding ones.
+pub(super) type ByOid<V> = HashMap<u32, V, BuildHasherDefault<OidHasher>>;
+
+/// See [`ByOid`].
+#[derive(Debug, Default)]
+pub(super) struct OidHasher(u64);
+
+impl Hasher for OidHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(u32::from(byte));
+        }
+    }
+
+    #[inline]
+    fn write_u32(&mut self, oid: u32) {
+        // Fibonacci hashing: the golden ratio spreads neighbouring numbers over the high bits that the table uses.
+        self.0 = (self.0 ^ u64::from(oid)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
 }
 
 impl Relations {

@@ -1,13 +1,10 @@
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use pgoutput::{Lsn, PgOutputMessage};
 
 use super::{
     open_transactions::OpenTransaction,
-    relations::{Capture, RelationVersion, Relations},
+    relations::{ByOid, Capture, RelationVersion, Relations},
     spool::{Record, SpoolReader},
     transaction::{Emitter, Transaction},
 };
@@ -25,7 +22,7 @@ pub(super) struct Replay {
     reader: SpoolReader,
     aborted: HashSet<u32>,
     versions: Vec<Arc<RelationVersion>>,
-    current: HashMap<u32, Arc<RelationVersion>>,
+    current: ByOid<Arc<RelationVersion>>,
 }
 
 /// How far a replay came.
@@ -48,7 +45,7 @@ impl Replay {
             reader: open.spool.into_reader()?,
             aborted: open.aborted,
             versions: open.versions,
-            current: HashMap::new(),
+            current: ByOid::default(),
         })
     }
 

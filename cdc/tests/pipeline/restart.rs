@@ -6,7 +6,7 @@ use crate::{
     recording::Store,
 };
 
-/// The server is restarted in order, then killed: the connector comes back by itself and goes on exactly.
+/// The server is restarted in order, then killed, over TCP: the connector comes back by itself and goes on exactly.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn survives_restarts_of_the_server() -> Result<()> {
     let postgres = Postgres::start().await?;
@@ -14,7 +14,9 @@ async fn survives_restarts_of_the_server() -> Result<()> {
         .execute("postgres", "create table t(id int primary key)")
         .await?;
     let store = Store::default();
-    let running = start(&config(&postgres), &store, 100);
+    let mut config = config(&postgres);
+    config.database.hostname = "127.0.0.1".to_owned();
+    let running = start(&config, &store, 100);
     running.streaming().await?;
     let mut total = 0;
     for kill in [false, true, false] {

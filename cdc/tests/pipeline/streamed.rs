@@ -1,5 +1,5 @@
-use anyhow::{Result, ensure};
-use cdc::checkpoint::Resume;
+use anyhow::{Context, Result, ensure};
+use cdc::{ErrorKind, checkpoint::Resume};
 use stack::{Postgres, PostgresOptions};
 
 use crate::{
@@ -170,4 +170,62 @@ async fn running_streamed(postgres: &Postgres) -> Result<i64> {
     )
     .await?
     .parse()?)
+}
+
+/// The catalog shows what an open transaction made only after its commit.
+#[tokio::test]
+async fn a_table_made_by_a_streamed_transaction_is_known_in_full() -> Result<()> {
+    let postgres = server().await?;
+    let store = Store::default();
+    let running = start(&config(&postgres), &store, 500);
+    running.streaming().await?;
+    for round in 1..=5 {
+        postgres
+            .execute(
+                "postgres",
+                &format!(
+                    "create table made{round}(v text not null default 'd', id int, primary key (id));
+                     insert into made{round} select repeat('x', 100), i from generate_series(1, 2000) i"
+                ),
+            )
+            .await?;
+        until_events(&store, round * 2000).await?;
+    }
+    running.stop().await?;
+    ensure!(running_streamed(&postgres).await? > 0);
+    for event in store.events() {
+        ensure!(event.table.key == [1], "{:?}", event.table);
+        ensure!(
+            !event.table.columns[0].optional && event.table.columns[0].default_expression.is_some()
+        );
+    }
+    Ok(())
+}
+
+/// A spill folder that cannot be used is named; nothing is lost, for nothing was confirmed.
+#[tokio::test]
+async fn a_spill_folder_that_cannot_be_made_halts() -> Result<()> {
+    let postgres = server().await?;
+    postgres
+        .execute("postgres", "create table t(id int primary key, v text)")
+        .await?;
+    let mut config = config(&postgres);
+    config.spill_memory_bytes = 300 * 1024;
+    config.spill_folder = "/proc/nowhere".into();
+    let store = Store::default();
+    let running = start(&config, &store, 500);
+    running.streaming().await?;
+    postgres
+        .execute(
+            "postgres",
+            "insert into t select i, repeat('x', 100) from generate_series(1, 20000) i",
+        )
+        .await?;
+    let error = running.ended().await?.err().context("it halts")?;
+    ensure!(error.kind() == ErrorKind::Spill, "{error:?}");
+    ensure!(error.to_string().contains("/proc/nowhere"), "{error}");
+    config.spill_folder = postgres.socket_dir().join("spill");
+    let again = start(&config, &store, 500);
+    until_events(&store, 20_000).await?;
+    again.stop().await
 }
