@@ -8,7 +8,9 @@ use std::{
 
 use debezium::{
     Operation, SchemaId, TableSchema,
-    decode::{DecodeError, DecodedEvent, EnvelopeDecoder, EventHeaders, ForeignDecoders},
+    decode::{
+        DecodeError, DecodeReason, DecodedEvent, EnvelopeDecoder, EventHeaders, ForeignDecoders,
+    },
 };
 use rdkafka::message::Message;
 
@@ -327,7 +329,13 @@ fn decode_foreign<'a, M: Message>(
         return Ok(None);
     };
     let Some(decoder) = decoders.decoder_for(record.key(), value)? else {
-        return Ok(None);
+        return match changes_no_row(value) {
+            true => Ok(None),
+            false => Err(DecodeError {
+                offset: 0,
+                reason: DecodeReason::MissingField("source"),
+            }),
+        };
     };
     let version = Arc::clone(decoder.table());
     let Some(event) = decoder.decode(value, &EventHeaders::default(), record.offset())? else {
@@ -342,6 +350,18 @@ fn decode_foreign<'a, M: Message>(
         add_reader(readers, assignment, namespace, version)
     });
     Ok(Some((event, reader)))
+}
+
+/// Debezium's records that are no change of a row: logical messages, truncates, the ends of transactions.
+fn changes_no_row(value: &[u8]) -> bool {
+    [
+        &b"\"op\":\"m\""[..],
+        b"\"op\":\"t\"",
+        b"\"status\":\"BEGIN\"",
+        b"\"status\":\"END\"",
+    ]
+    .iter()
+    .any(|mark| memchr::memmem::find(value, mark).is_some())
 }
 
 fn add_reader(

@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind};
 
 /// PUT one fresh key twice; the second must be refused.
 pub(super) async fn conditional_put(lake: &Lake) -> Result<(), Error> {
-    let key = lake.path(&format!("_probe/{}", Uuid::new_v4().simple()));
+    let key = lake.path(&format!("_probe-{}", Uuid::new_v4().simple()));
     let attempted = || format!("test conditional PUT on `{key}`");
     let create = PutOptions::from(PutMode::Create);
     lake.store()
