@@ -4,6 +4,7 @@
 //! connector JSON / flat map --ConnectorConfig::parse--> ConnectorConfig + Vec<Notice>   or   ConfigReport
 //! ```
 
+mod contract;
 mod file;
 mod filter;
 mod parse;

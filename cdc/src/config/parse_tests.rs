@@ -1,3 +1,5 @@
+use debezium::ContractSettings;
+
 use super::*;
 
 fn properties(text: &[(&str, &str)]) -> BTreeMap<String, String> {

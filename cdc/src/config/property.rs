@@ -115,6 +115,8 @@ pub const KNOWN: &[Property] = &[
     used("value.converter"),
     used("value.converter.schemas.enable"),
     used("value.converter.decimal.format"),
+    used("key.converter.replace.null.with.default"),
+    used("value.converter.replace.null.with.default"),
     used("header.converter"),
     used("transforms"),
     used("transforms.*"),

@@ -1,0 +1,141 @@
+use debezium::{
+    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, HstoreHandling,
+    IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
+};
+
+use super::reader::Reader;
+
+/// The settings that decide how a change is written.
+pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> ContractSettings {
+    let mut contract = ContractSettings::new(topic_prefix);
+    contract.decimal_handling = reader.choice(
+        "decimal.handling.mode",
+        contract.decimal_handling,
+        &[
+            ("string", DecimalHandling::String),
+            ("double", DecimalHandling::Double),
+            ("precise", DecimalHandling::Precise),
+        ],
+    );
+    contract.time_precision = reader.choice(
+        "time.precision.mode",
+        contract.time_precision,
+        &[
+            ("adaptive", TimePrecision::Adaptive),
+            (
+                "adaptive_time_microseconds",
+                TimePrecision::AdaptiveTimeMicroseconds,
+            ),
+            ("connect", TimePrecision::Connect),
+        ],
+    );
+    contract.hstore_handling = reader.choice(
+        "hstore.handling.mode",
+        contract.hstore_handling,
+        &[("json", HstoreHandling::Json), ("map", HstoreHandling::Map)],
+    );
+    contract.binary_handling = reader.choice(
+        "binary.handling.mode",
+        contract.binary_handling,
+        &[
+            ("bytes", BinaryHandling::Bytes),
+            ("base64", BinaryHandling::Base64),
+            ("base64-url-safe", BinaryHandling::Base64UrlSafe),
+            ("hex", BinaryHandling::Hex),
+        ],
+    );
+    contract.interval_handling = reader.choice(
+        "interval.handling.mode",
+        contract.interval_handling,
+        &[
+            ("numeric", IntervalHandling::Numeric),
+            ("string", IntervalHandling::String),
+        ],
+    );
+    let adjustments = [
+        ("none", NameAdjustment::None),
+        ("avro", NameAdjustment::Avro),
+        ("avro_unicode", NameAdjustment::AvroUnicode),
+    ];
+    contract.schema_name_adjustment = reader.choice(
+        "schema.name.adjustment.mode",
+        NameAdjustment::None,
+        &adjustments,
+    );
+    contract.field_name_adjustment = reader.choice(
+        "field.name.adjustment.mode",
+        NameAdjustment::None,
+        &adjustments,
+    );
+    contract.money_fraction_digits = reader.integer("money.fraction.digits", 2, 0, 18);
+    contract.include_unknown_datatypes = reader.boolean("include.unknown.datatypes", false);
+    contract.unavailable_value_placeholder = reader.text_or(
+        "unavailable.value.placeholder",
+        &contract.unavailable_value_placeholder,
+    );
+    contract.tombstones_on_delete = reader.boolean("tombstones.on.delete", true);
+    contract.skipped_operations = skipped_operations(reader);
+    contract.key_schemas_enable = reader.boolean("key.converter.schemas.enable", true);
+    contract.value_schemas_enable = reader.boolean("value.converter.schemas.enable", true);
+    let formats = [
+        ("BASE64", DecimalFormat::Base64),
+        ("NUMERIC", DecimalFormat::Numeric),
+    ];
+    contract.replace_null_with_default =
+        reader.boolean("value.converter.replace.null.with.default", true);
+    contract.decimal_format = reader.choice(
+        "value.converter.decimal.format",
+        DecimalFormat::Base64,
+        &formats,
+    );
+    // One setting serves keys and values; where the key's is not said it goes with the value's.
+    if reader.choice(
+        "key.converter.decimal.format",
+        contract.decimal_format,
+        &formats,
+    ) != contract.decimal_format
+    {
+        reader.problem(
+            "key.converter.decimal.format",
+            "it must be that of value.converter.decimal.format",
+        );
+    }
+    if reader.boolean(
+        "key.converter.replace.null.with.default",
+        contract.replace_null_with_default,
+    ) != contract.replace_null_with_default
+    {
+        reader.problem(
+            "key.converter.replace.null.with.default",
+            "it must be that of value.converter.replace.null.with.default",
+        );
+    }
+    contract
+}
+
+fn skipped_operations(reader: &mut Reader<'_>) -> SkippedOperations {
+    const PROPERTY: &str = "skipped.operations";
+    let Some(text) = reader.text(PROPERTY) else {
+        return SkippedOperations::default();
+    };
+    let mut skipped = SkippedOperations {
+        create: false,
+        update: false,
+        delete: false,
+        truncate: false,
+    };
+    for entry in text.split(',').map(str::trim) {
+        match entry {
+            "c" => skipped.create = true,
+            "u" => skipped.update = true,
+            "d" => skipped.delete = true,
+            "t" => skipped.truncate = true,
+            "none" => {}
+            _ => {
+                reader.problem(PROPERTY, "Value must be none or some of c, u, d, t");
+                break;
+            }
+        }
+    }
+    skipped
+}
