@@ -1,12 +1,15 @@
 """The verdict over one table: its log against the audit, its latest rows against the rows in PostgreSQL."""
 
 from collections import Counter, defaultdict
+from decimal import Decimal
 
 from postgres_text import NotRepresentable, kind, lake_value, single
 
 # what the writer adds to a row
 OWN = {"_op", "_lsn", "_seq", "_tx_id", "_ts", "_ingest_ts", "_partition", "_offset", "_unavailable", "_date"}
 SHOWN = 8
+# types of which equal values are the same value
+EXACT = {str, int, bytes, bool, Decimal}
 
 
 class Verdict:
@@ -151,6 +154,8 @@ class Judge:
             return None
         if raw is not None:
             return f"{column} has raw text {raw!r}, though the column can hold {text!r}"
+        if found == want and type(found) is type(want) and type(found) in EXACT:
+            return None
         if pg_type.startswith("real"):
             found = narrow(found)
         if comparable(found) != comparable(want):
@@ -218,6 +223,8 @@ def order(row):
 
 def comparable(value):
     """The value so that equal means the same: NaN equals itself, 1 is not True, 0.0 is not -0.0."""
+    if type(value) in (str, int):
+        return value
     if isinstance(value, float):
         return "NaN" if value != value else ("float", repr(value))
     if isinstance(value, bool):

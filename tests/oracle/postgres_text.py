@@ -19,15 +19,23 @@ class NotRepresentable(Exception):
 
 def lake_value(pg_type, text):
     """The value that the lake must hold for this text, None for NULL."""
-    if text is None:
-        return None
+    return None if text is None else reader(pg_type)(text)
+
+
+@functools.cache
+def reader(pg_type):
+    """What turns a text of this type into the lake's value."""
     if pg_type.endswith("[]"):
-        items = array(text)
-        if any(isinstance(item, list) for item in items) or text.startswith("["):
-            # more than one dimension, or bounds other than 1
-            raise NotRepresentable(text)
-        return [lake_value(pg_type[:-2], item) for item in items]
-    return scalar(pg_type, text)
+        return functools.partial(array_value, reader(pg_type[:-2]))
+    return scalar(pg_type)
+
+
+def array_value(element, text):
+    items = array(text)
+    if any(isinstance(item, list) for item in items) or text.startswith("["):
+        # more than one dimension, or bounds other than 1
+        raise NotRepresentable(text)
+    return [None if item is None else element(item) for item in items]
 
 
 @functools.cache
@@ -72,44 +80,48 @@ def digits(precision, scale=0):
     return precision - scale if scale < 0 else max(precision, scale)
 
 
-def scalar(pg_type, text):
+def scalar(pg_type):
     base, modifier = split(pg_type)
     match kind(pg_type):
         case "bool":
-            return {"t": True, "f": False}[text]
-        case "int" if base == "time without time zone":
-            return time_micros(text)
+            return {"t": True, "f": False}.__getitem__
         case "int":
-            return int(text)
+            return time_micros if base == "time without time zone" else int
         case "float":
-            return single(float(text)) if base == "real" else float(text)
+            return (lambda text: single(float(text))) if base == "real" else float
         case "decimal":
-            return decimal(text)
+            return decimal
         case "timestamp" | "timestamp_utc":
-            return timestamp_micros(text)
+            return timestamp_micros
         case "date":
-            if "infinity" in text:
-                raise NotRepresentable(text)
-            return days(text)
-        case "binary" if base == "bytea":
-            return bytes.fromhex(text.removeprefix("\\x"))
+            return finite_days
         case "binary":
-            return bits(text)
+            return (lambda text: bytes.fromhex(text.removeprefix("\\x"))) if base == "bytea" else bits
         case "map":
-            return hstore(text)
+            return hstore
         case "struct":
-            x, y = text.strip("()").split(",")
-            return {"x": float(x), "y": float(y)}
+            return point
         case _ if base == "numeric" and not modifier:
-            return text.rstrip("0").rstrip(".") if "." in text else text
+            return lambda text: text.rstrip("0").rstrip(".") if "." in text else text
         case _ if base == "money":
-            return re.sub(r"[^\d.-]", "", text)
+            return lambda text: re.sub(r"[^\d.-]", "", text)
         case _ if base == "time with time zone":
-            return utc_time(text)
+            return utc_time
         case _ if base == "interval":
-            return iso_duration(interval_micros(text))
+            return lambda text: iso_duration(interval_micros(text))
         case _:
-            return text
+            return str
+
+
+def point(text):
+    x, y = text.strip("()").split(",")
+    return {"x": float(x), "y": float(y)}
+
+
+def finite_days(text):
+    if "infinity" in text:
+        raise NotRepresentable(text)
+    return days(text)
 
 
 def single(value):
