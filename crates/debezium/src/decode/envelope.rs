@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    error::{DecodeError, DecodeReason},
+    error::{Boxed, DecodeError, DecodeReason},
     event::{DecodedEvent, DecodedOldRow, DecodedRow, DecodedSource, EventHeaders, Span},
     placeholder::{is_fallback, placeholders},
     representation::Representation,
@@ -134,12 +134,12 @@ impl EnvelopeDecoder {
         let text = std::str::from_utf8(value)
             .map_err(|e| DecodeError::new(e.valid_up_to(), DecodeReason::NotUtf8))?;
         if u32::try_from(value.len()).is_err() {
-            return Err(DecodeError::new(0, DecodeReason::TooLarge));
+            return Err(DecodeError::new(0, DecodeReason::TooLarge).into());
         }
         let mut members = Members::default();
         self.walk(Scanner::new(value), &mut members)?;
         let Some(op) = members.op else {
-            return Err(DecodeError::new(0, DecodeReason::MissingField("op")));
+            return Err(DecodeError::new(0, DecodeReason::MissingField("op")).into());
         };
         let op = match op {
             b"\"m\"" => return Ok(None),
@@ -151,7 +151,7 @@ impl EnvelopeDecoder {
             DecodeError::new(0, DecodeReason::UnknownOperation(found))
         })?;
         let source = self.decoded_source(text, members.source)?;
-        let missing = |field| Err(DecodeError::new(0, DecodeReason::MissingField(field)));
+        let missing = |field| Err(DecodeError::new(0, DecodeReason::MissingField(field)).into());
         match op {
             Operation::Truncate => (members.before, members.after) = (None, None),
             Operation::Delete if members.before.is_none() => return missing("before"),
@@ -163,10 +163,7 @@ impl EnvelopeDecoder {
             Some(position) => std::str::from_utf8(position)
                 .ok()
                 .and_then(|position| position.parse().ok())
-                .ok_or(DecodeError::new(
-                    0,
-                    DecodeReason::Header("tributary.position"),
-                ))?,
+                .ok_or_else(|| DecodeError::new(0, DecodeReason::Header("tributary.position")))?,
             None => {
                 let lsn = source.lsn.or_else(|| source.sequence_lsn()).unwrap_or(0);
                 ChangePosition::new(
@@ -210,11 +207,7 @@ impl EnvelopeDecoder {
         }))
     }
 
-    fn walk<'a>(
-        &mut self,
-        scanner: Scanner<'a>,
-        members: &mut Members<'a>,
-    ) -> Result<(), DecodeError> {
+    fn walk<'a>(&mut self, scanner: Scanner<'a>, members: &mut Members<'a>) -> Result<(), Boxed> {
         let prefix = self.schema_prefix.len();
         let end = if prefix > 0 && scanner.starts_with(0, &self.schema_prefix) {
             let end = self.envelope(scanner, prefix, members)?;
@@ -260,7 +253,7 @@ impl EnvelopeDecoder {
         scanner: Scanner<'a>,
         at: usize,
         members: &mut Members<'a>,
-    ) -> Result<usize, DecodeError> {
+    ) -> Result<usize, Boxed> {
         scanner.members(at, |scanner, key, at| {
             self.member(scanner, key, at, members)
         })
@@ -273,7 +266,7 @@ impl EnvelopeDecoder {
         key: &[u8],
         at: usize,
         members: &mut Members<'a>,
-    ) -> Result<usize, DecodeError> {
+    ) -> Result<usize, Boxed> {
         let (row, found) = match key {
             b"before" => (&mut self.before, &mut members.before),
             b"after" => (&mut self.after, &mut members.after),
@@ -303,7 +296,7 @@ impl EnvelopeDecoder {
         &self,
         text: &'a str,
         offset: Option<usize>,
-    ) -> Result<DecodedSource<'a>, DecodeError> {
+    ) -> Result<DecodedSource<'a>, Boxed> {
         let Some(offset) = offset else {
             return Err(DecodeError::new(0, DecodeReason::MissingField("source")));
         };
@@ -323,7 +316,7 @@ impl EnvelopeDecoder {
         ))
     }
 
-    fn read_unavailable(&mut self, header: &[u8]) -> Result<(), DecodeError> {
+    fn read_unavailable(&mut self, header: &[u8]) -> Result<(), Boxed> {
         const HEADER: &str = "tributary.unavailable";
         // In the order of the columns, so that a comma within a name is no trouble.
         let mut rest = header;

@@ -7,6 +7,15 @@ pub struct DecodeError {
     pub reason: DecodeReason,
 }
 
+/// Within this module: the results of every step fit into registers.
+pub(super) type Boxed = Box<DecodeError>;
+
+impl From<Boxed> for DecodeError {
+    fn from(error: Boxed) -> Self {
+        *error
+    }
+}
+
 /// Why a record could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeReason {
@@ -51,11 +60,12 @@ pub enum DecodeReason {
 pub(super) const MAX_DEPTH: usize = 64;
 
 impl DecodeError {
-    pub(super) const fn new(offset: usize, reason: DecodeReason) -> Self {
-        Self { offset, reason }
+    #[cold]
+    pub(super) fn new(offset: usize, reason: DecodeReason) -> Boxed {
+        Box::new(Self { offset, reason })
     }
 
-    pub(super) const fn expected(offset: usize, what: &'static str) -> Self {
+    pub(super) fn expected(offset: usize, what: &'static str) -> Boxed {
         Self::new(offset, DecodeReason::Expected(what))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     connect_type::{named, postgres_type},
     envelope::EnvelopeDecoder,
-    error::{DecodeError, DecodeReason},
+    error::{Boxed, DecodeError, DecodeReason},
     representation::Representation,
     scan::Scanner,
     value::JsonValue,
@@ -110,7 +110,7 @@ impl ForeignDecoders {
         &self,
         key: Option<&[u8]>,
         parts: &Parts<'_>,
-    ) -> Result<Option<EnvelopeDecoder>, DecodeError> {
+    ) -> Result<Option<EnvelopeDecoder>, Boxed> {
         let name = |json: &[u8]| {
             let text = std::str::from_utf8(json).unwrap_or_default();
             let text = JsonValue::parse(text)
@@ -169,7 +169,7 @@ impl Shape {
 
 impl<'a> Parts<'a> {
     /// `likely` saves walking through the schema if it is the same.
-    fn of(value: &'a [u8], likely: Option<&Shape>) -> Result<Self, DecodeError> {
+    fn of(value: &'a [u8], likely: Option<&Shape>) -> Result<Self, Boxed> {
         let text = std::str::from_utf8(value)
             .map_err(|e| DecodeError::new(e.valid_up_to(), DecodeReason::NotUtf8))?;
         let scanner = Scanner::new(value);
@@ -204,7 +204,7 @@ impl<'a> Parts<'a> {
         scanner: Scanner<'a>,
         key: &[u8],
         at: usize,
-    ) -> Result<usize, DecodeError> {
+    ) -> Result<usize, Boxed> {
         if key == b"source" && scanner.byte(at) == Some(b'{') {
             return scanner.members(at, |scanner, key, at| {
                 let end = scanner.value(at)?;
@@ -250,7 +250,7 @@ struct ForeignColumn {
     default: Option<Box<str>>,
 }
 
-fn columns_of_schema(schema: &[u8]) -> Result<Vec<ForeignColumn>, DecodeError> {
+fn columns_of_schema(schema: &[u8]) -> Result<Vec<ForeignColumn>, Boxed> {
     let wrong = |why: String| DecodeError::new(0, DecodeReason::Schema(why));
     let schema = ConnectSchema::from_json(schema).map_err(|error| wrong(error.to_string()))?;
     let row = schema

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::{
-    error::{DecodeError, DecodeReason},
+    error::{Boxed, DecodeError, DecodeReason},
     event::Span,
     scan::Scanner,
     value::unescape,
@@ -63,14 +63,15 @@ impl RowTemplate {
         scanner: Scanner<'_>,
         at: usize,
         row: &mut Vec<Span>,
-    ) -> Result<usize, DecodeError> {
+    ) -> Result<usize, Boxed> {
         row.clear();
         row.resize(self.keys.len(), Span::default());
         let mut name = Vec::new();
         scanner.members(at, |scanner, key, start| {
             let end = scanner.value(start)?;
             name.clear();
-            unescape(key, &mut name).ok_or(DecodeError::new(start, DecodeReason::LoneSurrogate))?;
+            unescape(key, &mut name)
+                .ok_or_else(|| DecodeError::new(start, DecodeReason::LoneSurrogate))?;
             if let Some(column) = self.by_name.get(&name)
                 && let Some(slot) = row.get_mut(*column)
             {

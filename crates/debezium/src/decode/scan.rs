@@ -2,9 +2,9 @@
 
 use memchr::memchr2;
 
-use super::error::{DecodeError, DecodeReason, MAX_DEPTH};
+use super::error::{Boxed, DecodeError, DecodeReason, MAX_DEPTH};
 
-type Step = Result<usize, DecodeError>;
+type Step = Result<usize, Boxed>;
 
 /// Bytes of a string that are looked at one by one.
 const SHORT: usize = 16;
@@ -61,7 +61,10 @@ impl<'a> Scanner<'a> {
     /// A string; `at` is its opening quote.
     #[inline]
     pub fn string(self, at: usize) -> Step {
-        let mut end = self.expect(at, b'"', "a string")?;
+        let mut end = match self.byte(at) {
+            Some(b'"') => at + 1,
+            _ => return Err(DecodeError::expected(at, "a string")),
+        };
         loop {
             // Most strings, and most stretches between escapes, are too short for a search to pay.
             let near = end + SHORT;
@@ -156,11 +159,18 @@ impl<'a> Scanner<'a> {
         self.value_within(at, 0)
     }
 
+    #[inline]
     fn value_within(self, at: usize, depth: usize) -> Step {
         match self.byte(at) {
             Some(b'"') => self.string(at),
             Some(b'-' | b'0'..=b'9') => self.number(at),
             Some(b'n') => self.literal(at, "null"),
+            _ => self.rarer_value(at, depth),
+        }
+    }
+
+    fn rarer_value(self, at: usize, depth: usize) -> Step {
+        match self.byte(at) {
             Some(b't') => self.literal(at, "true"),
             Some(b'f') => self.literal(at, "false"),
             Some(b'{' | b'[') if depth >= MAX_DEPTH => {

@@ -1,5 +1,5 @@
 use super::{
-    error::{DecodeError, DecodeReason},
+    error::{Boxed, DecodeError, DecodeReason},
     event::{DecodedSource, Span},
     row_template::RowTemplate,
     scan::Scanner,
@@ -42,7 +42,7 @@ impl SourceTemplate {
     }
 
     /// Where the block at `at` ends.
-    pub fn read(&mut self, scanner: Scanner<'_>, at: usize) -> Result<usize, DecodeError> {
+    pub fn read(&mut self, scanner: Scanner<'_>, at: usize) -> Result<usize, Boxed> {
         match self.template.in_order(scanner, at, &mut self.members) {
             Some(end) => Ok(end),
             None => self.template.by_name(scanner, at, &mut self.members),
@@ -50,11 +50,7 @@ impl SourceTemplate {
     }
 
     /// What was read, which began at `offset` of `text`; the names stay JSON.
-    pub fn decode<'a>(
-        &self,
-        text: &'a str,
-        offset: usize,
-    ) -> Result<DecodedSource<'a>, DecodeError> {
+    pub fn decode<'a>(&self, text: &'a str, offset: usize) -> Result<DecodedSource<'a>, Boxed> {
         let mut members = [JsonValue::new(""); MEMBERS.len()];
         for (member, span) in members.iter_mut().zip(&self.members) {
             *member = JsonValue::new(span.of(text));
@@ -80,10 +76,9 @@ impl SourceTemplate {
                 .integer()
                 .or_else(|| Some(ts_ns.integer()?.div_euclid(1000)))
                 .or_else(|| ts_ms.integer()?.checked_mul(1000))
-                .ok_or(DecodeError::new(
-                    offset,
-                    DecodeReason::MissingField("source.ts_ms"),
-                ))?,
+                .ok_or_else(|| {
+                    DecodeError::new(offset, DecodeReason::MissingField("source.ts_ms"))
+                })?,
             tx_id: tx_id.integer(),
             lsn: lsn.integer(),
             snapshot: !snapshot.is_null() && snapshot.as_json() != "\"false\"",

@@ -23,7 +23,7 @@ impl<'a> JsonValue<'a> {
         let start = scanner.white_space(0);
         let end = scanner.value(start)?;
         if scanner.white_space(end) != text.len() {
-            return Err(DecodeError::new(end, DecodeReason::TrailingText));
+            return Err(DecodeError::new(end, DecodeReason::TrailingText).into());
         }
         Ok(Self(text.get(start..end).unwrap_or_default()))
     }
