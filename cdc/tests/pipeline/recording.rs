@@ -42,6 +42,8 @@ pub struct Durable {
     pub resume: Option<Resume>,
     pub ends: Vec<TransactionEnd>,
     pub idle_marks: Vec<TransactionEnd>,
+    /// No more events than this are taken, as by a destination that is down.
+    pub limit: Option<usize>,
 }
 
 /// The durable side, shared by all lives of the sink.
@@ -167,7 +169,9 @@ impl EventSink for RecordingSink {
     }
 
     fn has_room(&self) -> bool {
-        self.open.len() < self.room
+        let store = self.store.lock();
+        let limit = store.limit.unwrap_or(usize::MAX);
+        self.open.len() < self.room && store.events.len() + self.open.len() < limit
     }
 
     fn dispatch(&mut self) -> Result<(), Error> {
