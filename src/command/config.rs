@@ -48,7 +48,10 @@ fn document() -> String {
         let handling = match property.handling {
             Handling::Used => "used".to_owned(),
             Handling::Ignored(reason) => format!("accepted without effect: {reason}"),
-            Handling::Refused { neutral: [], reason } => format!("refused: {reason}"),
+            Handling::Refused {
+                neutral: [],
+                reason,
+            } => format!("refused: {reason}"),
             Handling::Refused { neutral, reason } => format!(
                 "refused unless {}: {reason}",
                 neutral
