@@ -9,6 +9,7 @@ use stack::{Process, free_port, get, until};
 use tempfile::TempDir;
 
 use crate::servers::{BUCKET, Servers};
+use crate::truth::first_column;
 
 /// Longest time one of our processes may take to be ready, on a machine that compiles something else meanwhile.
 pub const READY: Duration = Duration::from_secs(60);
@@ -144,7 +145,7 @@ impl Road {
             .env("TRIBUTARY_LAKEWRITER__GROUP_ID", name)
             .env("TRIBUTARY_LAKEWRITER__TOPICS", format!("{name}\\.[a-z_]+"))
             .env("TRIBUTARY_LAKEWRITER__TOPIC_PREFIX", name)
-            .env("TRIBUTARY_LAKEWRITER__FRESHNESS", "200ms")
+            .env("TRIBUTARY_LAKEWRITER__FRESHNESS", "500ms")
             .env("TRIBUTARY_LAKE__URL", self.lake_url())
             .env("TRIBUTARY_LAKE__ENDPOINT", self.servers.minio.endpoint())
             .env(
@@ -214,6 +215,24 @@ impl Road {
         streaming.with_context(|| format!("the log of cdc:\n{}", cdc.output().unwrap_or_default()))
     }
 
+    /// Waits until everything committed up to now is durable downstream: the slot is confirmed up to there, and the
+    /// snapshot is behind. Needs somebody who writes meanwhile.
+    pub async fn delivered(&self) -> Result<()> {
+        let client = self.servers.postgres.connect(&self.name).await?;
+        let now = first_column(&client, "select pg_current_wal_lsn()::text").await?;
+        let now = now.first().context("no LSN")?;
+        let sql = format!(
+            "select 1 from pg_replication_slots where slot_name = '{}' and confirmed_flush_lsn >= '{now}'",
+            self.name
+        );
+        let confirmed = until("the slot to be confirmed", PATIENCE, async || {
+            Ok((!first_column(&client, &sql).await?.is_empty()).then_some(()))
+        });
+        confirmed.await.with_context(|| self.logs())?;
+        self.say(&format!("everything up to {now} is delivered"));
+        Ok(())
+    }
+
     /// A number of the lake writer's `/metrics`, 0 where it does not answer (yet).
     pub async fn lakewriter_metric(&self, name: &str) -> f64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.lakewriter_port);
@@ -240,6 +259,15 @@ impl Road {
             );
         }
         Ok(())
+    }
+
+    /// Lines of level WARN or ERROR in the logs of both processes.
+    pub fn complaints(&self) -> Vec<String> {
+        let processes = [&self.cdc, &self.lakewriter].into_iter().flatten();
+        let logs = processes.filter_map(|process| process.output().ok());
+        logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>())
+            .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "))
+            .collect()
     }
 
     /// The end of the logs of both processes, for a test that has failed.

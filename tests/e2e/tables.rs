@@ -3,7 +3,7 @@
 //! added, dropped and renamed columns, values of every type.
 //! Requires: PostgreSQL, Kafka, MinIO, DuckDB.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::road::Road;
 use crate::servers::shared;
@@ -75,5 +75,10 @@ async fn every_change_arrives_once_with_its_values() -> Result<()> {
     client.batch_execute(&workload.rolled_back()).await?;
 
     road.verdict(Load::AfterSnapshot).await?;
+    let complaints = road.complaints();
+    ensure!(
+        complaints.is_empty(),
+        "nothing was wrong, and yet: {complaints:#?}"
+    );
     road.stop().await
 }
