@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use deltalake_core::{
     DeltaTable, DeltaTableError, kernel::StructType, logstore::LogStoreRef,
@@ -12,7 +12,12 @@ use crate::{Error, lake::Lake};
 pub struct LakeTable {
     pub(super) relative: String,
     pub(super) log_store: LogStoreRef,
+    /// The table as it was last read. May be older than `version`, never by a commit of somebody else.
     pub(super) state: DeltaTableState,
+    /// The newest version known: everything up to it was read, or written here.
+    pub(super) version: u64,
+    /// When `version` was last proved to be the newest; None: the next commit has to look.
+    pub(super) proved: Option<Instant>,
     /// What `txn` said when it was last read or moved. Reading one costs a GET per commit since the last checkpoint.
     pub(super) txns: HashMap<String, Option<i64>>,
     pub(super) refresh: Refresh,
@@ -41,6 +46,8 @@ impl LakeTable {
         Ok(Some(Self {
             relative: relative.to_owned(),
             log_store,
+            version: state.version(),
+            proved: None,
             state,
             txns: HashMap::new(),
             refresh: Refresh::default(),
@@ -52,8 +59,8 @@ impl LakeTable {
         &self.relative
     }
 
-    pub fn version(&self) -> u64 {
-        self.state.version()
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// The table's columns, its partition column among them.
@@ -97,6 +104,8 @@ impl LakeTable {
         self.state = load(&self.log_store)
             .await
             .map_err(|error| Error::delta(format!("reload `{}`", self.relative), error))?;
+        self.version = self.state.version();
+        self.proved = None;
         self.txns.clear();
         self.refresh = Refresh::default();
         Ok(())
