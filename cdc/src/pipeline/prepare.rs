@@ -2,7 +2,6 @@ use std::{sync::Arc, time::Duration};
 
 use debezium::ChangePosition;
 use pgoutput::Lsn;
-use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::status::{Phase, PipelineStatus};
@@ -15,7 +14,8 @@ use crate::{
         Control,
         connection::ReplicationConnection,
         prepare_publication,
-        server_error::{OBJECT_IN_USE, control_error, sqlstate},
+        server::{require_logical_wal, server_version},
+        server_error::{OBJECT_IN_USE, sqlstate},
         slot::{
             SystemIdentity, create_slot, find_slot, identify_system, identity, verify_resume,
             verify_usable,
@@ -111,7 +111,7 @@ pub(super) async fn prepare<S: EventSink>(
         replication,
         &system,
         adopted,
-        client,
+        control,
         sink,
         status,
         stop,
@@ -131,7 +131,7 @@ async fn take_snapshot<S: EventSink>(
     mut replication: ReplicationConnection,
     system: &SystemIdentity,
     adopted: Option<Lsn>,
-    client: &mut Client,
+    control: &mut Control,
     sink: &mut S,
     status: &Arc<PipelineStatus>,
     stop: &CancellationToken,
@@ -151,7 +151,7 @@ async fn take_snapshot<S: EventSink>(
     };
     status.enter(Phase::Snapshotting);
     tracing::info!(slot = %name, consistent_point = %point, adopted = adopted.is_some(), "snapshot started");
-    let snapshot = begin_snapshot(client, snapshot_name, point).await?;
+    let snapshot = begin_snapshot(control.client().await?, snapshot_name, point).await?;
     // It would only idle, and a temporary slot would hold back WAL for as long.
     replication.close(Duration::from_secs(1)).await;
     if read_snapshot(snapshot, config, sink, &status.snapshot, stop).await? == SnapshotEnd::Stopped
@@ -234,36 +234,4 @@ fn temporary_name(slot: &str) -> String {
     // Slot names are ASCII.
     let kept = slot.len().min(MAX_SLOT_NAME_BYTES - SUFFIX.len());
     format!("{}{SUFFIX}", slot.get(..kept).unwrap_or_default())
-}
-
-async fn require_logical_wal(client: &Client) -> Result<(), Error> {
-    let level = show(client, "wal_level").await?;
-    if level == "logical" {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Configuration,
-        format!("read changes from the WAL: wal_level is `{level}`, not `logical`"),
-    )
-    .with_hint("alter system set wal_level = logical; then restart the server"))
-}
-
-async fn server_version(client: &Client) -> Result<u32, Error> {
-    let text = show(client, "server_version_num").await?;
-    text.parse().map_err(|error| {
-        Error::new(
-            ErrorKind::Protocol,
-            format!("read server_version_num `{text}`"),
-        )
-        .with_source(error)
-    })
-}
-
-/// A setting of the server, as text.
-pub(super) async fn show(client: &Client, name: &str) -> Result<String, Error> {
-    client
-        .query_one("select pg_catalog.current_setting($1)", &[&name])
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| control_error(format!("read setting `{name}`"), error))
 }

@@ -4,15 +4,12 @@ use std::{
 };
 
 use debezium::ChangePosition;
-use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
-use postgres_protocol::message::backend::{
-    COMMAND_COMPLETE_TAG, COPY_DATA_TAG, COPY_DONE_TAG, ERROR_RESPONSE_TAG,
-};
+use pgoutput::{PgTimestamp, PrimaryKeepalive, ReplicationMessage};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    prepare::{StreamStart, show},
+    prepare::StreamStart,
     status::{Phase, PipelineStatus},
 };
 use crate::{
@@ -23,7 +20,8 @@ use crate::{
     source::{
         Control, Feedback,
         catalog::resolve_relation,
-        connection::{ReplicationConnection, streaming_error},
+        connection::{FrameKind, ReplicationConnection, streaming_error},
+        server::{wal_flush_lsn, wal_sender_timeout},
     },
 };
 
@@ -80,7 +78,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         sink: &'a mut S,
         status: &'a Arc<PipelineStatus>,
     ) -> Result<Self, Error> {
-        let server_timeout = wal_sender_timeout(control).await?;
+        let server_timeout = wal_sender_timeout(control.client().await?).await?;
         let tick = server_timeout
             .map_or(config.status_update_interval, |timeout| {
                 config.status_update_interval.min(timeout / 3)
@@ -154,15 +152,15 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             let Some(frame) = self.connection.next_frame()? else {
                 return Ok(TurnEnd::Empty);
             };
-            match frame.tag {
-                COPY_DATA_TAG => {}
-                ERROR_RESPONSE_TAG => {
+            match frame.kind() {
+                FrameKind::CopyData => {}
+                FrameKind::Error => {
                     return Err(streaming_error(
                         frame,
                         format!("stream from slot `{}`", self.config.slot_name),
                     ));
                 }
-                COPY_DONE_TAG | COMMAND_COMPLETE_TAG => {
+                FrameKind::EndOfStream => {
                     return Err(Error::new(
                         ErrorKind::Connection,
                         format!(
@@ -171,8 +169,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                         ),
                     ));
                 }
-                // Notices and changed settings.
-                _ => continue,
+                FrameKind::Other => continue,
             }
             let message = ReplicationMessage::parse(frame.body).map_err(|error| {
                 Error::new(ErrorKind::Protocol, "read a message of the walsender")
@@ -289,12 +286,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         let Ok(client) = self.control.client().await else {
             return;
         };
-        let row = client
-            .query_one("select pg_catalog.pg_current_wal_flush_lsn()::text", &[])
-            .await;
-        if let Ok(row) = row
-            && let Ok(Ok(lsn)) = row.try_get::<_, String>(0).map(|text| text.parse::<Lsn>())
-        {
+        if let Ok(lsn) = wal_flush_lsn(client).await {
             self.status.set_server_wal_end(lsn);
         }
     }
@@ -329,27 +321,6 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         }
         Ok(())
     }
-}
-
-/// The server's `wal_sender_timeout`; None when it is off.
-async fn wal_sender_timeout(control: &mut Control) -> Result<Option<Duration>, Error> {
-    let client = control.client().await?;
-    let text = show(client, "wal_sender_timeout").await?;
-    // `current_setting` prints with the largest unit that divides the value.
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = text.get(digits.len()..).unwrap_or_default().trim();
-    let millis = match unit {
-        "" | "ms" => 1,
-        "s" => 1000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => 0,
-    };
-    let value: u64 = digits.parse().unwrap_or(0);
-    Ok(Some(value * millis)
-        .filter(|millis| *millis > 0)
-        .map(Duration::from_millis))
 }
 
 fn clock() -> PgTimestamp {

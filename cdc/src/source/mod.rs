@@ -6,6 +6,7 @@ pub mod connection;
 mod control;
 mod feedback;
 mod publication;
+pub(crate) mod server;
 pub(crate) mod server_error;
 pub(crate) mod slot;
 pub mod snapshot;

@@ -1,5 +1,7 @@
 use bytes::BytesMut;
-use postgres_protocol::message::backend::{Header, Message};
+use postgres_protocol::message::backend::{
+    COMMAND_COMPLETE_TAG, COPY_DATA_TAG, COPY_DONE_TAG, ERROR_RESPONSE_TAG, Header, Message,
+};
 
 use crate::{Error, ErrorKind};
 
@@ -20,7 +22,30 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
+/// What a message is to a reader of the replication stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A piece of the stream.
+    CopyData,
+    /// ErrorResponse.
+    Error,
+    /// The server sends no more of the stream.
+    EndOfStream,
+    /// Notices and changed settings.
+    Other,
+}
+
 impl Frame<'_> {
+    #[inline]
+    pub const fn kind(&self) -> FrameKind {
+        match self.tag {
+            COPY_DATA_TAG => FrameKind::CopyData,
+            ERROR_RESPONSE_TAG => FrameKind::Error,
+            COPY_DONE_TAG | COMMAND_COMPLETE_TAG => FrameKind::EndOfStream,
+            _ => FrameKind::Other,
+        }
+    }
+
     /// The message, copied out; for everything but the hot path.
     pub(super) fn message(self) -> Result<Message, Error> {
         let mut bytes = BytesMut::with_capacity(HEADER_BYTES + self.body.len());

@@ -13,8 +13,8 @@ use postgres_protocol::message::{
     frontend,
 };
 
-pub use frame_buffer::Frame;
 use frame_buffer::FrameBuffer;
+pub use frame_buffer::{Frame, FrameKind};
 pub(crate) use startup::OUTPUT_SETTINGS;
 use transport::Transport;
 
