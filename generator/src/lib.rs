@@ -4,7 +4,6 @@
 //! [`Settings::seed`], when from [`Pace`], and how often it is inserted, changed or deleted from [`Mix`].
 
 mod batch;
-mod error;
 mod language;
 mod mix;
 mod pace;
@@ -17,11 +16,10 @@ mod schedule;
 mod settings;
 mod world;
 
-pub use error::Error;
 pub use mix::Mix;
 pub use pace::{Burst, Pace};
 pub use parse::{ParseError, parse_duration};
-pub use postgres::create_tables;
+pub use postgres::{Error, create_tables};
 pub use progress::{Progress, State, Summary};
 pub use run::run;
 pub use settings::{MOST_ROWS_PER_TRANSACTION, Settings};

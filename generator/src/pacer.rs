@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
-    error::Error,
     pace::{Burst, Pace},
+    postgres::Error,
     schedule::Schedule,
     settings::Settings,
     world::activity_percent,

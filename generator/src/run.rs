@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch::{Batch, Form, Transaction},
-    error::Error,
     pacer::{Pacer, ROWS_PER_TRANSACTION},
+    postgres::Error,
     postgres::{Outcome, Writer},
     progress::{Progress, State, Summary},
     settings::Settings,

@@ -1,5 +1,6 @@
 //! The PostgreSQL end: connecting, reading what is there, writing transactions.
 
+mod error;
 mod found;
 mod writer;
 
@@ -8,10 +9,11 @@ use std::time::Duration;
 use service::Secret;
 use tokio_postgres::{Client, Config, NoTls, Statement, error::SqlState};
 
+pub use error::Error;
 pub use found::{find, older_tweets};
 pub use writer::{Outcome, Writer};
 
-use crate::{batch::TWEET_COLUMNS, error::Error};
+use crate::batch::TWEET_COLUMNS;
 
 const SCHEMA: &str = include_str!("../../../db/01-schema.sql");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Session, configuration, find, is_passing, older_tweets};
 use crate::{
     batch::Transaction,
-    error::Error,
+    postgres::Error,
     progress::{Progress, State},
     settings::Settings,
     world::{Found, KnownTweet},
