@@ -1,34 +1,51 @@
 use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::normal::Record;
 
-/// `deviations.toml`: where ours differ on purpose.
-#[derive(Deserialize)]
+/// Where ours differ on purpose: `deviations.toml` for streamed records, `deviations-snapshot.toml` for snapshot rows.
 pub struct Deviations {
+    streamed: Vec<Deviation>,
+    snapshot: Vec<Deviation>,
+}
+
+#[derive(Deserialize)]
+struct DeviationsFile {
     #[serde(default, rename = "deviation")]
     list: Vec<Deviation>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Deviation {
     scenario: String,
     topic: String,
-    /// Number of the record among the streamed records of its topic; none is all of them.
+    /// Number of the record among those of its topic and kind; none is all of them.
     record: Option<usize>,
-    /// A JSON pointer into the value.
+    /// A JSON pointer into the value, or `records` for their number.
     path: String,
-    theirs: String,
-    ours: String,
+    /// Without it any value.
+    theirs: Option<String>,
+    ours: Option<String>,
+    why: String,
 }
 
 impl Deviations {
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).context("read deviations.toml")?;
-        toml::from_str(&text).context("parse deviations.toml")
+    pub fn read(golden: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let text = std::fs::read_to_string(golden.join(name)).context(name.to_owned())?;
+            let file: DeviationsFile = toml::from_str(&text).context(name.to_owned())?;
+            let reasons = file.list.iter().all(|deviation| !deviation.why.is_empty());
+            ensure!(reasons, "{name}: a deviation needs its reason");
+            Ok(file.list)
+        };
+        Ok(Self {
+            streamed: read("deviations.toml")?,
+            snapshot: read("deviations-snapshot.toml")?,
+        })
     }
 }
 
@@ -39,121 +56,148 @@ pub struct Played {
     pub ours: Vec<Record>,
 }
 
+/// One place where a record of ours is not Debezium's.
+struct Difference {
+    path: String,
+    theirs: String,
+    ours: String,
+}
+
+impl Difference {
+    fn new(path: &str, theirs: String, ours: String) -> Self {
+        let path = path.to_owned();
+        Self { path, theirs, ours }
+    }
+}
+
 impl Played {
-    /// One text for each difference that is not a deviation.
+    /// One text for each difference that is not a deviation. Snapshot rows and streamed records are compared apart:
+    /// each have their order, and the first come before the second.
     pub fn differences(&self, deviations: &Deviations) -> Vec<String> {
-        let (theirs, ours) = (by_topic(&self.theirs), by_topic(&self.ours));
         let mut found = Vec::new();
-        let mut topics: Vec<&String> = theirs.keys().chain(ours.keys()).collect();
-        topics.sort();
-        topics.dedup();
-        for topic in topics {
-            let none = Vec::new();
-            let (theirs, ours) = (
-                theirs.get(topic).unwrap_or(&none),
-                ours.get(topic).unwrap_or(&none),
-            );
-            let at = format!("{}: {topic}", self.scenario);
-            if theirs.len() != ours.len() {
-                found.push(format!(
-                    "{at}: theirs {} records, ours {}",
-                    theirs.len(),
-                    ours.len()
-                ));
-            }
-            let mut streamed = 0;
-            for (number, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
-                let expected = self.deviated(deviations, topic, streamed, theirs);
-                streamed += usize::from(!theirs.is_snapshot_row());
-                for (part, theirs, ours) in [
-                    (
-                        "key",
-                        format!("{:?}", expected.key),
-                        format!("{:?}", ours.key),
-                    ),
-                    (
-                        "headers",
-                        format!("{:?}", expected.headers),
-                        format!("{:?}", ours.headers),
-                    ),
-                ] {
-                    if theirs != ours {
+        for (kind, allowed) in [(true, &deviations.snapshot), (false, &deviations.streamed)] {
+            let (theirs, ours) = (by_topic(&self.theirs, kind), by_topic(&self.ours, kind));
+            let mut topics: Vec<&String> = theirs.keys().chain(ours.keys()).collect();
+            topics.sort();
+            topics.dedup();
+            for topic in topics {
+                let none = Vec::new();
+                let theirs = theirs.get(topic).unwrap_or(&none);
+                let ours = ours.get(topic).unwrap_or(&none);
+                let mut check = |number: usize, difference: Difference| {
+                    let on_purpose = allowed.iter().any(|deviation| {
+                        deviation.scenario == self.scenario
+                            && deviation.topic == *topic
+                            && deviation.record.is_none_or(|record| record == number)
+                            && deviation.path == difference.path
+                            && is_or_any(&deviation.theirs, &difference.theirs)
+                            && is_or_any(&deviation.ours, &difference.ours)
+                    });
+                    if !on_purpose {
+                        let rows = if kind { "snapshot row" } else { "record" };
                         found.push(format!(
-                            "{at} {number} {part}\n    theirs {theirs}\n    ours   {ours}"
+                            "{topic} {rows} {number} {}\n    theirs {}\n    ours   {}",
+                            difference.path, difference.theirs, difference.ours
                         ));
                     }
+                };
+                if theirs.len() != ours.len() {
+                    let (theirs, ours) = (theirs.len().to_string(), ours.len().to_string());
+                    check(0, Difference::new("records", theirs, ours));
+                    continue;
                 }
-                if !same_text(expected.value.as_deref(), ours.value.as_deref()) {
-                    found.push(format!(
-                        "{at} {number} value{}",
-                        first_difference(&expected.value, &ours.value)
-                    ));
+                for (number, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
+                    for difference in record_differences(theirs, ours) {
+                        check(number, difference);
+                    }
                 }
             }
         }
         found
     }
-
-    /// The recorded record with our deviations from it.
-    fn deviated(
-        &self,
-        deviations: &Deviations,
-        topic: &str,
-        number: usize,
-        record: &Record,
-    ) -> Record {
-        let mut record = record.clone();
-        for deviation in deviations.list.iter().filter(|deviation| {
-            deviation.scenario == self.scenario
-                && deviation.topic == topic
-                && deviation.record.is_none_or(|at| at == number)
-        }) {
-            if let Some(value) = record.value.as_mut().filter(|value| value.contains("op ")) {
-                *value = replaced(value, deviation).unwrap_or_else(|| value.clone());
-            }
-        }
-        record
-    }
 }
 
-impl Record {
-    fn is_snapshot_row(&self) -> bool {
-        self.value
-            .as_deref()
-            .is_some_and(|value| value.contains("} op r}"))
-    }
+fn is_or_any(expected: &Option<String>, found: &str) -> bool {
+    expected.as_deref().is_none_or(|expected| expected == found)
 }
 
-/// Replace `theirs` at the pointer's place. The value's head is JSON up to `"source":`, its fields in order.
-fn replaced(value: &str, deviation: &Deviation) -> Option<String> {
-    let mut at = 0;
-    for name in deviation.path.split('/').skip(1) {
-        let label = format!("{}:", Value::String(name.to_owned()));
-        at += value.get(at..)?.find(&label)? + label.len();
-    }
-    let rest = value.get(at..)?.strip_prefix(deviation.theirs.as_str())?;
-    Some(format!("{}{}{rest}", value.get(..at)?, deviation.ours))
-}
-
-fn by_topic(records: &[Record]) -> BTreeMap<String, Vec<Record>> {
-    let mut topics: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-    for record in records {
-        topics
-            .entry(record.topic.clone())
-            .or_default()
-            .push(record.clone());
+fn by_topic(records: &[Record], snapshot: bool) -> BTreeMap<String, Vec<&Record>> {
+    let mut topics: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.snapshot == snapshot) {
+        topics.entry(record.topic.clone()).or_default().push(record);
     }
     topics
 }
 
-/// Equal, or different spellings of the same doubles: Java 17 does not always print the shortest.
-fn same_text(theirs: Option<&str>, ours: Option<&str>) -> bool {
-    let (Some(theirs), Some(ours)) = (theirs, ours) else {
-        return theirs == ours;
-    };
-    if theirs == ours {
-        return true;
+fn record_differences(theirs: &Record, ours: &Record) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".to_owned());
+    if theirs.key != ours.key {
+        found.push(Difference::new("key", shown(&theirs.key), shown(&ours.key)));
     }
+    if theirs.headers != ours.headers {
+        let (theirs, ours) = (
+            format!("{:?}", theirs.headers),
+            format!("{:?}", ours.headers),
+        );
+        found.push(Difference::new("headers", theirs, ours));
+    }
+    match (&theirs.value, &ours.value) {
+        (None, None) => {}
+        (Some(their_text), Some(our_text)) => {
+            if their_text == our_text {
+                return found;
+            }
+            let before = found.len();
+            match (
+                serde_json::from_str(their_text),
+                serde_json::from_str(our_text),
+            ) {
+                (Ok(theirs), Ok(ours)) => tree_differences("", &theirs, &ours, &mut found),
+                _ => found.push(Difference::new(
+                    "text",
+                    their_text.clone(),
+                    our_text.clone(),
+                )),
+            }
+            // Equal trees can be different texts.
+            if found.len() == before && !only_doubles_differ(their_text, our_text) {
+                found.push(Difference::new(
+                    "text",
+                    their_text.clone(),
+                    our_text.clone(),
+                ));
+            }
+        }
+        (theirs, ours) => found.push(Difference::new("value", shown(theirs), shown(ours))),
+    }
+    found
+}
+
+fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Difference>) {
+    match (theirs, ours) {
+        // The names and their order decide first.
+        (Value::Object(their_fields), Value::Object(our_fields))
+            if their_fields.keys().eq(our_fields.keys()) =>
+        {
+            for ((name, theirs), ours) in their_fields.iter().zip(our_fields.values()) {
+                tree_differences(&format!("{path}/{name}"), theirs, ours, found);
+            }
+        }
+        (Value::Array(their_items), Value::Array(our_items))
+            if their_items.len() == our_items.len() =>
+        {
+            for (at, (theirs, ours)) in their_items.iter().zip(our_items).enumerate() {
+                tree_differences(&format!("{path}/{at}"), theirs, ours, found);
+            }
+        }
+        _ if theirs == ours => {}
+        _ => found.push(Difference::new(path, theirs.to_string(), ours.to_string())),
+    }
+}
+
+/// Java 17 does not always print the shortest digits of a double; nothing else may be spelled in two ways.
+fn only_doubles_differ(theirs: &str, ours: &str) -> bool {
     let parts = |text: &str| -> Vec<String> {
         text.split([',', ':', '[', ']', '{', '}'])
             .map(str::to_owned)
@@ -168,26 +212,4 @@ fn same_text(theirs: Option<&str>, ours: Option<&str>) -> bool {
                         .parse::<f64>()
                         .is_ok_and(|number| ours.parse::<f64>() == Ok(number)))
         })
-}
-
-/// Where the texts part, with something before and after it.
-fn first_difference(theirs: &Option<String>, ours: &Option<String>) -> String {
-    let (Some(theirs), Some(ours)) = (theirs, ours) else {
-        return format!("\n    theirs {theirs:?}\n    ours   {ours:?}");
-    };
-    let at = theirs
-        .char_indices()
-        .zip(ours.chars())
-        .find(|((_, a), b)| a != b)
-        .map_or(theirs.len().min(ours.len()), |((at, _), _)| at);
-    let around = |text: &str| {
-        let from = text.floor_char_boundary(at.saturating_sub(120));
-        let to = text.floor_char_boundary((at + 200).min(text.len()));
-        text[from..to].to_owned()
-    };
-    format!(
-        "\n    theirs ..{}\n    ours   ..{}",
-        around(theirs),
-        around(ours)
-    )
 }

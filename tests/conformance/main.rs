@@ -32,7 +32,7 @@ const REQUIRED: [&str; 11] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_are_debeziums() -> Result<()> {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/golden");
-    let deviations = Deviations::read(&golden.join("deviations.toml"))?;
+    let deviations = Deviations::read(&golden)?;
     let only: Option<Vec<String>> = std::env::var("TRIBUTARY_SCENARIO")
         .ok()
         .map(|names| names.split(',').map(str::to_owned).collect());
@@ -56,7 +56,7 @@ async fn events_are_debeziums() -> Result<()> {
         } else {
             println!("DIFFERENT: {name}");
             for difference in &found {
-                println!("{difference}");
+                println!("{name}: {difference}");
             }
             failures.extend(found);
         }

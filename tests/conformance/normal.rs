@@ -13,13 +13,15 @@ pub struct Record {
     /// None is a tombstone.
     pub value: Option<String>,
     pub headers: Vec<(String, Option<String>)>,
+    /// Of a snapshot's row; known once it is ranked.
+    pub snapshot: bool,
 }
 
 /// Fields of `source` and of the envelope's end, in their order.
 static TAIL: LazyLock<Regex> = LazyLock::new(|| {
     let text = concat!(
         r#"^"source":\{"version":"(?<version>[^"]*)","connector":"postgresql","name":"(?<name>[^"]*)","ts_ms":(?<ms>-?\d+),"#,
-        r#""snapshot":"(?<snapshot>[a-z_]+)","db":"(?<db>[^"]*)","sequence":"\[(?<last>null|\\"\d+\\"),\\"(?<this>\d+)\\"\]","#,
+        r#""snapshot":(?<snapshot>null|"[a-z_]+"),"db":"(?<db>[^"]*)","sequence":"\[(?<last>null|\\"\d+\\"),\\"(?<this>\d+)\\"\]","#,
         r#""ts_us":(?<us>-?\d+),"ts_ns":(?<ns>-?\d+),"schema":(?<table>"(?:[^"\\]|\\.)*","table":"(?:[^"\\]|\\.)*"),"#,
         r#""txId":(?<tx>\d+),"lsn":(?<lsn>\d+),"xmin":null\},"transaction":null,"op":"(?<op>[a-z])","#,
         r#""ts_ms":(?<now_ms>\d+),"ts_us":(?<now_us>\d+),"ts_ns":(?<now_ns>\d+)(?<end>\}+)$"#,
@@ -110,11 +112,13 @@ pub fn ranked(records: Vec<Record>) -> Result<Vec<Record>> {
             let last = found.last.map(|last| rank(&lasts, &last));
             let (lsn, tx) = (rank(&lsns, &found.lsn), rank(&txs, &found.tx));
             let time = rank(&times, &found.micros);
-            let sequence = format!("[{last:?}]");
+            let last = last.map_or_else(|| "null".to_owned(), |rank| rank.to_string());
+            record.snapshot = tail.contains("\"op\":\"r\"");
             let tail = TAIL.replace(tail, |it: &regex::Captures<'_>| {
+                let (name, snapshot, table) = (&it["name"], &it["snapshot"], &it["table"]);
+                let (op, end) = (&it["op"], &it["end"]);
                 format!(
-                    "\"source\":{{name {} time {time} snapshot {} sequence {sequence} table {} tx {tx} lsn {lsn}}} op {}{}",
-                    &it["name"], &it["snapshot"], &it["table"], &it["op"], &it["end"]
+                    "\"source\":{{\"name\":\"{name}\",\"snapshot\":{snapshot},\"schema\":{table},\"commit\":{time},\"tx\":{tx},\"lsn\":{lsn},\"last\":{last}}},\"op\":\"{op}\"{end}"
                 )
             });
             record.value = Some(format!("{head}{tail}"));

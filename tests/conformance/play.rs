@@ -211,6 +211,7 @@ fn recorded_events(lines: &str) -> Result<Vec<Record>> {
                 topic: text(&line["topic"])?,
                 key: optional(&line["key"]),
                 value: optional(&line["value"]),
+                snapshot: false,
                 headers: headers
                     .iter()
                     .map(|header| Ok((text(&header[0])?, optional(&header[1]))))
@@ -227,6 +228,7 @@ fn record_of(topic: &str, record: stack::Record) -> Result<Record> {
         topic: topic.to_owned(),
         key: utf8(record.key)?,
         value: utf8(record.value)?,
+        snapshot: false,
         headers: headers
             .filter(|(name, _)| !name.starts_with(OUR_HEADERS))
             .map(|(name, value)| Ok((name, utf8(value)?)))
