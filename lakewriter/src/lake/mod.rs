@@ -2,6 +2,7 @@
 
 mod bucket;
 pub mod delta;
+mod durable_disk;
 mod layout;
 mod position;
 mod probe;

@@ -6,12 +6,12 @@ use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use object_store::{
     ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
-    local::LocalFileSystem,
     path::Path,
     prefix::PrefixStore,
 };
 use url::Url;
 
+use super::durable_disk::DurableDisk;
 use crate::{Error, ErrorKind, LakeConfig};
 
 /// How long one request may be retried below us. The commit protocol above retries by what it reads back from the
@@ -147,7 +147,7 @@ fn local(config: &LakeConfig, folder: &FilePath) -> Result<Opened, Error> {
     let root =
         Path::from_absolute_path(&folder).map_err(|error| unusable(config).with_source(error))?;
     Ok((
-        Arc::new(LocalFileSystem::new()),
+        Arc::new(DurableDisk::new()),
         origin(config, "file:///")?,
         root,
     ))
