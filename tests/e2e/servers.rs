@@ -1,7 +1,7 @@
 use std::sync::{Arc, Weak};
 
 use anyhow::Result;
-use stack::{Kafka, Minio, Postgres};
+use stack::{Kafka, Minio, Postgres, PostgresOptions};
 use tokio::sync::Mutex;
 
 /// The bucket that every lake of these tests is in, each under a prefix of its own.
@@ -18,8 +18,16 @@ pub struct Servers {
 
 impl Servers {
     pub async fn start() -> Result<Self> {
-        let (postgres, kafka, minio) =
-            tokio::try_join!(Postgres::start(), Kafka::start(), Minio::start(&[BUCKET]))?;
+        let options = PostgresOptions {
+            // transactions of some hundred rows arrive before their commit
+            settings: vec![("logical_decoding_work_mem".to_owned(), "64kB".to_owned())],
+            ..PostgresOptions::default()
+        };
+        let (postgres, kafka, minio) = tokio::try_join!(
+            Postgres::start_with(options),
+            Kafka::start(),
+            Minio::start(&[BUCKET])
+        )?;
         Ok(Self {
             postgres,
             kafka,

@@ -221,6 +221,16 @@ impl Workload {
         }
     }
 
+    /// Many tweets that nobody changes later.
+    fn bulk(&mut self, rows: i64) -> String {
+        let from = self.fresh();
+        self.next += rows;
+        format!(
+            "insert into tweets (id, author_id, text, lang, source, created_at) \
+             select {from} + i, i, repeat(md5(i::text), 4), 'und', 'bulk', now() from generate_series(1, {rows}) i;"
+        )
+    }
+
     /// The next transaction.
     pub fn transaction(&mut self) -> String {
         let dice = self.dice.below(100);
@@ -238,26 +248,25 @@ impl Workload {
                 id % 1_000_000_000 + self.client * 100_000_000
             ));
         }
-        if dice >= 99 {
-            let from = self.fresh();
-            self.next += 400;
-            sql.push_str(&format!(
-                "insert into tweets (id, author_id, text, lang, source, created_at) \
-                 select {from} + i, i, md5(i::text), 'und', 'bulk', now() from generate_series(1, 400) i;"
-            ));
+        if dice >= 98 {
+            // large enough to be streamed before its commit, with a part that is taken back
+            let taken_back = self.bulk(300);
+            let kept = self.bulk(400);
+            sql.push_str(&format!("savepoint s; {taken_back} rollback to s; {kept}"));
         }
         sql.push_str("commit;");
         sql
     }
 
-    /// A transaction that leaves nothing behind.
-    pub fn rolled_back(&self) -> String {
+    /// A transaction that leaves nothing behind, though some of it may have been streamed.
+    pub fn rolled_back(&mut self) -> String {
         let (from, to) = (
             (self.client + 1) * 1_000_000_000,
             (self.client + 2) * 1_000_000_000,
         );
+        let bulk = self.bulk(300);
         format!(
-            "begin; delete from tweets where id > {from} and id < {to}; truncate no_key; rollback;"
+            "begin; {bulk} delete from tweets where id > {from} and id < {to}; truncate no_key; rollback;"
         )
     }
 }
