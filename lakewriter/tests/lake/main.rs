@@ -3,5 +3,6 @@
 mod direct;
 mod faulty_store;
 mod kafka;
+mod road;
 mod rows;
 mod shop;
