@@ -87,6 +87,11 @@ impl Assembler {
         self.stream.is_some()
     }
 
+    /// Between the first and the last change of a committed transaction: what the sink has is a part of it.
+    pub const fn is_inside_transaction(&self) -> bool {
+        self.transaction.is_some() || self.replay.is_some()
+    }
+
     pub const fn is_replaying(&self) -> bool {
         self.replay.is_some()
     }

@@ -56,6 +56,8 @@ pub(super) struct Streaming<'a, S> {
     tick: Duration,
     heard_at: Instant,
     lagging: bool,
+    /// Nothing is read beyond the end of the transaction at hand.
+    draining: bool,
 }
 
 /// Why a turn ended.
@@ -105,6 +107,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             tick,
             heard_at: now,
             lagging: true,
+            draining: false,
         })
     }
 
@@ -143,6 +146,9 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     /// Work on what was read. Waits for nothing but the catalog, where a table changed.
     async fn turn(&mut self) -> Result<TurnEnd, Error> {
         for _ in 0..TURN {
+            if self.draining && !self.assembler.is_inside_transaction() {
+                return Ok(TurnEnd::Empty);
+            }
             if !self.sink.has_room() {
                 return Ok(TurnEnd::Full);
             }
@@ -294,14 +300,35 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     /// Deliver what was written, confirm it, say goodbye.
     async fn drain(mut self) -> Result<(), Error> {
         self.status.enter(Phase::Draining);
-        self.sink.begin_drain();
+        self.draining = true;
         let deadline = tokio::time::Instant::now() + DRAIN_PATIENCE;
+        self.finish_transaction(deadline).await?;
+        self.sink.begin_drain();
         self.deliver_all(deadline).await?;
         self.mark_idle()?;
         self.deliver_all(deadline).await?;
         self.publish();
         self.send_status(false).await?;
         self.connection.close(CLOSE_PATIENCE).await;
+        Ok(())
+    }
+
+    /// Some sinks can only make whole transactions durable: read to the end of the one at hand, and no further.
+    async fn finish_transaction(&mut self, deadline: tokio::time::Instant) -> Result<(), Error> {
+        while self.assembler.is_inside_transaction() {
+            let end = self.turn().await?;
+            self.sink.dispatch()?;
+            if !self.assembler.is_inside_transaction() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(deadline) => break,
+                progress = self.sink.progress() => self.delivered(progress?),
+                read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => read?,
+                () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
+            }
+        }
         Ok(())
     }
 

@@ -70,3 +70,34 @@ async fn every_life_goes_on_exactly_where_the_last_was_durable() -> Result<()> {
     }
     Ok(())
 }
+
+/// The orderly end within a transaction delivers the rest of it: a sink that knows only whole transactions has nothing
+/// left over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_ends_at_the_end_of_a_transaction() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    postgres
+        .execute("postgres", "create table t(id int primary key)")
+        .await?;
+    let config = config(&postgres);
+    let store = Store::default();
+    let running = start(&config, &store, 10);
+    running.streaming().await?;
+    for transaction in 0..20 {
+        postgres
+            .execute(
+                "postgres",
+                &format!("insert into t select {transaction} * 20000 + i from generate_series(1, 20000) i"),
+            )
+            .await?;
+    }
+    until_events(&store, 15_000).await?;
+    running.stop().await?;
+    let stopped_at = store.len();
+    ensure!(stopped_at % 20_000 == 0, "{stopped_at}");
+    let again = start(&config, &store, 5000);
+    until_events(&store, 400_000).await?;
+    again.stop().await?;
+    ensure!(store.len() == 400_000);
+    Ok(())
+}
