@@ -160,6 +160,7 @@ async fn run_orders(
         let order = orders.borrow_and_update().clone();
         if order.target == TargetState::Started {
             report.send_replace(TaskState::Running);
+            context.states.write(&name, Some("RUNNING"), None).await;
             let stop = end.child_token();
             let mut task = Box::pin(run_task(order.properties, &context, stop.clone()));
             let outcome = tokio::select! {
@@ -177,6 +178,10 @@ async fn run_orders(
                 Some(Err(error)) => {
                     let trace = service::render_error(&error, Some(error.hint()));
                     tracing::error!(connector = %name, error = %trace, "the connector failed");
+                    context
+                        .states
+                        .write(&name, Some("FAILED"), Some(&trace))
+                        .await;
                     report.send_replace(TaskState::Failed(trace));
                 }
                 Some(Ok(())) | None => {
@@ -191,6 +196,8 @@ async fn run_orders(
             }
         } else {
             report.send_replace(TaskState::Idle);
+            let state = order.target.as_connect();
+            context.states.write(&name, Some(state), None).await;
         }
         tokio::select! {
             () = end.cancelled() => return,

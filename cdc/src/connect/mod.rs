@@ -8,6 +8,7 @@
 mod config_topic;
 mod connector;
 mod rest;
+mod status_topic;
 mod task;
 mod validation;
 mod worker;

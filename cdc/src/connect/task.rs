@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::validation::with_defaults;
+use super::{status_topic::StatusWriter, validation::with_defaults};
 use crate::{
     Error,
     config::ConnectorConfig,
@@ -12,13 +12,14 @@ use crate::{
 };
 
 /// What a task has from its worker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct TaskContext {
     pub(super) kafka: KafkaClient,
     pub(super) offset_topic: String,
     pub(super) converter_defaults: Arc<BTreeMap<String, String>>,
     pub(super) topics: ActiveTopics,
     pub(super) status: Arc<PipelineStatus>,
+    pub(super) states: StatusWriter,
 }
 
 /// Run a connector until asked to stop.

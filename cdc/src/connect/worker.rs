@@ -13,6 +13,7 @@ use super::{
     WorkerConfig,
     config_topic::{self, StoredConnector, TopicWriter, properties_record, target_record},
     connector::{Connector, TargetState, TaskState},
+    status_topic::StatusWriter,
     task::TaskContext,
     validation::{self, with_defaults},
 };
@@ -168,9 +169,18 @@ impl Worker {
             converter_defaults: Arc::clone(&self.converter_defaults),
             topics: Default::default(),
             status: Arc::default(),
+            states: self.states(),
         };
         let connector = Connector::start(name.clone(), properties, target, context);
         self.connectors().insert(name, connector);
+    }
+
+    fn states(&self) -> StatusWriter {
+        StatusWriter {
+            writer: self.writer.clone(),
+            topic: self.config.status_topic.clone(),
+            worker_id: self.id.clone(),
+        }
     }
 
     async fn store(
@@ -305,6 +315,7 @@ impl Worker {
         if let Some(connector) = connector {
             connector.end().await;
         }
+        self.states().write(name, None, None).await;
         Ok(())
     }
 

@@ -169,6 +169,15 @@ pub async fn lifecycle(rest: &Rest, kafka: &Kafka, postgres: &Postgres) -> Resul
         "{trace}"
     );
     assert_eq!(status["connector"]["state"], "RUNNING");
+    let states = kafka.read_all("connect_statuses", true).await?;
+    let failed = states.iter().any(|record| {
+        record.key.as_deref() == Some(b"status-task-failing-0")
+            && record
+                .value
+                .as_deref()
+                .is_some_and(|value| value.starts_with(br#"{"state":"FAILED""#))
+    });
+    ensure!(failed, "the failure is in the status topic");
     rest.expect("DELETE", "/connectors/failing", None, 204, Value::Null)
         .await?;
     Ok(())
