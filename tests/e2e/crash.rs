@@ -22,7 +22,7 @@ const ROWS_BEFORE_KILL: f64 = 400.0;
 
 #[tokio::test]
 async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
-    let mut road = Road::prepare(shared().await?, "crash_cdc", SCHEMA, &TABLES).await?;
+    let mut road = Road::prepare(shared().await?, "crash_cdc", SCHEMA, &TABLES, &[]).await?;
     let load = begin(&road).await?;
     road.start_cdc().await?;
     road.start_lakewriter().await?;
@@ -44,7 +44,7 @@ async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
-    let mut road = Road::prepare(shared().await?, "crash_lakewriter", SCHEMA, &TABLES).await?;
+    let mut road = Road::prepare(shared().await?, "crash_lakewriter", SCHEMA, &TABLES, &[]).await?;
     let load = begin(&road).await?;
     road.start_cdc().await?;
     for _ in 0..ROUNDS {
@@ -64,7 +64,8 @@ async fn killed_lakewriter_loses_and_repeats_nothing() -> Result<()> {
 async fn killed_servers_cost_nothing() -> Result<()> {
     // servers of its own: nobody else would like this
     let servers = Arc::new(Servers::start().await?);
-    let mut road = Road::prepare(Arc::clone(&servers), "crash_servers", SCHEMA, &TABLES).await?;
+    let mut road =
+        Road::prepare(Arc::clone(&servers), "crash_servers", SCHEMA, &TABLES, &[]).await?;
     let load = begin(&road).await?;
     road.start_cdc().await?;
     road.start_lakewriter().await?;

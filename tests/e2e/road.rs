@@ -30,12 +30,13 @@ pub struct Road {
 }
 
 impl Road {
-    /// A database with `schema` in it, and the connector's file. Nothing runs yet.
+    /// A database with `schema` in it, and the connector's file, with further `properties`. Nothing runs yet.
     pub async fn prepare(
         servers: Arc<Servers>,
         name: &str,
         schema: &str,
         tables: &[&str],
+        properties: &[(&str, &str)],
     ) -> Result<Self> {
         servers.postgres.create_database(name).await?;
         servers.postgres.execute(name, schema).await?;
@@ -55,10 +56,12 @@ impl Road {
         };
         let connectors = road.folder.path().join("connectors");
         fs::create_dir(&connectors)?;
-        fs::write(
-            connectors.join("source.json"),
-            serde_json::to_vec_pretty(&road.connector(tables))?,
-        )?;
+        let mut connector = road.connector(tables);
+        for (key, value) in properties {
+            connector["config"][key] = json!(value);
+        }
+        let file = connectors.join("source.json");
+        fs::write(file, serde_json::to_vec_pretty(&connector)?)?;
         Ok(road)
     }
 
