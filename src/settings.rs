@@ -215,9 +215,8 @@ impl Settings {
             }
         }
         let default_file = Path::new("tributary.toml");
-        match file.or_else(|| default_file.exists().then_some(default_file)) {
-            Some(path) => settings.read_file(path, &mut problems),
-            None => {}
+        if let Some(path) = file.or_else(|| default_file.exists().then_some(default_file)) {
+            settings.read_file(path, &mut problems);
         }
         settings.read_environment(environment, &mut problems);
         if problems.is_empty() {
