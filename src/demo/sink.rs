@@ -128,7 +128,8 @@ impl EventSink for DirectSink {
     fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
         self.inside_transaction = false;
         self.open_end = Some(end);
-        Ok(())
+        // A busy stream may never pause at the end of a transaction: here is the place to commit.
+        self.dispatch()
     }
 
     fn has_room(&self) -> bool {

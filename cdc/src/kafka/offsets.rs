@@ -129,11 +129,17 @@ impl StoredOffset {
     /// # Errors
     /// The text is not an offset of Debezium's PostgreSQL connector.
     pub fn decode(value: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(value).map_err(|error| {
-            Error::new(ErrorKind::Configuration, "read the connector's stored offset")
+        // By way of an object: a struct would be read from an array too.
+        serde_json::from_slice::<serde_json::Map<String, Value>>(value)
+            .and_then(|object| serde_json::from_value(Value::Object(object)))
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    "read the connector's stored offset",
+                )
                 .with_source(error)
                 .with_hint("it is not an offset of a PostgreSQL connector: give the connector another name, or delete the offset")
-        })
+            })
     }
 
     /// Where to go on from; None where the offset names no position.

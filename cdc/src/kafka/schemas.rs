@@ -71,7 +71,7 @@ impl PublishedSchemas {
         table: &TableSchema,
         settings: &ContractSettings,
     ) -> Result<Option<OwnedRecord>, Error> {
-        let id = table.id();
+        let id = table.id(settings);
         let value = serde_json::to_vec(&BorrowedSchema { table, settings }).map_err(|error| {
             Error::new(
                 ErrorKind::Encode,
@@ -115,7 +115,7 @@ mod tests {
         let mut published = PublishedSchemas::default();
         let settings = ContractSettings::new("p");
         let record = published.publish(&table(), &settings).unwrap().unwrap();
-        assert_eq!(record.key, table().id().to_string().into_bytes());
+        assert_eq!(record.key, table().id(&settings).to_string().into_bytes());
         let read: PublishedSchema = serde_json::from_slice(&record.value.unwrap()).unwrap();
         assert_eq!(read.table, table());
         assert_eq!(read.settings, settings);

@@ -223,7 +223,7 @@ impl KafkaSink {
         self.open
             .schemas
             .extend(self.published.publish(table, &self.contract)?);
-        let target = Target::new(topic, table.table.to_string(), table.id());
+        let target = Target::new(topic, table.table.to_string(), table.id(&self.contract));
         tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %target.schema, "writing a version of a table");
         let index = self.tables.len();
         self.tables.push(TableRoute {

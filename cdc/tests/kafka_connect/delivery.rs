@@ -67,7 +67,7 @@ async fn events_and_position_are_one_transaction(kafka: &Kafka) -> Result<()> {
     assert_eq!(header(first, "tributary.position"), Some("1000:0"));
     assert_eq!(
         header(first, "tributary.schema"),
-        Some(t.id().to_string().as_str())
+        Some(t.id(&config.contract).to_string().as_str())
     );
     assert_eq!(header(first, "tributary.unavailable"), None);
     let records = committed(kafka, "eo.public.k", 50).await?;

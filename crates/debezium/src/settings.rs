@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `decimal.handling.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DecimalHandling {
     #[default]
@@ -11,7 +11,7 @@ pub enum DecimalHandling {
 }
 
 /// `time.precision.mode` (the modes of 2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimePrecision {
     #[default]
@@ -21,7 +21,7 @@ pub enum TimePrecision {
 }
 
 /// `interval.handling.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntervalHandling {
     #[default]
@@ -30,7 +30,7 @@ pub enum IntervalHandling {
 }
 
 /// `hstore.handling.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HstoreHandling {
     #[default]
@@ -39,7 +39,7 @@ pub enum HstoreHandling {
 }
 
 /// `binary.handling.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BinaryHandling {
     #[default]
@@ -50,7 +50,7 @@ pub enum BinaryHandling {
 }
 
 /// `decimal.format` of the JSON converter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DecimalFormat {
     #[default]
@@ -59,7 +59,7 @@ pub enum DecimalFormat {
 }
 
 /// `schema.name.adjustment.mode` and `field.name.adjustment.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameAdjustment {
     #[default]
@@ -69,7 +69,7 @@ pub enum NameAdjustment {
 }
 
 /// `skipped.operations`: which operations are not emitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SkippedOperations {
     pub create: bool,
     pub update: bool,
@@ -104,7 +104,7 @@ impl SkippedOperations {
 
 /// Everything that decides how a change is written, apart from the change and its table. Fields are named after
 /// Debezium's properties.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContractSettings {
     /// `source.name`: the `topic.prefix`.
     pub topic_prefix: String,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConnectSchema, ContractSettings, PgType};
 
-/// Names one version of a table: a hash of everything in its [`TableSchema`] that events depend on.
+/// Names one version of a table: a hash of everything that its events depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SchemaId(pub u64);
@@ -89,12 +89,14 @@ pub struct Column {
 }
 
 impl TableSchema {
-    /// The id of this version: equal content gives an equal id, in every process and on every machine.
-    pub fn id(&self) -> SchemaId {
+    /// The id of this version as it is written with these settings: equal content gives an equal id, in every process
+    /// and on every machine. The settings count because the same value stands differently in events of other modes.
+    pub fn id(&self, settings: &ContractSettings) -> SchemaId {
         // DefaultHasher::new() has fixed keys; the id names content within one topic, so a later change of its
         // algorithm only publishes the same schema once more.
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
+        settings.hash(&mut hasher);
         SchemaId(hasher.finish())
     }
 

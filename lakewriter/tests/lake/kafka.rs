@@ -81,7 +81,7 @@ async fn what_cannot_become_a_row_is_set_aside_once_and_the_stream_goes_on() -> 
     let tombstone: FutureRecord<'_, str, str> = FutureRecord::to(&topic).key("k");
     case.connector.send(tombstone).await?;
     case.transactions(5..10).await?;
-    let schema = case.shop.orders.id().to_string();
+    let schema = case.shop.orders.id(&case.connector.settings).to_string();
     let broken = FutureRecord::to(&topic)
         .key("k")
         .payload("{\"before\":null,")

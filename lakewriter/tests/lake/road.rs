@@ -79,7 +79,7 @@ impl Connector {
     pub async fn publish(&self, table: &TableSchema) -> Result<()> {
         let value = serde_json::json!({"table": table, "settings": self.settings}).to_string();
         let topic = format!("{}.tributary.schemas", self.prefix);
-        let key = table.id().to_string();
+        let key = table.id(&self.settings).to_string();
         self.send(
             FutureRecord::to(&topic)
                 .key(key.as_str())
@@ -124,7 +124,7 @@ impl Connector {
         let (mut key, mut value) = (Vec::new(), Vec::new());
         encoder.encode_event_key(event, &mut key)?;
         encoder.encode_value(event, 1_790_000_000_000_000_000, &mut value)?;
-        let schema = event.table.id().to_string();
+        let schema = event.table.id(&self.settings).to_string();
         let position = event.position.to_string();
         let headers = [
             ("tributary.schema", &schema),
