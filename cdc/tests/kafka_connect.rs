@@ -8,6 +8,8 @@ mod events;
 mod http;
 #[path = "kafka_connect/lifecycle.rs"]
 mod lifecycle;
+#[path = "kafka_connect/outage.rs"]
+mod outage;
 #[path = "kafka_connect/refusals.rs"]
 mod refusals;
 #[path = "kafka_connect/rest.rs"]

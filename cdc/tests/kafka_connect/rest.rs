@@ -24,7 +24,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    async fn start(change: impl FnOnce(&mut WorkerConfig), kafka: &Kafka) -> Result<Self> {
+    pub async fn start(change: impl FnOnce(&mut WorkerConfig), kafka: &Kafka) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mut config =
@@ -85,7 +85,7 @@ impl Rest {
         .await
     }
 
-    async fn end(self) -> Result<()> {
+    pub async fn end(self) -> Result<()> {
         self.stop.cancel();
         self.worker.await??;
         Ok(())
