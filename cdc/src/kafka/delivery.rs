@@ -23,13 +23,26 @@ pub(super) struct Undelivered {
 }
 
 /// Counts delivery reports, so that the end of a batch is known the moment it comes: `flush` would look every 100 ms.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Deliveries {
     reported: AtomicU64,
-    /// The count that somebody waits for.
+    /// The count that somebody waits for; `NOBODY` otherwise, so that reports wake no one and cost no system call.
     awaited: AtomicU64,
     first_failure: Mutex<Option<Undelivered>>,
     changed: Condvar,
+}
+
+const NOBODY: u64 = u64::MAX;
+
+impl Default for Deliveries {
+    fn default() -> Self {
+        Self {
+            reported: AtomicU64::new(0),
+            awaited: AtomicU64::new(NOBODY),
+            first_failure: Mutex::default(),
+            changed: Condvar::default(),
+        }
+    }
 }
 
 impl Deliveries {
@@ -44,8 +57,9 @@ impl Deliveries {
         if let Err(error) = result {
             self.lock().get_or_insert(Undelivered { record, error });
         }
-        let reported = self.reported.fetch_add(1, Ordering::AcqRel) + 1;
-        if failed || reported >= self.awaited.load(Ordering::Acquire) {
+        // In one order with the waiter's store and load: either it sees this report, or this sees that it waits.
+        let reported = self.reported.fetch_add(1, Ordering::SeqCst) + 1;
+        if failed || reported >= self.awaited.load(Ordering::SeqCst) {
             // Taken so that the waiter is either before its check or in the wait.
             drop(self.lock());
             self.changed.notify_all();
@@ -53,7 +67,7 @@ impl Deliveries {
     }
 
     pub(super) fn reported(&self) -> u64 {
-        self.reported.load(Ordering::Acquire)
+        self.reported.load(Ordering::SeqCst)
     }
 
     /// The first failure since the last `forget_failure`.
@@ -67,7 +81,7 @@ impl Deliveries {
 
     /// Wait until `count` records were reported or one failed, at most `timeout`. Answers whether all were reported.
     pub(super) fn wait(&self, count: u64, timeout: Duration) -> bool {
-        self.awaited.store(count, Ordering::Release);
+        self.awaited.store(count, Ordering::SeqCst);
         let guard = self.lock();
         let (guard, _) = self
             .changed
@@ -76,6 +90,7 @@ impl Deliveries {
             })
             .unwrap_or_else(PoisonError::into_inner);
         drop(guard);
+        self.awaited.store(NOBODY, Ordering::SeqCst);
         self.reported() >= count
     }
 }
