@@ -27,6 +27,7 @@ async fn killed_cdc_loses_and_repeats_nothing() -> Result<()> {
     road.start_cdc().await?;
     road.start_lakewriter().await?;
     // a snapshot that is killed begins again: its rows come a second time
+    road.streaming().await?;
     road.delivered().await?;
     for _ in 0..ROUNDS {
         let before = events(&road).await.unwrap_or(0);
@@ -69,6 +70,7 @@ async fn killed_servers_cost_nothing() -> Result<()> {
     let load = begin(&road).await?;
     road.start_cdc().await?;
     road.start_lakewriter().await?;
+    road.streaming().await?;
     road.delivered().await?;
     for server in ["PostgreSQL", "Kafka", "MinIO"] {
         more_rows(&road).await?;

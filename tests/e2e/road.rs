@@ -219,7 +219,8 @@ impl Road {
     }
 
     /// Waits until everything committed up to now is durable downstream: the slot is confirmed up to there, and the
-    /// snapshot is behind. Needs somebody who writes meanwhile.
+    /// snapshot is behind. Ask when it streams: a slot that was just made is confirmed up to its own beginning. Needs
+    /// somebody who writes meanwhile.
     pub async fn delivered(&self) -> Result<()> {
         let client = self.servers.postgres.connect(&self.name).await?;
         let now = first_column(&client, "select pg_current_wal_lsn()::text").await?;
