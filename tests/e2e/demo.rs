@@ -57,7 +57,7 @@ impl Demo {
 
     /// Starts a demo whose generator does next to nothing, and connects to its PostgreSQL.
     async fn start_quiet(&self) -> Result<(Process, Client)> {
-        let mut demo = self.start(&["--rate", "1/h"])?;
+        let mut demo = self.start(&["--rate", "1/h", "--mix", "insert=1"])?;
         let line = demo.wait_for_line("socket folder ", RUN).await?;
         let (_, socket_folder) = line
             .split_once("socket folder ")
@@ -68,8 +68,8 @@ impl Demo {
         );
         let (client, connection) = tokio_postgres::connect(&dsn, NoTls).await.context(dsn)?;
         tokio::spawn(connection);
-        // the lake's rows are shown once the road runs
-        demo.wait_for_line("lake rows", RUN).await?;
+        // the one row of this hour
+        demo.wait_for_line(" tweets 1 ", RUN).await?;
         Ok((demo, client))
     }
 
