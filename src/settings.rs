@@ -63,7 +63,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "generator.rate",
         "50/s",
-        "Tweets a second: `50/s`, `3000/min`, or `unlimited`.",
+        "Tweets a second: `50/s`, `3000/m`, or `unlimited`.",
     ),
     setting(
         "generator.mix",

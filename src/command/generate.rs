@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Connection string of the database
     #[arg(long, value_name = "DSN")]
     dsn: Option<String>,
-    /// Operations a second: 50/s, 3000/min, unlimited
+    /// Operations a second: 50/s, 3000/m, unlimited
     #[arg(long, conflicts_with_all = ["every", "schedule"])]
     rate: Option<String>,
     /// A batch each time this passes: 500ms, 5s, 1min
