@@ -2,6 +2,9 @@
 
 use super::error::ValueError;
 
+/// More digits than any `numeric` has: 131,072 before and 16,383 after the point (PostgreSQL manual, 8.1.2).
+const LONGEST: u32 = 200_000;
+
 const EXPECTED: ValueError = ValueError::Expected("a number");
 
 /// A decimal number taken apart: `0.digits` shifted by the exponent, without leading or trailing rules.
@@ -85,16 +88,12 @@ impl<'a> Digits<'a> {
 
     /// Plain text with at least this many digits after the point, or with none that is a trailing zero.
     pub fn plain(self, scale: Option<usize>) -> Result<String, ValueError> {
-        const LONGEST: i32 = 200_000;
-        if self.exponent.abs() > LONGEST {
+        if self.exponent.unsigned_abs() > LONGEST {
             return Err(ValueError::OutOfRange);
         }
-        let mut digits = format!("{}{}", self.whole, self.fraction);
-        let mut point = i64::try_from(self.whole.len()).unwrap_or(0) + i64::from(self.exponent);
-        while point < 0 {
-            digits.insert(0, '0');
-            point += 1;
-        }
+        let point = i64::try_from(self.whole.len()).unwrap_or(0) + i64::from(self.exponent);
+        let before = usize::try_from(point.min(0).unsigned_abs()).unwrap_or(0);
+        let mut digits = "0".repeat(before) + self.whole + self.fraction;
         let point = usize::try_from(point).unwrap_or(0);
         while digits.len() < point {
             digits.push('0');
@@ -140,8 +139,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Option<i128> {
 /// Decimal text of big-endian two's complement, with the point `scale` digits from the right (a scale below zero adds
 /// zeros).
 pub(super) fn text_of_bytes(bytes: &[u8], scale: i32) -> Result<String, ValueError> {
-    const LARGEST_SCALE: u32 = 200_000;
-    if scale.unsigned_abs() > LARGEST_SCALE {
+    if scale.unsigned_abs() > LONGEST || bytes.len() > LONGEST as usize {
         return Err(ValueError::OutOfRange);
     }
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
@@ -184,10 +182,11 @@ pub(super) fn text_of_bytes(bytes: &[u8], scale: i32) -> Result<String, ValueErr
     match usize::try_from(scale) {
         Ok(0) => text.push_str(if digits.is_empty() { "0" } else { digits }),
         Ok(scale) => {
-            let padded = format!("{digits:0>width$}", width = scale + 1);
-            let (whole, fraction) = padded.split_at(padded.len() - scale);
-            text.push_str(whole);
+            // A width in a format string ends at 65,535.
+            let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+            text.push_str(if whole.is_empty() { "0" } else { whole });
             text.push('.');
+            text.extend(std::iter::repeat_n('0', scale - fraction.len()));
             text.push_str(fraction);
         }
         Err(_) if digits.is_empty() => text.push('0'),
@@ -279,6 +278,7 @@ mod tests {
             (&[0x80], 0, "-128"),
             (&[0x0B], 1, "1.1"),
             (&[0x05], -2, "500"),
+            (&[0x05], 3, "0.005"),
             (&[], 0, "0"),
         ] {
             assert_eq!(
@@ -287,6 +287,23 @@ mod tests {
                 "{bytes:?}"
             );
         }
+    }
+
+    #[test]
+    fn long_numbers_end_somewhere() {
+        // Beyond the 65,535 that a format string can pad to.
+        assert_eq!(
+            text_of_bytes(&[0x05], 100_000).map(|text| text.len()),
+            Ok(100_002)
+        );
+        assert_eq!(text_of_bytes(&[0x05], 300_000), Err(ValueError::OutOfRange));
+        assert_eq!(
+            text_of_bytes(&vec![1; 300_000], 0),
+            Err(ValueError::OutOfRange)
+        );
+        let plain = |text| Digits::parse(text).and_then(|digits| digits.plain(None));
+        assert_eq!(plain("1E-100000").map(|text| text.len()), Ok(100_002));
+        assert_eq!(plain("1E-2147483648"), Err(ValueError::OutOfRange));
     }
 
     proptest! {
