@@ -1,15 +1,12 @@
 //! Change events to Kafka topics, positions to the offsets topic.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+mod active_topics;
+mod position;
+mod rows;
 
-use debezium::{
-    ChangeEvent, ChangePosition, ContractSettings, EncodeError, EventEncoder, KeyChange, Operation,
-    Source, TableSchema, halves, has_tombstone, topic_name,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use debezium::{ChangeEvent, ContractSettings, Operation, halves};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
@@ -19,60 +16,22 @@ use crate::{
     checkpoint::{Resume, StartPosition},
     config::{ConnectorConfig, TopicRoute},
     kafka::{
-        KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, Target,
-        TopicSpec, Topics,
-        batch::{KeyHeader, RecordSlot, Step},
+        KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
+        Topics,
+        batch::Step,
         offsets::{offset_key, read_offset},
         schemas::{PublishedSchemas, schemas_topic},
     },
     pipeline::PipelineStatus,
-    transform::routed_topic,
 };
+
+pub use active_topics::ActiveTopics;
+use position::LastChange;
+use rows::TableRoute;
 
 /// The end of a transaction whose events were on their way before it is stored at most this often on its own: it only
 /// lets PostgreSQL drop WAL.
 const OFFSET_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The topics a connector has written to since they were last forgotten (`GET /connectors/{name}/topics`).
-#[derive(Debug, Clone, Default)]
-pub struct ActiveTopics(Arc<Mutex<BTreeSet<String>>>);
-
-impl ActiveTopics {
-    pub fn add(&self, topic: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(topic.to_owned());
-    }
-
-    pub fn list(&self) -> Vec<String> {
-        let topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        topics.iter().cloned().collect()
-    }
-
-    pub fn forget(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-}
-
-/// One version of a table: where its events go and how they are written.
-struct TableRoute {
-    encoder: EventEncoder,
-    target: Arc<Target>,
-    /// It has records in the open batch.
-    open: bool,
-}
-
-/// What the offset is made from.
-#[derive(Debug, Clone, Copy)]
-struct LastChange {
-    op: Operation,
-    source: Source,
-    position: ChangePosition,
-}
 
 /// What becomes durable with the batch in flight.
 #[derive(Debug)]
@@ -203,133 +162,6 @@ impl KafkaSink {
             ));
         }
         Ok(())
-    }
-
-    fn route(&mut self, table: &Arc<TableSchema>) -> Result<usize, Error> {
-        let address = Arc::as_ptr(table).addr();
-        if let Some(index) = self.by_address.get(&address) {
-            return Ok(*index);
-        }
-        let name = topic_name(
-            &self.contract.topic_prefix,
-            &self.topic_delimiter,
-            &table.table.schema,
-            &table.table.table,
-        );
-        let encoder =
-            EventEncoder::new(Arc::clone(table), &name, &self.contract).map_err(unencodable)?;
-        let topic = routed_topic(&self.topic_routes, name);
-        self.topics.add(&topic);
-        self.open
-            .schemas
-            .extend(self.published.publish(table, &self.contract)?);
-        let target = Target::new(topic, table.table.to_string(), table.id(&self.contract));
-        tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %target.schema, "writing a version of a table");
-        let index = self.tables.len();
-        self.tables.push(TableRoute {
-            encoder,
-            target: Arc::new(target),
-            open: false,
-        });
-        self.by_address.insert(address, index);
-        Ok(index)
-    }
-
-    /// Write one emitted event and its tombstone. Answers whether it was not skipped.
-    fn write_emitted(
-        &mut self,
-        index: usize,
-        event: &ChangeEvent<'_>,
-        step: Step,
-    ) -> Result<bool, Error> {
-        if self.contract.skipped_operations.skips(event.op) {
-            return Ok(false);
-        }
-        let Some(route) = self.tables.get_mut(index) else {
-            return Ok(false);
-        };
-        let batch = &mut self.open;
-        let encoder = &mut route.encoder;
-        let mut key = None;
-        if encoder.has_key() && event.key_row().is_some() {
-            let start = batch.bytes.len();
-            encoder
-                .encode_event_key(event, &mut batch.bytes)
-                .map_err(unencodable)?;
-            key = Some(start..batch.bytes.len());
-        }
-        let start = batch.bytes.len();
-        encoder
-            .encode_value(event, now_nanos(), &mut batch.bytes)
-            .map_err(unencodable)?;
-        let value = start..batch.bytes.len();
-        let start = batch.bytes.len();
-        let key_header = match event.key_change {
-            KeyChange::None => None,
-            KeyChange::NewKey(_) | KeyChange::OldKey(_) => {
-                encoder
-                    .encode_key_change(event, &mut batch.bytes)
-                    .map_err(unencodable)?;
-                let text = start..batch.bytes.len();
-                Some(match event.key_change {
-                    KeyChange::OldKey(_) => KeyHeader::Old(text),
-                    KeyChange::NewKey(_) | KeyChange::None => KeyHeader::New(text),
-                })
-            }
-        };
-        let start = batch.bytes.len();
-        for column in encoder.unavailable_columns(event) {
-            if batch.bytes.len() > start {
-                batch.bytes.push(b',');
-            }
-            batch.bytes.extend_from_slice(column.as_bytes());
-        }
-        let unavailable = Some(start..batch.bytes.len()).filter(|names| !names.is_empty());
-        route.open = true;
-        let record = RecordSlot {
-            target: Arc::clone(&route.target),
-            position: event.position,
-            step,
-            key,
-            value: Some(value),
-            key_header,
-            unavailable,
-        };
-        if has_tombstone(event, &self.contract) {
-            let tombstone = RecordSlot {
-                step: Step::Tombstone,
-                value: None,
-                ..record.clone()
-            };
-            batch.records.extend([record, tombstone]);
-        } else {
-            batch.records.push(record);
-        }
-        self.open_events += 1;
-        Ok(true)
-    }
-
-    /// The offset that belongs to the open batch.
-    fn offset(&self) -> StoredOffset {
-        let mut offset = match &self.open_change {
-            Some(change) => StoredOffset::of_change(change.op, &change.source, change.position),
-            None => self.stored.clone(),
-        };
-        offset.tributary_end_lsn = self.stored.tributary_end_lsn;
-        if let Some(end) = self.open_end {
-            if offset.snapshot.is_some() || offset.lsn.is_none() {
-                // No row was streamed yet, so what ended was the snapshot, or came after it.
-                offset.set_snapshot(true);
-                offset.lsn = offset.lsn.or(Some(end.end_lsn.0));
-            }
-            let reached = self.open_change.map(|change| change.position);
-            offset.set_position(end.position.max(reached.unwrap_or_default()));
-            offset.tributary_end_lsn = offset.tributary_end_lsn.max(Some(end.end_lsn.0));
-        }
-        if let Some(slot) = self.status.slot() {
-            offset.set_slot(Some(&slot));
-        }
-        offset
     }
 
     fn send(&mut self) -> Result<(), Error> {
@@ -466,17 +298,4 @@ impl EventSink for KafkaSink {
     fn is_idle(&self) -> bool {
         self.in_flight.is_none() && !self.has_records() && self.open_end.is_none()
     }
-}
-
-fn unencodable(error: EncodeError) -> Error {
-    Error::new(ErrorKind::Encode, "encode a change").with_source(error)
-}
-
-/// Nanoseconds since the Unix epoch; the clock ends in 2262.
-fn now_nanos() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_nanos()).ok())
-        .unwrap_or(0)
 }

@@ -1,0 +1,146 @@
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use debezium::{
+    ChangeEvent, EncodeError, EventEncoder, KeyChange, TableSchema, has_tombstone, topic_name,
+};
+
+use super::KafkaSink;
+use crate::{
+    Error, ErrorKind,
+    kafka::{
+        Target,
+        batch::{KeyHeader, RecordSlot, Step},
+    },
+    transform::routed_topic,
+};
+
+/// One version of a table: where its events go and how they are written.
+pub(super) struct TableRoute {
+    pub(super) encoder: EventEncoder,
+    pub(super) target: Arc<Target>,
+    /// It has records in the open batch.
+    pub(super) open: bool,
+}
+
+impl KafkaSink {
+    /// Where changes of this version of a table go.
+    pub(super) fn route(&mut self, table: &Arc<TableSchema>) -> Result<usize, Error> {
+        let address = Arc::as_ptr(table).addr();
+        if let Some(index) = self.by_address.get(&address) {
+            return Ok(*index);
+        }
+        let name = topic_name(
+            &self.contract.topic_prefix,
+            &self.topic_delimiter,
+            &table.table.schema,
+            &table.table.table,
+        );
+        let encoder =
+            EventEncoder::new(Arc::clone(table), &name, &self.contract).map_err(unencodable)?;
+        let topic = routed_topic(&self.topic_routes, name);
+        self.topics.add(&topic);
+        self.open
+            .schemas
+            .extend(self.published.publish(table, &self.contract)?);
+        let target = Target::new(topic, table.table.to_string(), table.id(&self.contract));
+        tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %target.schema, "writing a version of a table");
+        let index = self.tables.len();
+        self.tables.push(TableRoute {
+            encoder,
+            target: Arc::new(target),
+            open: false,
+        });
+        self.by_address.insert(address, index);
+        Ok(index)
+    }
+
+    /// Write one emitted event and its tombstone. Answers whether it was not skipped.
+    pub(super) fn write_emitted(
+        &mut self,
+        index: usize,
+        event: &ChangeEvent<'_>,
+        step: Step,
+    ) -> Result<bool, Error> {
+        if self.contract.skipped_operations.skips(event.op) {
+            return Ok(false);
+        }
+        let Some(route) = self.tables.get_mut(index) else {
+            return Ok(false);
+        };
+        let batch = &mut self.open;
+        let encoder = &mut route.encoder;
+        let mut key = None;
+        if encoder.has_key() && event.key_row().is_some() {
+            let start = batch.bytes.len();
+            encoder
+                .encode_event_key(event, &mut batch.bytes)
+                .map_err(unencodable)?;
+            key = Some(start..batch.bytes.len());
+        }
+        let start = batch.bytes.len();
+        encoder
+            .encode_value(event, now_nanos(), &mut batch.bytes)
+            .map_err(unencodable)?;
+        let value = start..batch.bytes.len();
+        let start = batch.bytes.len();
+        let key_header = match event.key_change {
+            KeyChange::None => None,
+            KeyChange::NewKey(_) | KeyChange::OldKey(_) => {
+                encoder
+                    .encode_key_change(event, &mut batch.bytes)
+                    .map_err(unencodable)?;
+                let text = start..batch.bytes.len();
+                Some(match event.key_change {
+                    KeyChange::OldKey(_) => KeyHeader::Old(text),
+                    KeyChange::NewKey(_) | KeyChange::None => KeyHeader::New(text),
+                })
+            }
+        };
+        let start = batch.bytes.len();
+        for column in encoder.unavailable_columns(event) {
+            if batch.bytes.len() > start {
+                batch.bytes.push(b',');
+            }
+            batch.bytes.extend_from_slice(column.as_bytes());
+        }
+        let unavailable = Some(start..batch.bytes.len()).filter(|names| !names.is_empty());
+        route.open = true;
+        let record = RecordSlot {
+            target: Arc::clone(&route.target),
+            position: event.position,
+            step,
+            key,
+            value: Some(value),
+            key_header,
+            unavailable,
+        };
+        if has_tombstone(event, &self.contract) {
+            let tombstone = RecordSlot {
+                step: Step::Tombstone,
+                value: None,
+                ..record.clone()
+            };
+            batch.records.extend([record, tombstone]);
+        } else {
+            batch.records.push(record);
+        }
+        self.open_events += 1;
+        Ok(true)
+    }
+}
+
+fn unencodable(error: EncodeError) -> Error {
+    Error::new(ErrorKind::Encode, "encode a change").with_source(error)
+}
+
+/// Nanoseconds since the Unix epoch; the clock ends in 2262.
+fn now_nanos() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
+}
