@@ -1,10 +1,11 @@
-//! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, the error report.
+//! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, the error report, TLS.
 
 mod backoff;
 mod report;
 mod secret;
 mod stop;
 mod telemetry;
+pub mod tls;
 
 pub use backoff::Backoff;
 pub use report::{ExitStatus, render_error};
