@@ -73,7 +73,7 @@ pub(super) fn message_key_columns(reader: &mut Reader<'_>) -> Vec<MessageKeyColu
     entries
 }
 
-fn regex_list(reader: &mut Reader<'_>, property: &str) -> Vec<Regex> {
+pub(super) fn regex_list(reader: &mut Reader<'_>, property: &str) -> Vec<Regex> {
     let Some(text) = reader.text(property) else {
         return Vec::new();
     };

@@ -4,6 +4,7 @@
 //! connector JSON / flat map --ConnectorConfig::parse--> ConnectorConfig + Vec<Notice>   or   ConfigReport
 //! ```
 
+mod column_rules;
 mod contract;
 mod file;
 mod filter;
@@ -18,6 +19,7 @@ use debezium::ContractSettings;
 use regex::Regex;
 use service::Secret;
 
+pub use column_rules::{ColumnRules, RuledColumn};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use parse::{CONNECTOR_CLASS, Parsed};
 pub use property::{Handling, KNOWN, Property, is_secret};
@@ -121,6 +123,7 @@ pub struct ConnectorConfig {
     /// `snapshot.fetch.size` and the like are accepted and have no effect: rows come by COPY.
     pub filter: CaptureFilter,
     pub message_key_columns: Vec<MessageKeyColumns>,
+    pub column_rules: ColumnRules,
     pub contract: ContractSettings,
     /// `topic.delimiter`.
     pub topic_delimiter: String,

@@ -5,6 +5,7 @@ use service::Secret;
 use super::{
     ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, Handling, Notice,
     PublicationAutocreate, SnapshotMode, TopicCreation, TopicRoute,
+    column_rules::column_rules,
     contract::contract,
     filter::{capture_filter, message_key_columns},
     property,
@@ -75,6 +76,7 @@ impl ConnectorConfig {
         let snapshot_mode = snapshot_mode(&mut reader);
         let filter = capture_filter(&mut reader);
         let message_key_columns = message_key_columns(&mut reader);
+        let column_rules = column_rules(&mut reader, properties);
         let topic_delimiter = topic_delimiter(&mut reader);
         converters(&mut reader);
         let routes = routes(&mut reader);
@@ -119,6 +121,7 @@ impl ConnectorConfig {
                 snapshot_mode,
                 filter,
                 message_key_columns,
+                column_rules,
                 contract,
                 topic_delimiter,
                 routes,

@@ -93,11 +93,6 @@ fn what_would_change_the_output_is_refused_by_name() {
             "transaction metadata is not available yet",
         ),
         (
-            "column.mask.with.4.chars",
-            "public.t.c",
-            "masking and truncating columns is not available yet",
-        ),
-        (
             "value.converter",
             "io.confluent.connect.avro.AvroConverter",
             "the converter is not available: only org.apache.kafka.connect.json.JsonConverter",

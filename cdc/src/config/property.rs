@@ -53,7 +53,6 @@ const TLS: &str = "TLS to the database is not available yet";
 const SIGNALS: &str = "signals and incremental snapshots are not available yet";
 const HEARTBEAT: &str =
     "heartbeat records are not written; an idle slot is advanced from the server's keepalives";
-const MASKING: &str = "masking and truncating columns is not available yet";
 
 /// All known properties, exact names before the patterns that would cover them.
 pub const KNOWN: &[Property] = &[
@@ -84,6 +83,11 @@ pub const KNOWN: &[Property] = &[
     used("column.include.list"),
     used("column.exclude.list"),
     used("message.key.columns"),
+    used("column.mask.with.*"),
+    used("column.mask.hash.*"),
+    used("column.truncate.to.*"),
+    used("column.propagate.source.type"),
+    used("datatype.propagate.source.type"),
     used("tombstones.on.delete"),
     used("skipped.operations"),
     used("decimal.handling.mode"),
@@ -270,18 +274,6 @@ pub const KNOWN: &[Property] = &[
         "skip.messages.without.change",
         &["false"],
         "it is not available yet",
-    ),
-    refused("column.mask.*", &[], MASKING),
-    refused("column.truncate.*", &[], MASKING),
-    refused(
-        "column.propagate.source.type",
-        &[],
-        "source types are not propagated yet",
-    ),
-    refused(
-        "datatype.propagate.source.type",
-        &[],
-        "source types are not propagated yet",
     ),
     refused("converters", &[], JAVA),
     refused("post.processors", &[], "post processors are not available"),

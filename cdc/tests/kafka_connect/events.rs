@@ -66,6 +66,7 @@ fn column(name: &str, kind: PgTypeKind, type_name: &str, optional: bool) -> Colu
         },
         optional,
         default_expression: None,
+        rule: None,
     }
 }
 

@@ -45,6 +45,7 @@ pub fn config(postgres: &Postgres) -> ConnectorConfig {
         snapshot_mode: SnapshotMode::Initial,
         filter: CaptureFilter::default(),
         message_key_columns: Vec::new(),
+        column_rules: cdc::config::ColumnRules::default(),
         contract: ContractSettings::new("test"),
         topic_delimiter: ".".to_owned(),
         routes: Vec::new(),

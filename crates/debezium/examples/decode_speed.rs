@@ -45,6 +45,7 @@ fn tweets() -> TableSchema {
                 },
                 optional: name != "id",
                 default_expression: None,
+                rule: None,
             })
             .into(),
         key: vec![0],

@@ -228,6 +228,7 @@ pub(crate) fn fallback(
         Codec::Point => "(0,0)",
         Codec::Geometry => return None,
         Codec::Array(_) => "{}",
+        Codec::Ruled(ruled) => return fallback(kind, schema, &ruled.codec),
     };
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;

@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectSchema, ContractSettings, PgType};
+use crate::{ColumnRule, ConnectSchema, ContractSettings, PgType};
 
 /// Names one version of a table: a hash of everything that its events depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -86,6 +86,9 @@ pub struct Column {
     /// `pg_get_expr` of the column's default, as PostgreSQL prints it; none for generated columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_expression: Option<String>,
+    /// What the connector's column properties make of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<ColumnRule>,
 }
 
 impl TableSchema {
@@ -105,8 +108,27 @@ impl TableSchema {
     pub fn column_schemas(&self, settings: &ContractSettings) -> Vec<Option<ConnectSchema>> {
         self.columns
             .iter()
-            .map(|column| crate::mapping(column, settings))
+            .map(|column| match column.rule {
+                Some(ColumnRule::KeyOnly) => None,
+                _ => crate::mapping(column, settings),
+            })
             .collect()
+    }
+
+    /// The key as rows tell it, indexes into `columns`: empty where a column rule takes or hides a part of it.
+    pub fn row_key(&self) -> &[usize] {
+        let told = |index: &usize| {
+            let rule = self.columns.get(*index).map(|column| &column.rule);
+            matches!(
+                rule,
+                Some(None | Some(ColumnRule::SourceType { .. } | ColumnRule::Hash { .. }))
+            )
+        };
+        if self.key.iter().all(told) {
+            &self.key
+        } else {
+            &[]
+        }
     }
 
     /// The columns of the key, in key order.

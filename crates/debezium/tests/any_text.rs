@@ -94,6 +94,7 @@ fn table() -> Arc<TableSchema> {
         pg_type: of_kind(kind),
         optional: true,
         default_expression: None,
+        rule: None,
     });
     Arc::new(TableSchema {
         table: TableId {
@@ -225,6 +226,7 @@ proptest! {
                 pg_type: PgType { oid: 0, name: name.to_owned(), modifier: -1, kind },
                 optional: true,
                 default_expression: Some(expression.clone()),
+                rule: None,
             };
             if let Some(default) = debezium::mapping(&column, &ContractSettings::new("p")).and_then(|schema| schema.default) {
                 serde_json::from_str::<Value>(&default).expect("a default is JSON");

@@ -68,7 +68,7 @@ impl ChangeColumns {
             .map(|lake| {
                 let data_type = lake.lake_type.arrow();
                 RowColumn {
-                    is_key: table.key.contains(&lake.index),
+                    is_key: table.row_key().contains(&lake.index),
                     values: ColumnBuffer::new(&data_type),
                     raw: None,
                     data_type,

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use debezium::{Column, TableId, TableSchema};
+use debezium::{Column, ColumnRule, PgType, TableId, TableSchema};
 
 use super::{CatalogColumn, CatalogTable, RelationDescription, TypeCatalog};
-use crate::{config::ConnectorConfig, source::captures_column};
+use crate::{
+    config::{ConnectorConfig, RuledColumn},
+    source::captures_column,
+};
 
 /// A Relation message made complete.
 #[derive(Debug, Clone)]
@@ -27,11 +30,26 @@ pub fn snapshot_schema(
             key_names.contains(&column.name)
                 || captures_column(&config.filter, &table.schema, &table.name, &column.name)
         })
-        .map(|column| Column {
-            name: column.name.clone(),
-            pg_type: types.pg_type(column.type_oid, column.type_modifier),
-            optional: !column.not_null,
-            default_expression: column.default_expression.clone(),
+        .map(|column| {
+            let pg_type = types.pg_type(column.type_oid, column.type_modifier);
+            let rule = column_rule(
+                RuledColumn {
+                    schema: &table.schema,
+                    table: &table.name,
+                    name: &column.name,
+                    pg_type: &pg_type,
+                    type_name: driver_type_name(&pg_type, column.default_expression.as_deref()),
+                    snapshot: true,
+                },
+                config,
+            );
+            Column {
+                name: column.name.clone(),
+                pg_type,
+                optional: !column.not_null,
+                default_expression: column.default_expression.clone(),
+                rule,
+            }
         })
         .collect::<Vec<_>>();
     TableSchema {
@@ -75,11 +93,24 @@ pub fn stream_schema(
         .filter(|(_, kept)| **kept)
         .map(|(column, _)| {
             let known = table.and_then(|table| find_column(table, &column.name));
+            let pg_type = types.pg_type(column.type_oid, column.type_modifier);
+            let rule = column_rule(
+                RuledColumn {
+                    schema: &relation.namespace,
+                    table: &relation.name,
+                    name: &column.name,
+                    pg_type: &pg_type,
+                    type_name: &pg_type.name,
+                    snapshot: false,
+                },
+                config,
+            );
             Column {
                 name: column.name.clone(),
-                pg_type: types.pg_type(column.type_oid, column.type_modifier),
+                pg_type,
                 optional: known.is_none_or(|known| !known.not_null),
                 default_expression: known.and_then(|known| known.default_expression.clone()),
+                rule,
             }
         })
         .collect();
@@ -108,6 +139,26 @@ pub fn stream_schema(
     StreamedTable {
         schema,
         kept: kept.contains(&false).then_some(kept),
+    }
+}
+
+/// A column that is only kept for the key, or the first column property that names it.
+fn column_rule(column: RuledColumn<'_>, config: &ConnectorConfig) -> Option<ColumnRule> {
+    if captures_column(&config.filter, column.schema, column.table, column.name) {
+        config.column_rules.of(column)
+    } else {
+        Some(ColumnRule::KeyOnly)
+    }
+}
+
+/// The JDBC driver calls an integer that takes its default from a sequence by the name of its pseudo-type.
+fn driver_type_name<'t>(pg_type: &'t PgType, default_expression: Option<&str>) -> &'t str {
+    let sequence = default_expression.is_some_and(|default| default.contains("nextval("));
+    match pg_type.name.as_str() {
+        "int2" if sequence => "smallserial",
+        "int4" if sequence => "serial",
+        "int8" if sequence => "bigserial",
+        name => name,
     }
 }
 

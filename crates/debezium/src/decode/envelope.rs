@@ -10,8 +10,8 @@ use super::{
     source_template::SourceTemplate,
 };
 use crate::{
-    ChangePosition, ContractSettings, Operation, ReplicaIdentity, TableSchema, json::write_string,
-    name::adjusted_field_name,
+    ChangePosition, ColumnRule, ContractSettings, Operation, ReplicaIdentity, TableSchema,
+    json::write_string, name::adjusted_field_name,
 };
 
 /// Reads the JSON change events of one version of one table.
@@ -59,7 +59,10 @@ impl EnvelopeDecoder {
         let representations = table
             .columns
             .iter()
-            .map(|column| Representation::of(&column.pg_type, settings))
+            .map(|column| match column.rule {
+                Some(ColumnRule::KeyOnly) => None,
+                _ => Representation::of(&column.pg_type, settings),
+            })
             .collect();
         let adjustment = settings.field_name_adjustment;
         let field_names = table

@@ -1,10 +1,10 @@
 use crate::{
-    Column, ConnectField, ConnectSchema, ContractSettings,
+    Column, ColumnRule, ConnectField, ConnectSchema, ConnectType, ContractSettings,
     default_value::{fallback, unavailable},
     json::write_string,
     mapping::column_mapping,
     name::adjusted_field_name,
-    value::{Codec, Style, write_header_string},
+    value::{Codec, RuledText, Style, TextRule, write_header_string},
 };
 
 /// One column as it is written into rows or keys: everything that does not depend on the value is ready.
@@ -79,10 +79,81 @@ impl PreparedColumn {
             unavailable,
         })
     }
+
+    /// Changes what a row's column is written as. Parameters stand behind those of the type.
+    fn follow(&mut self, rule: &ColumnRule, column: &Column) {
+        let schema = &mut self.field.schema;
+        let mut parameter = |name: &str, value: String| {
+            schema.parameters.push((name.to_owned(), value));
+        };
+        let text_rule = match rule {
+            ColumnRule::KeyOnly => None,
+            ColumnRule::SourceType { type_name, size } => {
+                parameter("__debezium.source.column.type", type_name.to_uppercase());
+                parameter("__debezium.source.column.length", size.length.to_string());
+                if let Some(scale) = size.scale {
+                    parameter("__debezium.source.column.scale", scale.to_string());
+                }
+                parameter("__debezium.source.column.name", column.name.clone());
+                None
+            }
+            ColumnRule::Truncate { length } => {
+                parameter("truncateLength", length.to_string());
+                (schema.kind == ConnectType::String).then_some(TextRule::Truncate {
+                    units: usize::try_from(*length).unwrap_or(usize::MAX),
+                })
+            }
+            ColumnRule::Mask { length } => {
+                parameter("masked", "true".to_owned());
+                let stars = usize::try_from(*length).unwrap_or_default();
+                column
+                    .pg_type
+                    .kind
+                    .is_jdbc_string()
+                    .then(|| TextRule::Constant("*".repeat(stars)))
+            }
+            ColumnRule::Hash {
+                algorithm,
+                input,
+                salt,
+                length,
+            } => {
+                parameter("masked", "true".to_owned());
+                column
+                    .pg_type
+                    .kind
+                    .is_jdbc_string()
+                    .then(|| TextRule::Hash {
+                        algorithm: *algorithm,
+                        input: *input,
+                        salt: salt.clone(),
+                        length: length
+                            .and_then(|length| usize::try_from(length).ok())
+                            .unwrap_or(usize::MAX),
+                    })
+            }
+        };
+        let Some(rule) = text_rule else { return };
+        let is_constant = matches!(rule, TextRule::Constant(_));
+        let codec = std::mem::replace(&mut self.codec, Codec::Text);
+        let ruled = RuledText { codec, rule };
+        let substitute = |json: &mut Option<Vec<u8>>| {
+            *json = json.as_deref().map(|json| ruled.substitute(json));
+        };
+        // NULL stays what it is without the rule; only a mask hides it.
+        if is_constant {
+            self.null = Some(ruled.substitute(b"null"));
+            self.missing.clone_from(&self.null);
+        } else if !self.field.schema.optional {
+            substitute(&mut self.missing);
+        }
+        substitute(&mut self.unavailable);
+        self.codec = Codec::Ruled(Box::new(ruled));
+    }
 }
 
-/// The columns of a row that stand in events, in the table's order.
-pub(super) fn prepared_columns<'a>(
+/// The columns of a key, in its order: whatever rules the columns have, keys are written without.
+pub(super) fn key_columns<'a>(
     columns: impl Iterator<Item = (usize, &'a Column)>,
     settings: &ContractSettings,
 ) -> Vec<PreparedColumn> {
@@ -94,6 +165,22 @@ pub(super) fn prepared_columns<'a>(
             prepared.is_empty(),
             settings,
         ));
+    }
+    prepared
+}
+
+/// The columns of a row that stand in events, in the table's order.
+pub(super) fn row_columns(table: &[Column], settings: &ContractSettings) -> Vec<PreparedColumn> {
+    let in_row = |column: &Column| column.rule != Some(ColumnRule::KeyOnly);
+    let columns = table.iter().enumerate();
+    let columns = columns.filter(|(_, column)| in_row(column));
+    let mut prepared = key_columns(columns, settings);
+    for column in &mut prepared {
+        if let Some(ruled) = table.get(column.index)
+            && let Some(rule) = &ruled.rule
+        {
+            column.follow(rule, ruled);
+        }
     }
     prepared
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{
     EncodeError,
-    column::{PreparedColumn, prepared_columns},
+    column::{PreparedColumn, row_columns},
     envelope_schema,
     key::{KeyEncoder, resolved},
     source::SourceWriter,
@@ -57,7 +57,7 @@ impl EventEncoder {
             )
             .into_owned()
         };
-        let columns = prepared_columns(table.columns.iter().enumerate(), settings);
+        let columns = row_columns(&table.columns, settings);
         let fields = columns.iter().map(|column| column.field.clone()).collect();
         let mut row_schema = ConnectSchema::new(ConnectType::Struct(fields), true);
         row_schema.name = Some(name("Value"));

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{
     EncodeError,
-    column::{PreparedColumn, prepared_columns},
+    column::{PreparedColumn, key_columns},
 };
 use crate::{ColumnValue, ConnectSchema, ConnectType, ContractSettings, TableSchema};
 
@@ -33,7 +33,7 @@ impl KeyEncoder {
                 })?;
             key.push((index, column));
         }
-        let columns = prepared_columns(key.into_iter(), settings);
+        let columns = key_columns(key.into_iter(), settings);
         if columns.is_empty() {
             return Ok(None);
         }

@@ -9,10 +9,12 @@ mod float;
 mod hstore;
 mod interval;
 mod money;
+mod ruled;
 mod time;
 
 use array::{Element, Elements};
 pub(crate) use decimal::same_number;
+pub(crate) use ruled::{RuledText, TextRule};
 
 use crate::{BinaryHandling, json::write_string};
 
@@ -71,6 +73,8 @@ pub(crate) enum Codec {
     HstoreJson,
     HstoreMap,
     Array(Box<Codec>),
+    /// A string under a column rule.
+    Ruled(Box<RuledText>),
 }
 
 /// For whom the text is.
@@ -166,6 +170,7 @@ impl Codec {
             Self::HstoreJson => hstore::write_json_string(text, out)?,
             Self::HstoreMap => hstore::write_object(text, out)?,
             Self::Array(element) => element.write_array(text, Style::Json, out)?,
+            Self::Ruled(ruled) => write_string(out, ruled.text(text)?.as_bytes()),
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ fn table(
         name,
         pg_type: pg_type(kind),
         default_expression: None,
+        rule: None,
     });
     Arc::new(TableSchema {
         table: TableId {
@@ -171,6 +172,7 @@ fn columns_that_events_lack_are_not_in_the_lake() {
             pg_type: pg_type(kind),
             optional: true,
             default_expression: None,
+            rule: None,
         };
         let lake = LakeType::of(&column.pg_type);
         let event = mapping(&column, &settings);

@@ -32,7 +32,9 @@ impl TableProperties {
     /// What readers need in order to show a source table: its names and its key.
     pub fn of_source(table: &TableSchema) -> Self {
         let key: Vec<&str> = table
-            .key_columns()
+            .row_key()
+            .iter()
+            .filter_map(|&index| table.columns.get(index))
             .map(|column| column.name.as_str())
             .collect();
         let replica_identity = match table.replica_identity {
