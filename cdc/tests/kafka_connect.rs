@@ -2,6 +2,8 @@
 
 #[path = "kafka_connect/delivery.rs"]
 mod delivery;
+#[path = "kafka_connect/difference.rs"]
+mod difference;
 #[path = "kafka_connect/events.rs"]
 mod events;
 #[path = "kafka_connect/http.rs"]
@@ -10,6 +12,8 @@ mod http;
 mod lifecycle;
 #[path = "kafka_connect/outage.rs"]
 mod outage;
+#[path = "kafka_connect/recordings.rs"]
+mod recordings;
 #[path = "kafka_connect/refusals.rs"]
 mod refusals;
 #[path = "kafka_connect/rest.rs"]

@@ -8,8 +8,10 @@ mod column_rules;
 mod contract;
 mod file;
 mod filter;
+mod java_properties;
 mod parse;
 mod property;
+mod provider;
 mod reader;
 mod report;
 
@@ -21,8 +23,10 @@ use service::Secret;
 
 pub use column_rules::{ColumnRules, RuledColumn};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
+pub use java_properties::{MalformedEscape, parse_properties};
 pub use parse::{CONNECTOR_CLASS, Parsed};
-pub use property::{Handling, KNOWN, Property, is_secret};
+pub use property::{Handling, KNOWN, Property, find as find_property, is_secret};
+pub use provider::{Providers, is_reference};
 pub use report::{ConfigReport, Notice, Problem};
 
 /// `publication.autocreate.mode`.

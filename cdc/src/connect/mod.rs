@@ -7,6 +7,9 @@
 
 mod config_topic;
 mod connector;
+mod definition;
+mod loggers;
+mod offsets;
 mod rest;
 mod status_topic;
 mod task;
@@ -19,7 +22,7 @@ use service::Backoff;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Disposition, Error, ErrorKind};
+use crate::{Disposition, Error, ErrorKind, config::Providers};
 pub use connector::{TargetState, TaskState};
 pub use worker::Worker;
 
@@ -45,6 +48,8 @@ pub struct WorkerConfig {
     pub kafka_overrides: BTreeMap<String, String>,
     /// What connectors inherit that do not say it: `key.converter`, `value.converter` and what is below them.
     pub converter_defaults: BTreeMap<String, String>,
+    /// Where `${...}` in connectors' settings leads: `config.providers`.
+    pub providers: Providers,
     /// Show passwords in answers, as Kafka Connect does.
     pub show_secrets: bool,
 }
@@ -63,6 +68,7 @@ impl WorkerConfig {
             connectors_folder: None,
             kafka_overrides: BTreeMap::new(),
             converter_defaults: BTreeMap::new(),
+            providers: Providers::default(),
             show_secrets: false,
         }
     }

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{status_topic::StatusWriter, validation::with_defaults};
 use crate::{
     Error,
-    config::ConnectorConfig,
+    config::Providers,
     kafka::KafkaClient,
     pipeline::{PipelineStatus, supervise},
     sink::kafka::{ActiveTopics, KafkaSink},
@@ -17,6 +17,7 @@ pub(super) struct TaskContext {
     pub(super) kafka: KafkaClient,
     pub(super) offset_topic: String,
     pub(super) converter_defaults: Arc<BTreeMap<String, String>>,
+    pub(super) providers: Arc<Providers>,
     pub(super) topics: ActiveTopics,
     pub(super) status: Arc<PipelineStatus>,
     pub(super) states: StatusWriter,
@@ -31,7 +32,9 @@ pub(super) async fn run_task(
     context: &TaskContext,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let parsed = ConnectorConfig::parse(&with_defaults(&properties, &context.converter_defaults))?;
+    let parsed = context
+        .providers
+        .parse(&with_defaults(&properties, &context.converter_defaults))?;
     let config = parsed.config;
     for notice in &parsed.notices {
         tracing::info!(connector = %config.name, "{notice}");

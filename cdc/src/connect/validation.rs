@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, error::Error as _};
 
+use super::definition::{framework_problem, position};
 use crate::{
-    config::{CONNECTOR_CLASS, ConfigReport, ConnectorConfig, Parsed},
-    source::Control,
+    Error,
+    config::{CONNECTOR_CLASS, ConnectorConfig, Providers},
+    source::{Control, ServerError, wal_level},
 };
 
 /// Names under which the connector's class is known to Kafka Connect.
@@ -39,38 +41,117 @@ pub(super) fn refusal(line: &str) -> String {
     )
 }
 
-/// Check the settings, then connect to the database once.
+/// Something that is wrong with a configuration, in Kafka Connect's or Debezium's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) property: String,
+    pub(super) text: String,
+}
+
+/// Check the settings, then connect to the database once. Answers what is wrong, in the order of Kafka Connect's forms.
+pub(super) async fn findings(
+    properties: &BTreeMap<String, String>,
+    providers: &Providers,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = properties
+        .iter()
+        .filter_map(|(name, value)| {
+            Some(Finding {
+                text: framework_problem(name, value)?,
+                property: name.clone(),
+            })
+        })
+        .collect();
+    let mut named = properties.clone();
+    if properties
+        .get("name")
+        .is_none_or(|name| name.trim().is_empty())
+    {
+        findings.push(Finding {
+            property: "name".to_owned(),
+            text: "Missing required configuration \"name\" which has no default value.".to_owned(),
+        });
+        // The rest can be checked all the same.
+        named.insert("name".to_owned(), "unnamed".to_owned());
+    }
+    match providers.parse(&named) {
+        Ok(parsed) => {
+            if let Err(text) = reach(&parsed.config).await {
+                findings.push(Finding {
+                    property: "database.hostname".to_owned(),
+                    text: format!("Error while validating connector config: {text}"),
+                });
+            }
+        }
+        Err(report) => findings.extend(report.problems.iter().map(|problem| Finding {
+            property: problem.property.clone(),
+            text: problem.to_string(),
+        })),
+    }
+    findings.sort_by_key(|finding| position(&finding.property));
+    findings
+}
+
+/// As `findings`, for a connector that is to be stored.
 ///
 /// # Errors
 /// The message of the answer.
-pub(super) async fn check(properties: &BTreeMap<String, String>) -> Result<Parsed, String> {
-    let parsed = ConnectorConfig::parse(properties).map_err(|report| message(&report))?;
-    let mut control = Control::new(&parsed.config.database);
-    if let Err(error) = control.client().await {
-        return Err(refusal(&format!(
-            "Error while validating connector config: {}",
-            root_cause(&error)
-        )));
+pub(super) async fn check(
+    properties: &BTreeMap<String, String>,
+    providers: &Providers,
+) -> Result<(), String> {
+    let findings = findings(properties, providers).await;
+    if findings.is_empty() {
+        return Ok(());
     }
-    Ok(parsed)
+    let lines: Vec<&str> = findings
+        .iter()
+        .map(|finding| finding.text.as_str())
+        .collect();
+    Err(format!(
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\n{ENDPOINT}",
+        findings.len(),
+        lines.join("\n")
+    ))
 }
 
-fn message(report: &ConfigReport) -> String {
-    report.to_string()
+/// Connect as the connector would.
+async fn reach(config: &ConnectorConfig) -> Result<(), String> {
+    let mut control = Control::new(&config.database);
+    let level = match control.client().await {
+        Ok(client) => wal_level(client).await,
+        Err(error) => Err(error),
+    };
+    match level.as_deref() {
+        Ok("logical") => Ok(()),
+        Ok(level) => Err(format!(
+            "Postgres server wal_level property must be 'logical' but is: '{level}'"
+        )),
+        Err(error) => Err(connection_message(error, config)),
+    }
 }
 
-/// Both what was attempted and what the server said about it.
-fn root_cause(error: &crate::Error) -> String {
-    let mut root = None;
+/// In the words of PostgreSQL's JDBC driver where it has some, which tools look for.
+fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
     let mut source = error.source();
+    let mut root = error.to_string();
     while let Some(cause) = source {
-        root = Some(cause.to_string());
+        if let Some(server) = cause.downcast_ref::<ServerError>() {
+            return format!("{}: {}", server.severity, server.message);
+        }
+        let refused = cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+        if refused {
+            return format!(
+                "Connection to {}:{} refused. Check that the hostname and port are correct and that the postmaster is accepting TCP/IP connections.",
+                config.database.hostname, config.database.port
+            );
+        }
+        root = cause.to_string();
         source = cause.source();
     }
-    match root {
-        Some(root) => format!("{root} ({error})"),
-        None => error.to_string(),
-    }
+    format!("The connection attempt failed: {root} ({error})")
 }
 
 #[cfg(test)]

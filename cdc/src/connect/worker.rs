@@ -4,31 +4,23 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
-
-use serde_json::{Value, json};
 
 use super::{
     WorkerConfig,
     config_topic::{self, StoredConnector, TopicWriter, properties_record, target_record},
     connector::{Connector, TargetState, TaskState},
+    loggers::Loggers,
     status_topic::StatusWriter,
     task::TaskContext,
-    validation::{self, with_defaults},
+    validation::{self, Finding, with_defaults},
 };
 use crate::{
     Error, ErrorKind,
-    config::{CONNECTOR_CLASS, ConnectorConfig, load_connectors_folder},
-    kafka::{
-        KafkaClient, OwnedRecord, TopicSpec, Topics,
-        offsets::{offset_key, read_offset},
-    },
+    config::{CONNECTOR_CLASS, Providers, load_connectors_folder},
+    kafka::{KafkaClient, TopicSpec, Topics},
     metrics::ConnectorMetrics,
 };
-
-/// How long changing offsets waits for the task to end.
-const TASK_END: Duration = Duration::from_secs(30);
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -59,15 +51,17 @@ pub struct ConnectorView {
 
 /// All connectors of a process.
 pub struct Worker {
-    config: WorkerConfig,
+    pub(super) config: WorkerConfig,
     /// `worker_id` in every status.
     pub(super) id: String,
-    kafka: KafkaClient,
-    writer: TopicWriter,
+    pub(super) kafka: KafkaClient,
+    pub(super) writer: TopicWriter,
+    pub(super) loggers: Loggers,
     converter_defaults: Arc<BTreeMap<String, String>>,
+    providers: Arc<Providers>,
     connectors: Mutex<BTreeMap<String, Connector>>,
     /// One change at a time, so that the config topic and the connectors agree.
-    changes: tokio::sync::Mutex<()>,
+    pub(super) changes: tokio::sync::Mutex<()>,
     ready: AtomicBool,
     cluster_id: Mutex<Option<String>>,
 }
@@ -81,7 +75,9 @@ impl Worker {
             writer: TopicWriter::new(kafka.clone()),
             kafka,
             id,
+            loggers: Loggers::default(),
             converter_defaults: Arc::new(config.converter_defaults.clone()),
+            providers: Arc::new(config.providers.clone()),
             config,
             connectors: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
@@ -90,7 +86,7 @@ impl Worker {
         })
     }
 
-    fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
+    pub(super) fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
         self.connectors
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -139,7 +135,8 @@ impl Worker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = cluster_id;
         for file in files {
-            ConnectorConfig::parse(&with_defaults(&file.properties, &self.converter_defaults))?;
+            self.providers
+                .parse(&with_defaults(&file.properties, &self.converter_defaults))?;
             let known = stored.get(&file.name);
             if known.is_some_and(|known| known.properties == file.properties) {
                 continue;
@@ -167,6 +164,7 @@ impl Worker {
             kafka: self.kafka.clone(),
             offset_topic: self.config.offset_topic.clone(),
             converter_defaults: Arc::clone(&self.converter_defaults),
+            providers: Arc::clone(&self.providers),
             topics: Default::default(),
             status: Arc::default(),
             states: self.states(),
@@ -241,10 +239,26 @@ impl Worker {
     }
 
     async fn check(&self, properties: &BTreeMap<String, String>) -> Result<(), Refused> {
-        validation::check(&with_defaults(properties, &self.converter_defaults))
+        let properties = with_defaults(properties, &self.converter_defaults);
+        validation::check(&properties, &self.providers)
             .await
-            .map(drop)
             .map_err(Refused::Invalid)
+    }
+
+    /// What is wrong with settings that are not to be stored. A masked secret is that of the connector of this name.
+    pub(super) async fn findings(
+        &self,
+        mut properties: BTreeMap<String, String>,
+        mask: &str,
+    ) -> Vec<Finding> {
+        if let Some(current) = properties.get("name").and_then(|name| self.view(name)) {
+            unmask(&mut properties, &current.properties, mask);
+        }
+        validation::findings(
+            &with_defaults(&properties, &self.converter_defaults),
+            &self.providers,
+        )
+        .await
     }
 
     /// Replace a connector's settings; it starts again with them. A masked secret stays what it is.
@@ -259,13 +273,7 @@ impl Worker {
     ) -> Result<ConnectorView, Refused> {
         let _change = self.changes.lock().await;
         let current = self.view(name).ok_or(Refused::NotFound)?;
-        for (property, value) in &mut properties {
-            if value == mask
-                && let Some(secret) = current.properties.get(property)
-            {
-                value.clone_from(secret);
-            }
-        }
+        unmask(&mut properties, &current.properties, mask);
         self.check(&properties).await?;
         self.store(name, Some(&properties), None).await?;
         if let Some(connector) = self.connectors().get(name) {
@@ -319,71 +327,6 @@ impl Worker {
         Ok(())
     }
 
-    fn offset_key(&self, view: &ConnectorView) -> (String, Vec<u8>) {
-        let prefix = view
-            .properties
-            .get("topic.prefix")
-            .cloned()
-            .unwrap_or_default();
-        let key = offset_key(&view.name, &prefix);
-        (prefix, key)
-    }
-
-    /// The stored offset, with the topic prefix that it is of.
-    ///
-    /// # Errors
-    /// The connector does not exist, or Kafka does not answer.
-    pub async fn offset(&self, name: &str) -> Result<(String, Option<Value>), Refused> {
-        let view = self.view(name).ok_or(Refused::NotFound)?;
-        let (prefix, key) = self.offset_key(&view);
-        let (kafka, topic) = (self.kafka.clone(), self.config.offset_topic.clone());
-        let text = blocking("read the connector's offset", move || {
-            read_offset(&kafka, &topic, &key)
-        })
-        .await?;
-        let offset = text.and_then(|text| serde_json::from_slice(&text).ok());
-        Ok((prefix, offset))
-    }
-
-    /// Write offsets by hand: pairs of partition and offset, None removes. Without pairs the connector's own is removed.
-    ///
-    /// # Errors
-    /// The connector does not exist or is not stopped, or Kafka does not answer.
-    pub async fn alter_offsets(
-        &self,
-        name: &str,
-        offsets: Option<Vec<(Value, Option<Value>)>>,
-    ) -> Result<(), Refused> {
-        let _change = self.changes.lock().await;
-        let view = self.view(name).ok_or(Refused::NotFound)?;
-        if view.target != TargetState::Stopped {
-            return Err(Refused::NotStopped);
-        }
-        let task = self.connectors().get(name).map(Connector::watch_task);
-        if let Some(mut task) = task {
-            let ended = task.wait_for(|state| *state != TaskState::Running);
-            if tokio::time::timeout(TASK_END, ended).await.is_err() {
-                return Err(Refused::NotStopped);
-            }
-        }
-        let record = |key: Vec<u8>, value: Option<Value>| OwnedRecord {
-            topic: self.config.offset_topic.clone(),
-            key,
-            value: value.map(|value| value.to_string().into_bytes()),
-        };
-        let records = match offsets {
-            None => vec![record(self.offset_key(&view).1, None)],
-            Some(offsets) => offsets
-                .into_iter()
-                .map(|(partition, offset)| {
-                    record(json!([name, partition]).to_string().into_bytes(), offset)
-                })
-                .collect(),
-        };
-        self.writer.write(records).await?;
-        Ok(())
-    }
-
     pub(super) fn metrics(&self) -> Vec<ConnectorMetrics> {
         self.connectors()
             .iter()
@@ -402,6 +345,21 @@ impl Worker {
     }
 }
 
+/// A masked secret stays what it is.
+fn unmask(
+    properties: &mut BTreeMap<String, String>,
+    current: &BTreeMap<String, String>,
+    mask: &str,
+) {
+    for (property, value) in properties {
+        if value == mask
+            && let Some(secret) = current.get(property)
+        {
+            value.clone_from(secret);
+        }
+    }
+}
+
 /// The state of a task in Kafka Connect's words.
 pub(super) fn state_word(target: TargetState, task: &TaskState) -> &'static str {
     match (target, task) {
@@ -417,7 +375,7 @@ pub(super) fn is_our_class(class: &str) -> bool {
     class == CONNECTOR_CLASS || validation::CLASS_NAMES.contains(&class)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     attempted: &'static str,
     call: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

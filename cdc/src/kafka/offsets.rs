@@ -217,6 +217,39 @@ pub fn read_offset(
     Ok(found)
 }
 
+/// All offsets of a connector in the offsets topic: partition and offset of each. Records that are not Kafka Connect's
+/// are left out. Blocks.
+///
+/// # Errors
+/// Kafka does not answer.
+pub fn read_offsets(
+    client: &KafkaClient,
+    topic: &str,
+    connector: &str,
+) -> Result<Vec<(Value, Value)>, Error> {
+    let mut found: Vec<(Value, Value)> = Vec::new();
+    read_to_end(client, topic, |key, value| {
+        let Some((name, partition)) =
+            key.and_then(|key| serde_json::from_slice::<(String, Value)>(key).ok())
+        else {
+            return Ok(());
+        };
+        if name != connector {
+            return Ok(());
+        }
+        found.retain(|(known, _)| *known != partition);
+        match value.map(serde_json::from_slice::<Value>) {
+            None | Some(Ok(Value::Null)) => {}
+            Some(Ok(offset)) => found.push((partition, offset)),
+            Some(Err(error)) => {
+                tracing::warn!(connector, %partition, %error, "a stored offset cannot be read");
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 #[cfg(test)]
 #[path = "offsets_tests.rs"]
 mod tests;

@@ -16,6 +16,7 @@ pub use capture::{captures_column, captures_table};
 pub use control::Control;
 pub use feedback::Feedback;
 pub use publication::prepare_publication;
+pub(crate) use server::wal_level;
 pub use server_error::ServerError;
 pub use slot::{Slot, SlotState, drop_slot};
 pub use wal_end::current_wal_lsn;

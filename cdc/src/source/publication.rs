@@ -29,8 +29,10 @@ pub async fn prepare_publication(client: &Client, config: &ConnectorConfig) -> R
     match (config.publication_autocreate, found) {
         (PublicationAutocreate::Disabled, None) => Err(Error::new(
             ErrorKind::Configuration,
-            format!("find publication `{name}`: it does not exist and publication autocreation is disabled"),
+            format!("find publication `{name}`"),
         )
+        // Debezium's words, which operators look for.
+        .with_source("Publication autocreation is disabled, please create one and restart the connector.")
         .with_hint(format!(
             "create publication {} for table ...; then start again",
             quote_identifier(name)

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind};
 /// # Errors
 /// `Configuration` when `wal_level` is not `logical`.
 pub(crate) async fn require_logical_wal(client: &Client) -> Result<(), Error> {
-    let level = show(client, "wal_level").await?;
+    let level = wal_level(client).await?;
     if level == "logical" {
         return Ok(());
     }
@@ -20,6 +20,14 @@ pub(crate) async fn require_logical_wal(client: &Client) -> Result<(), Error> {
         format!("read changes from the WAL: wal_level is `{level}`, not `logical`"),
     )
     .with_hint("alter system set wal_level = logical; then restart the server"))
+}
+
+/// `wal_level`.
+///
+/// # Errors
+/// The server cannot be asked.
+pub(crate) async fn wal_level(client: &Client) -> Result<String, Error> {
+    show(client, "wal_level").await
 }
 
 /// `server_version_num`: 150018 is 15.18.

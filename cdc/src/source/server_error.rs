@@ -8,6 +8,8 @@ use crate::{Error, ErrorKind};
 /// An ErrorResponse, as far as it helps to mend the cause; PostgreSQL manual, "Error and Notice Message Fields".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerError {
+    /// FATAL, ERROR or PANIC, in the server's language.
+    pub severity: String,
     /// SQLSTATE, five characters.
     pub code: String,
     pub message: String,
@@ -43,6 +45,7 @@ impl ServerError {
         while let Ok(Some(field)) = fields.next() {
             let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
             match field.type_() {
+                b'S' => error.severity = text,
                 b'C' => error.code = text,
                 b'M' => error.message = text,
                 b'D' => error.detail = Some(text),
@@ -90,6 +93,7 @@ pub(crate) fn control_error(attempted: impl Into<String>, error: tokio_postgres:
     match error.as_db_error() {
         Some(db) => {
             let server = ServerError {
+                severity: db.severity().to_owned(),
                 code: db.code().code().to_owned(),
                 message: db.message().to_owned(),
                 detail: db.detail().map(str::to_owned),

@@ -14,6 +14,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// A header's value, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.lines().find_map(|line| {
+            let (header, value) = line.split_once(':')?;
+            header.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
     /// The body as JSON; null where it is empty.
     pub fn json(&self) -> Result<Value> {
         if self.text.is_empty() {

@@ -11,4 +11,4 @@ pub use backoff::Backoff;
 pub use report::{ExitStatus, render_error};
 pub use secret::Secret;
 pub use stop::stop_on_signal;
-pub use telemetry::{LogFormat, init_telemetry};
+pub use telemetry::{LogFormat, init_telemetry, set_log_level};

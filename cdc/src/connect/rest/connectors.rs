@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     body::Bytes,
@@ -12,10 +14,13 @@ use super::{
     answer::{ErrorAnswer, MASK, object, parameters, settings, shown},
     lifecycle::status_body,
 };
-use crate::connect::{
-    TargetState,
-    validation::refusal,
-    worker::{ConnectorView, Worker, is_our_class},
+use crate::{
+    config::{CONNECTOR_CLASS, is_secret},
+    connect::{
+        PLUGIN_VERSION, TargetState,
+        validation::refusal,
+        worker::{ConnectorView, Worker, is_our_class},
+    },
 };
 
 /// Beside the settings in what Connect shows of a task.
@@ -141,29 +146,30 @@ fn created_answer(worker: &Worker, headers: &HeaderMap, created: &ConnectorView)
         .into_response()
 }
 
-fn check_class(properties: &std::collections::BTreeMap<String, String>) -> Result<(), ErrorAnswer> {
+fn check_class(properties: &BTreeMap<String, String>) -> Result<(), ErrorAnswer> {
     match properties.get("connector.class").map(|class| class.trim()) {
-        None | Some("") => {
-            let map: Vec<String> = properties
-                .iter()
-                .filter(|(name, _)| !crate::config::is_secret(name))
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            Err(ErrorAnswer::bad_request(format!(
-                "Connector config {{{}}} contains no connector type",
-                map.join(", ")
-            )))
-        }
+        None | Some("") => Err(ErrorAnswer::bad_request(no_class(properties))),
         Some(class) if is_our_class(class) => Ok(()),
         Some(class) => Err(ErrorAnswer::server_error(unknown_class(class))),
     }
 }
 
+/// Settings as Java prints a map; secrets stay out.
+pub(super) fn no_class(properties: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = properties
+        .iter()
+        .filter(|(name, _)| !is_secret(name))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!(
+        "Connector config {{{}}} contains no connector type",
+        pairs.join(", ")
+    )
+}
+
 pub(super) fn unknown_class(class: &str) -> String {
     format!(
-        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {} {}",
-        crate::config::CONNECTOR_CLASS,
-        crate::connect::PLUGIN_VERSION
+        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: PluginDesc{{klass=class {CONNECTOR_CLASS}, name='{CONNECTOR_CLASS}', version='{PLUGIN_VERSION}', encodedVersion={PLUGIN_VERSION}, type=source, typeName='source', location='classpath'}}"
     )
 }
 
@@ -210,7 +216,7 @@ pub(super) async fn put_config(
 async fn replace(
     worker: &Worker,
     name: &str,
-    properties: std::collections::BTreeMap<String, String>,
+    properties: BTreeMap<String, String>,
 ) -> Result<Response, ErrorAnswer> {
     let view = worker
         .replace(name, properties, MASK)

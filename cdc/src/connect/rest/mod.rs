@@ -3,6 +3,7 @@
 mod answer;
 mod connectors;
 mod lifecycle;
+mod loggers;
 mod offsets;
 mod plugins;
 
@@ -25,63 +26,73 @@ type Shared = State<Arc<Worker>>;
 
 /// All routes, and `/healthz`, `/readyz` and `/metrics` beside them.
 pub(super) fn router(worker: Arc<Worker>) -> Router {
-    let connect = Router::new()
-        .route("/", get(root))
-        .route(
+    let connect = [
+        (
             "/connectors",
             get(connectors::list).post(connectors::create),
-        )
-        .route(
-            "/connectors/",
-            get(connectors::list).post(connectors::create),
-        )
-        .route(
+        ),
+        (
             "/connectors/{name}",
             get(connectors::info).delete(connectors::delete),
-        )
-        .route(
+        ),
+        (
             "/connectors/{name}/config",
             get(connectors::config)
                 .put(connectors::put_config)
                 .patch(connectors::patch_config),
-        )
-        .route("/connectors/{name}/status", get(lifecycle::status))
-        .route("/connectors/{name}/pause", put(lifecycle::pause))
-        .route("/connectors/{name}/resume", put(lifecycle::resume))
-        .route("/connectors/{name}/stop", put(lifecycle::stop))
-        .route("/connectors/{name}/restart", post(lifecycle::restart))
-        .route("/connectors/{name}/tasks", get(connectors::tasks))
-        .route(
+        ),
+        ("/connectors/{name}/status", get(lifecycle::status)),
+        ("/connectors/{name}/pause", put(lifecycle::pause)),
+        ("/connectors/{name}/resume", put(lifecycle::resume)),
+        ("/connectors/{name}/stop", put(lifecycle::stop)),
+        ("/connectors/{name}/restart", post(lifecycle::restart)),
+        ("/connectors/{name}/tasks", get(connectors::tasks)),
+        (
             "/connectors/{name}/tasks-config",
             get(connectors::tasks_config),
-        )
-        .route(
+        ),
+        (
             "/connectors/{name}/tasks/{task}/status",
             get(lifecycle::task_status),
-        )
-        .route(
+        ),
+        (
             "/connectors/{name}/tasks/{task}/restart",
             post(lifecycle::restart_task),
-        )
-        .route("/connectors/{name}/topics", get(connectors::topics))
-        .route(
+        ),
+        ("/connectors/{name}/topics", get(connectors::topics)),
+        (
             "/connectors/{name}/topics/reset",
             put(connectors::reset_topics),
-        )
-        .route(
+        ),
+        (
             "/connectors/{name}/offsets",
             get(offsets::get)
                 .patch(offsets::patch)
                 .delete(offsets::delete),
-        )
-        .route("/connector-plugins", get(plugins::list))
-        .route("/connector-plugins/", get(plugins::list))
-        .route("/connector-plugins/{plugin}/config", get(plugins::config))
-        .route(
+        ),
+        ("/connector-plugins", get(plugins::list)),
+        ("/connector-plugins/{plugin}/config", get(plugins::config)),
+        (
             "/connector-plugins/{plugin}/config/validate",
             put(plugins::validate),
-        )
-        .layer(from_fn_with_state(Arc::clone(&worker), while_ready));
+        ),
+        ("/admin/loggers", get(loggers::list)),
+        (
+            "/admin/loggers/{logger}",
+            get(loggers::get).put(loggers::set),
+        ),
+    ]
+    .into_iter()
+    .fold(
+        Router::new().route("/", get(root)),
+        |router, (path, calls)| {
+            // A slash at the end means the same, as in Debezium's tutorial.
+            router
+                .route(path, calls.clone())
+                .route(&format!("{path}/"), calls)
+        },
+    )
+    .layer(from_fn_with_state(Arc::clone(&worker), while_ready));
     connect
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

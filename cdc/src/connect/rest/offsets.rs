@@ -5,7 +5,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     Shared,
@@ -24,14 +24,37 @@ pub(super) async fn get(
     State(worker): Shared,
     Path(name): Path<String>,
 ) -> Result<Response, ErrorAnswer> {
-    let (prefix, offset) = worker.offset(&name).await.map_err(|refused| {
+    let offsets = worker.offsets(&name).await.map_err(|refused| {
         ErrorAnswer::refused(refused, &name, format!("Connector {name} not found"))
     })?;
-    let offsets = match offset {
-        Some(offset) => json!([{"partition": {"server": prefix}, "offset": offset}]),
-        None => json!([]),
-    };
+    let offsets: Vec<Value> = offsets
+        .into_iter()
+        .map(|(partition, offset)| json!({"partition": partition, "offset": offset}))
+        .collect();
     Ok(Json(json!({"offsets": offsets})).into_response())
+}
+
+/// Partition and offset of each entry; both are maps, and a null offset removes.
+fn pairs(request: &Map<String, Value>) -> Result<Vec<(Value, Option<Value>)>, ErrorAnswer> {
+    let entries = request.get("offsets").and_then(Value::as_array);
+    let entries = entries.into_iter().flatten();
+    entries
+        .map(|entry| {
+            let part = |name| entry.get(name).filter(|part| !part.is_null());
+            let partition = part("partition")
+                .filter(|it| it.is_object())
+                .ok_or_else(|| {
+                    ErrorAnswer::bad_request("The partition of an offset has to be a map")
+                })?;
+            let offset = part("offset");
+            if offset.is_some_and(|offset| !offset.is_object()) {
+                return Err(ErrorAnswer::bad_request(
+                    "An offset has to be a map, or null",
+                ));
+            }
+            Ok((partition.clone(), offset.cloned()))
+        })
+        .collect()
 }
 
 pub(super) async fn patch(
@@ -41,16 +64,7 @@ pub(super) async fn patch(
     body: Bytes,
 ) -> Result<Response, ErrorAnswer> {
     let request = object(&headers, &body)?;
-    let pairs: Vec<(Value, Option<Value>)> = request
-        .get("offsets")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let offset = entry.get("offset").filter(|offset| !offset.is_null());
-            Some((entry.get("partition")?.clone(), offset.cloned()))
-        })
-        .collect();
+    let pairs = pairs(&request)?;
     if pairs.is_empty() {
         return Err(ErrorAnswer::bad_request(
             "Partitions / offsets need to be provided for an alter offsets request",

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use axum::{
     Json,
     body::Bytes,
@@ -9,16 +11,18 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    answer::{ErrorAnswer, flag, object, settings},
-    connectors::unknown_class,
+    answer::{ErrorAnswer, MASK, flag, object, settings},
+    connectors::{no_class, unknown_class},
 };
 use crate::{
-    config::{CONNECTOR_CLASS, ConnectorConfig, Handling, KNOWN, Problem, Property, is_secret},
-    connect::{PLUGIN_VERSION, worker::is_our_class},
+    config::CONNECTOR_CLASS,
+    connect::{
+        PLUGIN_VERSION,
+        definition::{Definition, FRAMEWORK, GROUPS, definitions, position},
+        worker::is_our_class,
+    },
     transform::REGEX_ROUTER,
 };
-
-const GROUPS: [&str; 4] = ["Common", "Transforms", "Topic Creation", "Postgres"];
 
 pub(super) async fn list(RawQuery(query): RawQuery) -> Response {
     let plugin = |class: &str, kind: &str, version: &str| json!({"class": class, "type": kind, "version": version});
@@ -40,53 +44,6 @@ pub(super) async fn list(RawQuery(query): RawQuery) -> Response {
     Json(plugins).into_response()
 }
 
-fn definition(property: &Property, order: usize) -> Value {
-    let group = match property.name {
-        name if name.starts_with("transforms") => "Transforms",
-        name if name.starts_with("topic.creation") => "Topic Creation",
-        name if name.contains('.') && !name.starts_with("key.") && !name.starts_with("value.") => {
-            "Postgres"
-        }
-        _ => "Common",
-    };
-    let required = matches!(
-        property.name,
-        "name"
-            | "connector.class"
-            | "topic.prefix"
-            | "database.hostname"
-            | "database.user"
-            | "database.dbname"
-    );
-    let (importance, documentation) = match property.handling {
-        Handling::Used => ("HIGH", String::new()),
-        Handling::Ignored(reason) => ("LOW", format!("Has no effect: {reason}.")),
-        Handling::Refused { reason, .. } => ("LOW", format!("Not available: {reason}.")),
-    };
-    json!({
-        "name": property.name,
-        "type": if is_secret(property.name) { "PASSWORD" } else { "STRING" },
-        "required": required,
-        "default_value": null,
-        "importance": importance,
-        "documentation": documentation,
-        "group": group,
-        "width": "MEDIUM",
-        "display_name": property.name,
-        "dependents": [],
-        "order": order,
-    })
-}
-
-/// Properties with a name of their own; patterns cannot be shown in a form.
-fn definitions() -> impl Iterator<Item = (&'static Property, Value)> {
-    KNOWN
-        .iter()
-        .filter(|property| !property.name.ends_with('*'))
-        .enumerate()
-        .map(|(order, property)| (property, definition(property, order + 1)))
-}
-
 pub(super) async fn config(Path(plugin): Path<String>) -> Result<Response, ErrorAnswer> {
     if !is_our_class(&plugin) {
         return Err(ErrorAnswer::new(
@@ -94,81 +51,82 @@ pub(super) async fn config(Path(plugin): Path<String>) -> Result<Response, Error
             format!("Unknown plugin {plugin}."),
         ));
     }
-    let all: Vec<Value> = definitions().map(|(_, definition)| definition).collect();
+    // Here the connector's own come first.
+    let (framework, own) = definitions().split_at(FRAMEWORK.min(definitions().len()));
+    let all: Vec<Value> = own.iter().chain(framework).map(Definition::body).collect();
     Ok(Json(all).into_response())
 }
 
 pub(super) async fn validate(
-    State(_): Shared,
-    Path(_): Path<String>,
+    State(worker): Shared,
+    Path(plugin): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ErrorAnswer> {
     let properties = settings(&object(&headers, &body)?)?;
-    let class = match properties.get("connector.class") {
-        Some(class) => class.clone(),
-        None => {
-            return Err(ErrorAnswer::server_error(
-                "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: Connector config contains no connector type",
-            ));
-        }
+    let Some(class) = properties.get("connector.class").cloned() else {
+        return Err(ErrorAnswer::server_error(format!(
+            "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: {}",
+            no_class(&properties)
+        )));
     };
+    if !without_suffix(&class).ends_with(without_suffix(&plugin)) {
+        return Err(ErrorAnswer::bad_request(format!(
+            "Included connector type {class} does not match request type {plugin}"
+        )));
+    }
     if !is_our_class(&class) {
         return Err(ErrorAnswer::server_error(format!(
             "org.apache.kafka.connect.errors.ConnectException: {}",
             unknown_class(&class)
         )));
     }
-    let problems = match ConnectorConfig::parse(&properties) {
-        Ok(_) => Vec::new(),
-        Err(report) => report.problems,
-    };
+    let findings = worker.findings(properties.clone(), MASK).await;
     let errors_of = |name: &str| -> Vec<String> {
-        let of_it = problems.iter().filter(|problem| problem.property == name);
-        of_it.map(Problem::to_string).collect()
+        let of_it = findings.iter().filter(|finding| finding.property == name);
+        of_it.map(|finding| finding.text.clone()).collect()
     };
     let mut configs: Vec<Value> = definitions()
-        .map(|(property, definition)| {
-            let value = properties.get(property.name);
-            entry(definition, property.name, value, errors_of(property.name))
+        .iter()
+        .map(|definition| {
+            let set = properties.get(definition.name).map(String::as_str);
+            let value = definition.value(set, &errors_of(definition.name));
+            json!({"definition": definition.body(), "value": value})
         })
         .collect();
-    // What a pattern covers, such as a transform's settings, is shown where something is wrong with it.
-    for problem in &problems {
-        if !KNOWN
-            .iter()
-            .any(|property| property.name == problem.property)
-        {
-            let definition =
-                json!({"name": problem.property, "type": "STRING", "group": "Common", "order": 0});
-            let value = properties.get(&problem.property);
-            configs.push(entry(
-                definition,
-                &problem.property,
-                value,
-                vec![problem.to_string()],
-            ));
+    // What has no name of its own, such as a transform's settings, is shown where something is wrong with it.
+    let mut shown = BTreeSet::new();
+    for finding in &findings {
+        let name = finding.property.as_str();
+        if position(name) == usize::MAX && shown.insert(name) {
+            configs.push(unlisted(name, &errors_of(name)));
         }
     }
     Ok(Json(json!({
         "name": class,
-        "error_count": problems.len(),
+        "error_count": findings.len(),
         "groups": GROUPS,
         "configs": configs,
     }))
     .into_response())
 }
 
-fn entry(definition: Value, name: &str, value: Option<&String>, errors: Vec<String>) -> Value {
-    let value = value.filter(|_| !is_secret(name));
+/// Plug-ins are known with and without this end of their names.
+fn without_suffix(class: &str) -> &str {
+    class
+        .strip_suffix("Connector")
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(class)
+}
+
+fn unlisted(name: &str, errors: &[String]) -> Value {
     json!({
-        "definition": definition,
+        "definition": {
+            "name": name, "type": "STRING", "required": false, "default_value": null, "importance": "LOW",
+            "documentation": "", "group": "Common", "width": "NONE", "display_name": name, "dependents": [], "order": -1,
+        },
         "value": {
-            "name": name,
-            "value": value,
-            "recommended_values": [],
-            "errors": errors,
-            "visible": true,
+            "name": name, "value": null, "recommended_values": [], "errors": errors, "visible": true,
         },
     })
 }

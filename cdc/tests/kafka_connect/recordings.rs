@@ -1,0 +1,291 @@
+//! What a real Kafka Connect answered, call by call (`data/golden/connect-rest`), asked of our worker in the same order.
+//!
+//! Equal are the status, Location, Content-Type and the body, as JSON. What cannot be equal is mapped by the rules in
+//! `difference`; what is left different on purpose stands in `deviations.toml`, each entry with its reason and in use.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::Value;
+use stack::{Kafka, Postgres, until};
+
+use crate::{
+    difference::{Difference, differences},
+    http::{Answer, send},
+    rest::{PATIENCE, Rest},
+};
+
+#[derive(Deserialize)]
+struct Recording {
+    request: Request,
+    status: u16,
+    headers: serde_json::Map<String, Value>,
+    body: Value,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    method: String,
+    path: String,
+    body: Value,
+}
+
+#[derive(Deserialize)]
+struct Deviations {
+    deviation: Vec<Deviation>,
+}
+
+/// A difference that is left.
+#[derive(Debug, Deserialize)]
+struct Deviation {
+    /// Names of recordings; `*` for all.
+    calls: Vec<String>,
+    /// Where in the answer; a `*` at its end stands for any end.
+    path: String,
+    why: String,
+}
+
+impl Deviation {
+    fn covers(&self, call: &str, difference: &Difference) -> bool {
+        let path = match self.path.strip_suffix('*') {
+            Some(beginning) => difference.path.starts_with(beginning),
+            None => difference.path == self.path,
+        };
+        path && self.calls.iter().any(|name| name == "*" || name == call)
+    }
+}
+
+/// What was waited for after a call before the next one was sent: the states of the connector and its tasks.
+const WAITS: [(&str, &str, &[&str]); 13] = [
+    ("07-create", "inventory-connector", &["RUNNING", "RUNNING"]),
+    (
+        "49-put-config-update",
+        "inventory-connector",
+        &["RUNNING", "RUNNING"],
+    ),
+    (
+        "53-patch-config",
+        "inventory-connector",
+        &["RUNNING", "RUNNING"],
+    ),
+    ("54-pause", "inventory-connector", &["PAUSED", "PAUSED"]),
+    ("57-resume", "inventory-connector", &["RUNNING", "RUNNING"]),
+    ("58-restart", "inventory-connector", &["RUNNING", "RUNNING"]),
+    (
+        "59-restart-with-tasks",
+        "inventory-connector",
+        &["RUNNING", "RUNNING"],
+    ),
+    (
+        "62-restart-task-missing",
+        "inventory-connector",
+        &["RUNNING", "RUNNING"],
+    ),
+    ("65-stop", "inventory-connector", &["STOPPED"]),
+    (
+        "75-resume-stopped",
+        "inventory-connector",
+        &["RUNNING", "RUNNING"],
+    ),
+    ("83-create-failing", "failing", &["RUNNING", "FAILED"]),
+    (
+        "87-restart-only-failed-failing",
+        "failing",
+        &["RUNNING", "FAILED"],
+    ),
+    ("91-create-stopped", "inventory-connector", &["STOPPED"]),
+];
+
+async fn wait(rest: &Rest, call: &str) -> Result<()> {
+    for (after, connector, states) in WAITS {
+        if after != call {
+            continue;
+        }
+        until(
+            &format!("{connector} to be {states:?} after {call}"),
+            PATIENCE,
+            async || {
+                let path = format!("/connectors/{connector}/status");
+                let status = rest.get(&path).await?.json()?;
+                let tasks = status["tasks"].as_array().into_iter().flatten();
+                let now: Vec<&str> = std::iter::once(&status["connector"])
+                    .chain(tasks)
+                    .filter_map(|part| part["state"].as_str())
+                    .collect();
+                Ok((now == states).then_some(()))
+            },
+        )
+        .await?;
+    }
+    if call == "07-create" {
+        until("the snapshot's end in the offsets", PATIENCE, async || {
+            let offsets = rest
+                .get("/connectors/inventory-connector/offsets")
+                .await?
+                .json()?;
+            Ok((offsets["offsets"][0]["offset"]["last_snapshot_record"] == true).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// The recording's server in the place of ours.
+fn here(value: &mut Value, rest: &Rest, postgres: &Postgres) {
+    match value {
+        Value::String(text) => *text = text.replace("127.0.0.1:8083", &rest.address),
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| here(value, rest, postgres)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let port = u64::from(postgres.port());
+                match (name.as_str(), &mut *value) {
+                    ("database.port", Value::String(text)) if text == "5432" => {
+                        *text = port.to_string()
+                    }
+                    ("database.port", Value::Number(number)) if number.as_u64() == Some(5432) => {
+                        *number = port.into();
+                    }
+                    ("database.password", Value::String(text)) if text == "postgres" => {
+                        *text = postgres.password().to_owned();
+                    }
+                    _ => here(value, rest, postgres),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn recordings() -> Result<Vec<(String, Recording)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/golden/connect-rest");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path
+                .file_stem()
+                .context("a name")?
+                .to_string_lossy()
+                .into_owned();
+            let text = std::fs::read_to_string(&path)?;
+            Ok((
+                name,
+                serde_json::from_str(&text).context(path.display().to_string())?,
+            ))
+        })
+        .collect()
+}
+
+async fn ask(rest: &Rest, name: &str, request: &Request) -> Result<Answer> {
+    let kind = match name {
+        "23-create-wrong-content-type" => "text/plain",
+        _ => "application/json",
+    };
+    let body = match &request.body {
+        Value::Null => None,
+        Value::String(raw) => Some(raw.clone()),
+        body => Some(body.to_string()),
+    };
+    send(
+        &rest.address,
+        &request.method,
+        &request.path,
+        kind,
+        body.as_deref(),
+    )
+    .await
+}
+
+/// Status, headers and body of an answer in one value, so that a path leads everywhere.
+fn whole(status: u16, location: Option<&str>, kind: Option<&str>, body: Value) -> Value {
+    serde_json::json!({"status": status, "Location": location, "Content-Type": kind, "body": body})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_recorded_answer_of_kafka_connect_is_ours() -> Result<()> {
+    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
+    postgres.create_database("rest").await?;
+    postgres
+        .execute(
+            "rest",
+            "create schema inventory; create table inventory.tweets(id bigint primary key, text text);
+             insert into inventory.tweets values (1, 'one')",
+        )
+        .await?;
+    // As Kafka Connect does; redaction has a test of its own.
+    let rest = Rest::start(|config| config.show_secrets = true, &kafka).await?;
+    let deviations: Deviations = toml::from_str(include_str!("deviations.toml"))?;
+    let mut used = BTreeSet::new();
+    let mut wrong = Vec::new();
+    let mut stored = Value::Null;
+    let (mut calls, mut left) = (0, 0);
+    for (name, mut recording) in recordings()? {
+        here(&mut recording.request.body, &rest, &postgres);
+        here(&mut recording.body, &rest, &postgres);
+        if name == "70-offsets-patch" {
+            recording.request.body = stored.clone();
+        }
+        let answer = ask(&rest, &name, &recording.request).await?;
+        if name == "69-offsets-stopped" {
+            stored = answer.json()?;
+        }
+        let mut location = recording
+            .headers
+            .get("Location")
+            .cloned()
+            .unwrap_or_default();
+        here(&mut location, &rest, &postgres);
+        let kind = recording
+            .headers
+            .get("Content-Type")
+            .and_then(Value::as_str);
+        let theirs = whole(recording.status, location.as_str(), kind, recording.body);
+        let ours = whole(
+            answer.status,
+            answer.header("location"),
+            answer.header("content-type"),
+            answer.json()?,
+        );
+        for difference in differences(&name, &theirs, &ours) {
+            let covering = deviations
+                .deviation
+                .iter()
+                .position(|deviation| deviation.covers(&name, &difference));
+            match covering {
+                Some(deviation) => {
+                    used.insert(deviation);
+                    left += 1;
+                }
+                None => wrong.push(format!("{name}: {difference}")),
+            }
+        }
+        calls += 1;
+        wait(&rest, &name).await?;
+    }
+    rest.end().await?;
+    for (i, deviation) in deviations.deviation.iter().enumerate() {
+        if !used.contains(&i) || deviation.why.is_empty() {
+            wrong.push(format!(
+                "a deviation that is none, or has no reason: {deviation:?}"
+            ));
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    }
+    println!("{calls} calls answered as recorded; {left} differences are left on purpose");
+    Ok(())
+}
