@@ -65,9 +65,8 @@ fn comparable(message: &str) -> String {
 /// The name under which entries of a list are compared, where their place is not what matters.
 fn entry_name(entry: &Value) -> Option<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    match (&entry["class"], &entry["type"]) {
-        (Value::String(class), Value::String(kind)) => return Some(format!("{class} {kind}")),
-        _ => {}
+    if let (Value::String(class), Value::String(kind)) = (&entry["class"], &entry["type"]) {
+        return Some(format!("{class} {kind}"));
     }
     text(&entry["definition"]["name"])
         .or_else(|| text(entry.get("display_name").and(entry.get("name"))?))
