@@ -125,7 +125,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             if self.feedback.due(Instant::now()) {
                 self.send_status(false).await?;
             }
-            self.connection.set_coalescing(self.lagging);
+            self.connection.set_lagging(self.lagging);
             // Delivery comes before reading, so that what is durable is confirmed first and a full sink stops the
             // socket, not memory.
             tokio::select! {

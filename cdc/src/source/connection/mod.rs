@@ -1,6 +1,7 @@
 //! The replication connection: what tokio-postgres does not offer (`replication=database`, CopyBoth).
 
 mod frame_buffer;
+mod socket;
 mod startup;
 mod transport;
 
@@ -24,21 +25,12 @@ use crate::{Error, ErrorKind, config::DatabaseConfig};
 /// CopyBothResponse: the one message that postgres-protocol does not know.
 const COPY_BOTH_RESPONSE_TAG: u8 = b'W';
 
-/// A read below this on a Unix socket says that the walsender is still writing row by row.
-const SHORT_READ_BYTES: usize = 64 * 1024;
-
-/// How long to let the walsender write before the next read. Without it the reader wakes for every row and costs the
-/// server more than half of its throughput; it is far below what a reader that lags can notice.
-const COALESCE: Duration = Duration::from_micros(60);
-
 /// A connection in replication mode, to one database.
 #[derive(Debug)]
 pub struct ReplicationConnection {
     transport: Transport,
     buffer: FrameBuffer,
     out: BytesMut,
-    coalesce: bool,
-    last_read_was_short: bool,
 }
 
 /// What a simple query answered: rows of text.
@@ -55,17 +47,14 @@ impl ReplicationConnection {
             transport: Transport::connect(database).await?,
             buffer: FrameBuffer::new(),
             out: BytesMut::with_capacity(256),
-            coalesce: false,
-            last_read_was_short: false,
         };
         connection.start_up(database).await?;
         Ok(connection)
     }
 
-    /// Whether reading may wait a moment to read more at once: yes while we are behind, no once caught up. Only
-    /// measured to help on Unix sockets, so it does nothing on others.
-    pub fn set_coalescing(&mut self, lagging: bool) {
-        self.coalesce = lagging && self.transport.is_unix();
+    /// Whether reading may wait a moment to read more at once: yes while we are behind, no once caught up.
+    pub fn set_lagging(&mut self, lagging: bool) {
+        self.transport.set_lagging(lagging);
     }
 
     /// One read from the socket. Cancel-safe.
@@ -73,16 +62,11 @@ impl ReplicationConnection {
     /// # Errors
     /// `Connection` when it is closed or fails.
     pub async fn fill(&mut self) -> Result<(), Error> {
-        if self.coalesce && self.last_read_was_short {
-            // The runtime's timers are a millisecond coarse; this is shorter than one message's work elsewhere.
-            std::thread::sleep(COALESCE);
-        }
         let spare = self.buffer.spare();
         let count = self.transport.read(spare).await.map_err(read_failed)?;
         if count == 0 {
             return Err(read_failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.last_read_was_short = count < SHORT_READ_BYTES;
         self.buffer.filled(count);
         Ok(())
     }

@@ -1,10 +1,8 @@
 use std::{io, path::Path, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
-};
+use tokio::net::{TcpStream, UnixStream};
 
+use super::socket::Socket;
 use crate::{Error, ErrorKind, config::DatabaseConfig};
 
 /// How long one attempt to reach the server may take.
@@ -13,8 +11,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The socket to the server.
 #[derive(Debug)]
 pub(super) enum Transport {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Plain(Socket),
 }
 
 impl Transport {
@@ -23,7 +20,8 @@ impl Transport {
             if database.hostname.starts_with('/') {
                 let path =
                     Path::new(&database.hostname).join(format!(".s.PGSQL.{}", database.port));
-                return UnixStream::connect(path).await.map(Self::Unix);
+                let stream = UnixStream::connect(path).await?;
+                return Socket::new(stream.into_std()?).map(Self::Plain);
             }
             let stream = TcpStream::connect((database.hostname.as_str(), database.port)).await?;
             // Status updates are small and must not wait for an answer to the one before.
@@ -31,7 +29,7 @@ impl Transport {
             if database.tcp_keepalive {
                 rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
             }
-            Ok(Self::Tcp(stream))
+            Socket::new(stream.into_std()?).map(Self::Plain)
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
             Ok(Ok(transport)) => Ok(transport),
@@ -40,22 +38,23 @@ impl Transport {
         }
     }
 
-    pub(super) const fn is_unix(&self) -> bool {
-        matches!(self, Self::Unix(_))
+    /// Whether reading may wait a moment to read more at once.
+    pub(super) fn set_lagging(&mut self, lagging: bool) {
+        match self {
+            Self::Plain(socket) => socket.set_lagging(lagging),
+        }
     }
 
     /// Cancel-safe: bytes are either in `buffer` and counted, or still in the socket.
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.read(buffer).await,
-            Self::Unix(stream) => stream.read(buffer).await,
+            Self::Plain(socket) => socket.read(buffer).await,
         }
     }
 
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.write_all(bytes).await,
-            Self::Unix(stream) => stream.write_all(bytes).await,
+            Self::Plain(socket) => socket.write_all(bytes).await,
         }
     }
 }
