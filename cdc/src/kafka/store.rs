@@ -6,6 +6,8 @@ use super::{KafkaClient, OwnedRecord, delivery::DeliveryContext, failure::failed
 use crate::{Error, ErrorKind};
 
 const WRITE: Duration = Duration::from_secs(20);
+/// How often the answer is looked for.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Writes single records to compacted topics: connector settings, states, offsets set by hand. Its calls block.
 pub struct RecordStore {
@@ -57,7 +59,9 @@ impl RecordStore {
         }
         let deadline = Instant::now() + WRITE;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-            self.producer.poll(Duration::from_millis(1));
+            // A poll with a timeout spins through the timeout's last millisecond.
+            self.producer.poll(Duration::ZERO);
+            std::thread::sleep(LOOK);
         }
         if let Some(undelivered) = deliveries.failure() {
             return Err(failed(attempted(), undelivered.error));

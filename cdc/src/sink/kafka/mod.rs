@@ -263,7 +263,8 @@ impl EventSink for KafkaSink {
                     .outcome()
                     .await
                     .inspect_err(|_| self.failed = true)?;
-                self.spare = Some(delivered.batch);
+                // A backlog makes batches of megabytes; what keeps up with its database needs none of that memory.
+                self.spare = Some(delivered.batch).filter(|_| self.has_records());
                 let Some(in_flight) = self.in_flight.take() else {
                     continue;
                 };
