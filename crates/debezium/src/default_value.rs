@@ -227,8 +227,8 @@ pub(crate) fn fallback(
         Codec::IntervalMicros | Codec::IntervalText => "00:00:00",
         Codec::Point => "(0,0)",
         Codec::Geometry => return None,
-        Codec::Array(_) => "{}",
         Codec::Ruled(ruled) => return fallback(kind, schema, &ruled.codec),
+        Codec::Array { .. } => "{}",
     };
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;
@@ -289,7 +289,13 @@ pub(crate) fn unavailable(
             );
             codec.write(quoted.as_bytes(), Style::Json, &mut out).ok()?;
         }
-        (P::Array { element }, Codec::Array(element_codec)) => {
+        (
+            P::Array { element },
+            Codec::Array {
+                element: element_codec,
+                ..
+            },
+        ) => {
             out.push(b'[');
             match &element.kind {
                 P::Text | P::Varchar | P::Json | P::Jsonb => {

@@ -10,6 +10,7 @@
 //! A [`TableSchema`] is one version of a captured table as PostgreSQL describes it; a [`ChangeEvent`] is one
 //! change of one row with its values still borrowed text, exactly as PostgreSQL printed them.
 
+mod avro;
 mod column_rule;
 mod connect;
 mod connect_json;
@@ -26,6 +27,7 @@ mod settings;
 mod table;
 mod value;
 
+pub use avro::{AvroSchemaError, DatumError};
 pub use column_rule::{ColumnRule, ColumnSize, HashAlgorithm, HashInput};
 pub use connect::{ConnectField, ConnectSchema, ConnectType};
 pub use connect_json::ParseSchemaError;

@@ -315,8 +315,9 @@ fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema
         _ => type_codec(element, settings)?,
     };
     items.optional = !matches!(element.kind, P::Enum { .. });
-    Some(plain(
-        ConnectType::Array(Box::new(items)),
-        Codec::Array(Box::new(codec)),
-    ))
+    let codec = Codec::Array {
+        element: Box::new(codec),
+        optional: items.optional,
+    };
+    Some(plain(ConnectType::Array(Box::new(items)), codec))
 }

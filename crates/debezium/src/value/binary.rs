@@ -10,7 +10,7 @@ fn nibble(byte: u8) -> Option<u8> {
 }
 
 /// The bytes that hexadecimal text stands for.
-fn hex_bytes(hex: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, Unconvertible> {
+pub(crate) fn hex_bytes(hex: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, Unconvertible> {
     let (pairs, rest) = hex.as_chunks::<2>();
     if !rest.is_empty() || !hex.iter().all(u8::is_ascii_hexdigit) {
         return Err(Unconvertible);
@@ -38,6 +38,16 @@ pub(crate) fn write_bytes(
     out: &mut Vec<u8>,
 ) {
     out.push(b'"');
+    write_encoded(bytes, handling, out);
+    out.push(b'"');
+}
+
+/// The same without quotes.
+pub(crate) fn write_encoded(
+    bytes: impl Iterator<Item = u8>,
+    handling: BinaryHandling,
+    out: &mut Vec<u8>,
+) {
     match handling {
         BinaryHandling::Bytes | BinaryHandling::Base64 => {
             base64::write(out, bytes, base64::STANDARD)
@@ -50,31 +60,34 @@ pub(crate) fn write_bytes(
             );
         }
     }
-    out.push(b'"');
 }
 
-/// Appends a bit string as `io.debezium.data.Bits`: little-endian bytes, trimmed to the highest set bit.
-pub(crate) fn write_bits(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+/// The bytes of a bit string as `io.debezium.data.Bits`: little-endian, trimmed to the highest set bit.
+pub(crate) fn bits(text: &[u8]) -> Result<impl ExactSizeIterator<Item = u8>, Unconvertible> {
     if !text.iter().all(|b| matches!(b, b'0' | b'1')) {
         return Err(Unconvertible);
     }
     let zeros = text.iter().take_while(|&&b| b == b'0').count();
     let set = text.split_at_checked(zeros).map_or(text, |(_, set)| set);
-    let bytes = set
+    Ok(set
         .rchunks(8)
-        .map(|bits| bits.iter().fold(0u8, |byte, bit| byte << 1 | (bit - b'0')));
+        .map(|bits| bits.iter().fold(0u8, |byte, bit| byte << 1 | (bit - b'0'))))
+}
+
+/// Appends those bytes as a JSON string.
+pub(crate) fn write_bits(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let bytes = bits(text)?;
     out.push(b'"');
     base64::write(out, bytes, base64::STANDARD);
     out.push(b'"');
     Ok(())
 }
 
-/// Appends PostGIS text (hexadecimal EWKB) as Debezium's struct: the bytes as stored, the SRID copied out.
-pub(crate) fn write_geometry(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+/// The SRID that PostGIS text (hexadecimal EWKB) carries, if it does.
+pub(crate) fn srid(bytes: impl Iterator<Item = u8>) -> Option<u32> {
     const SRID_FLAG: u32 = 0x2000_0000;
-    let bytes = hex_bytes(text)?;
     let mut head = [0u8; 9];
-    for (slot, byte) in head.iter_mut().zip(bytes.clone()) {
+    for (slot, byte) in head.iter_mut().zip(bytes) {
         *slot = byte;
     }
     let [
@@ -96,14 +109,18 @@ pub(crate) fn write_geometry(text: &[u8], out: &mut Vec<u8>) -> Result<(), Uncon
         }
     };
     let has_srid = read([type1, type2, type3, type4]) & SRID_FLAG != 0;
+    has_srid.then(|| read([srid1, srid2, srid3, srid4]))
+}
+
+/// Appends PostGIS text as Debezium's struct: the bytes as stored, the SRID copied out.
+pub(crate) fn write_geometry(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let bytes = hex_bytes(text)?;
     out.extend_from_slice(b"{\"wkb\":\"");
-    base64::write(out, bytes, base64::STANDARD);
+    base64::write(out, bytes.clone(), base64::STANDARD);
     out.extend_from_slice(b"\",\"srid\":");
-    if has_srid {
-        let srid = read([srid1, srid2, srid3, srid4]);
-        out.extend_from_slice(itoa::Buffer::new().format(srid).as_bytes());
-    } else {
-        out.extend_from_slice(b"null");
+    match srid(bytes) {
+        Some(srid) => out.extend_from_slice(itoa::Buffer::new().format(srid).as_bytes()),
+        None => out.extend_from_slice(b"null"),
     }
     out.push(b'}');
     Ok(())

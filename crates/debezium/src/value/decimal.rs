@@ -103,8 +103,9 @@ impl Scaled<'_> {
             .chain(std::iter::repeat_n(0, self.appended))
     }
 
-    /// Appends the minimal big-endian two's complement of the unscaled integer, as base64.
-    fn write_base64(self, out: &mut Vec<u8>) {
+    /// Hands over the minimal big-endian two's complement of the unscaled integer.
+    #[inline]
+    fn with_bytes<R>(self, write: impl FnOnce(&[u8]) -> R) -> R {
         // 18 digits always fit i64, 38 fit i128.
         if self.kept + self.appended <= 18 {
             let magnitude = self
@@ -120,9 +121,8 @@ impl Scaled<'_> {
             } else {
                 value.leading_zeros()
             };
-            let skipped = (sign_bits.saturating_sub(1) / 8) as usize;
             let bytes = value.to_be_bytes();
-            base64::write(out, bytes.into_iter().skip(skipped), base64::STANDARD);
+            write(without(&bytes, sign_bits))
         } else if self.kept + self.appended <= 38 {
             let magnitude = self
                 .digits()
@@ -132,20 +132,21 @@ impl Scaled<'_> {
             } else {
                 magnitude
             };
-            let bytes = value.to_be_bytes();
-            // The sign bit of the first byte kept must say what the bytes dropped said.
             let sign_bits = if value < 0 {
                 value.leading_ones()
             } else {
                 value.leading_zeros()
             };
-            let skipped = usize::try_from(sign_bits.saturating_sub(1) / 8)
-                .unwrap_or(0)
-                .min(15);
-            base64::write(out, bytes.iter().copied().skip(skipped), base64::STANDARD);
+            let bytes = value.to_be_bytes();
+            write(without(&bytes, sign_bits))
         } else {
-            base64::write(out, self.long_bytes().into_iter(), base64::STANDARD);
+            write(&self.long_bytes())
         }
+    }
+
+    /// Appends those bytes as base64.
+    fn write_base64(self, out: &mut Vec<u8>) {
+        self.with_bytes(|bytes| base64::write(out, bytes.iter().copied(), base64::STANDARD));
     }
 
     fn long_bytes(self) -> Vec<u8> {
@@ -252,6 +253,38 @@ impl Scaled<'_> {
     }
 }
 
+/// The bytes of a number that begins with so many bits like its sign, without those that say nothing: the sign bit of
+/// the first byte kept says what the bytes dropped said.
+fn without(bytes: &[u8], sign_bits: u32) -> &[u8] {
+    let redundant = (sign_bits.saturating_sub(1) / 8) as usize;
+    bytes
+        .get(redundant.min(bytes.len().saturating_sub(1))..)
+        .unwrap_or(bytes)
+}
+
+/// Hands over the unscaled bytes of a Connect `Decimal` of `scale`.
+#[inline]
+pub(crate) fn with_unscaled<R>(
+    text: &[u8],
+    scale: i32,
+    write: impl FnOnce(&[u8]) -> R,
+) -> Result<R, Unconvertible> {
+    Ok(Decimal::parse(text)?.at_scale(scale)?.with_bytes(write))
+}
+
+/// Hands over the scale and the unscaled bytes of a `VariableScaleDecimal`: trailing zeros stripped, the scale never
+/// negative.
+pub(crate) fn with_variable_scale<R>(
+    text: &[u8],
+    write: impl FnOnce(i32, &[u8]) -> R,
+) -> Result<R, Unconvertible> {
+    let decimal = Decimal::parse(text)?.stripped();
+    let scale = i32::try_from(decimal.fraction.len()).map_err(|_| Unconvertible)?;
+    Ok(decimal
+        .at_scale(scale)?
+        .with_bytes(|bytes| write(scale, bytes)))
+}
+
 /// Appends the base64 text of a Connect `Decimal` of `scale`, with its quotes.
 #[inline]
 pub(crate) fn write_unscaled(
@@ -278,16 +311,15 @@ pub(crate) fn write_number(
     Ok(())
 }
 
-/// Appends a `VariableScaleDecimal`: trailing zeros stripped, the scale never negative.
+/// Appends a `VariableScaleDecimal` as a JSON object.
 pub(crate) fn write_variable_scale(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
-    let decimal = Decimal::parse(text)?.stripped();
-    let scale = i32::try_from(decimal.fraction.len()).map_err(|_| Unconvertible)?;
-    out.extend_from_slice(b"{\"scale\":");
-    out.extend_from_slice(itoa::Buffer::new().format(scale).as_bytes());
-    out.extend_from_slice(b",\"value\":\"");
-    decimal.at_scale(scale)?.write_base64(out);
-    out.extend_from_slice(b"\"}");
-    Ok(())
+    with_variable_scale(text, |scale, bytes| {
+        out.extend_from_slice(b"{\"scale\":");
+        out.extend_from_slice(itoa::Buffer::new().format(scale).as_bytes());
+        out.extend_from_slice(b",\"value\":\"");
+        base64::write(out, bytes.iter().copied(), base64::STANDARD);
+        out.extend_from_slice(b"\"}");
+    })
 }
 
 /// Whether two `numeric` texts are the same number for a key: `1.50` and `1.5` are.

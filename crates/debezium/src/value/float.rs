@@ -105,7 +105,8 @@ impl Digits {
     }
 }
 
-fn parse<T: std::str::FromStr>(text: &[u8]) -> Result<T, Unconvertible> {
+/// The number itself; `NaN` and the infinities read as Rust spells them too.
+pub(crate) fn parse<T: std::str::FromStr>(text: &[u8]) -> Result<T, Unconvertible> {
     std::str::from_utf8(text)
         .ok()
         .and_then(|text| text.parse().ok())
@@ -252,8 +253,8 @@ fn write_shortest(
     }
 }
 
-/// Appends `point` text, `(x,y)`, as Debezium's struct with its WKB.
-pub(crate) fn write_point(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+/// The coordinates of `point` text, `(x,y)`.
+pub(crate) fn point(text: &[u8]) -> Result<(f64, f64), Unconvertible> {
     let inner = text
         .strip_prefix(b"(")
         .and_then(|text| text.strip_suffix(b")"))
@@ -261,19 +262,26 @@ pub(crate) fn write_point(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconver
     let comma = inner.iter().position(|&b| b == b',').ok_or(Unconvertible)?;
     let (x, y) = inner.split_at_checked(comma).ok_or(Unconvertible)?;
     let y = y.strip_prefix(b",").ok_or(Unconvertible)?;
-    let (x, y): (f64, f64) = (parse(x)?, parse(y)?);
+    Ok((parse(x)?, parse(y)?))
+}
+
+/// The well-known binary of a point: byte order little-endian, geometry type 1.
+pub(crate) fn point_wkb(x: f64, y: f64) -> impl Iterator<Item = u8> {
+    [1, 1, 0, 0, 0]
+        .into_iter()
+        .chain(x.to_le_bytes())
+        .chain(y.to_le_bytes())
+}
+
+/// Appends `point` text as Debezium's struct with its WKB.
+pub(crate) fn write_point(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let (x, y) = point(text)?;
     out.extend_from_slice(b"{\"x\":");
     write_java_double(x, out);
     out.extend_from_slice(b",\"y\":");
     write_java_double(y, out);
-    // Byte order little-endian, geometry type 1 (point).
-    let head = [1, 1, 0, 0, 0];
-    let wkb = head
-        .into_iter()
-        .chain(x.to_le_bytes())
-        .chain(y.to_le_bytes());
     out.extend_from_slice(b",\"wkb\":\"");
-    base64::write(out, wkb, base64::STANDARD);
+    base64::write(out, point_wkb(x, y), base64::STANDARD);
     out.extend_from_slice(b"\",\"srid\":null}");
     Ok(())
 }

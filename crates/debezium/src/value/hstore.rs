@@ -8,10 +8,15 @@ pub(crate) fn write_object(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconve
     object(text, out, write_string)
 }
 
+/// Appends the JSON object as text of its own, as `io.debezium.data.Json` holds it.
+pub(crate) fn write_json_text(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    object(text, out, write_inner_string)
+}
+
 /// Appends the JSON object as a JSON string, as `io.debezium.data.Json` stands in JSON.
 pub(crate) fn write_json_string(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
     let mut inner = Vec::with_capacity(text.len() + 8);
-    object(text, &mut inner, write_inner_string)?;
+    write_json_text(text, &mut inner)?;
     write_string(out, &inner);
     Ok(())
 }
@@ -36,25 +41,47 @@ fn object(
     out: &mut Vec<u8>,
     write: fn(&mut Vec<u8>, &[u8]),
 ) -> Result<(), Unconvertible> {
-    let mut pairs = Pairs { rest: text };
-    let mut unquoted = Vec::new();
     out.push(b'{');
     let mut first = true;
-    while !pairs.rest.is_empty() {
-        if !first {
-            out.push(b',');
+    each_pair(text, |part| match part {
+        Part::Key(key) => {
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            write(out, key);
+            out.push(b':');
         }
-        first = false;
+        Part::Value(Some(value)) => write(out, value),
+        Part::Value(None) => out.extend_from_slice(b"null"),
+    })?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// Half of a pair, unquoted.
+pub(crate) enum Part<'p> {
+    Key(&'p [u8]),
+    Value(Option<&'p [u8]>),
+}
+
+/// Takes the text apart: a key and a value in turn.
+pub(crate) fn each_pair(
+    text: &[u8],
+    mut take: impl FnMut(Part<'_>),
+) -> Result<(), Unconvertible> {
+    let mut pairs = Pairs { rest: text };
+    let mut unquoted = Vec::new();
+    while !pairs.rest.is_empty() {
         pairs.string(&mut unquoted)?;
-        write(out, &unquoted);
+        take(Part::Key(&unquoted));
         pairs.rest = pairs.rest.strip_prefix(b"=>").ok_or(Unconvertible)?;
-        out.push(b':');
         if let Some(rest) = pairs.rest.strip_prefix(b"NULL") {
             pairs.rest = rest;
-            out.extend_from_slice(b"null");
+            take(Part::Value(None));
         } else {
             pairs.string(&mut unquoted)?;
-            write(out, &unquoted);
+            take(Part::Value(Some(&unquoted)));
         }
         if !pairs.rest.is_empty() {
             pairs.rest = pairs.rest.strip_prefix(b", ").ok_or(Unconvertible)?;
@@ -63,7 +90,6 @@ fn object(
             }
         }
     }
-    out.push(b'}');
     Ok(())
 }
 

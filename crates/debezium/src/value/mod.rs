@@ -1,6 +1,7 @@
 //! Values: PostgreSQL's text to the text that Connect's converters write.
 
 mod array;
+mod avro;
 mod base64;
 mod binary;
 mod day;
@@ -72,9 +73,13 @@ pub(crate) enum Codec {
     Geometry,
     HstoreJson,
     HstoreMap,
-    Array(Box<Codec>),
     /// A string under a column rule.
     Ruled(Box<RuledText>),
+    Array {
+        element: Box<Codec>,
+        /// Elements may be NULL (those of Debezium's enum arrays may not).
+        optional: bool,
+    },
 }
 
 /// For whom the text is.
@@ -86,6 +91,8 @@ pub(crate) enum Style {
     Header,
     /// The same, for Connect's own logical times, which are `java.util.Date` in memory.
     HeaderLogicalTime,
+    /// Avro binary, without the branch of a union around it.
+    Avro,
 }
 
 impl Codec {
@@ -100,6 +107,7 @@ impl Codec {
         let start = out.len();
         let written = match style {
             Style::Json => self.write_json(text, out),
+            Style::Avro => self.write_avro(text, out),
             Style::Header | Style::HeaderLogicalTime => self.write_header(text, style, out),
         };
         if written.is_err() {
@@ -145,15 +153,7 @@ impl Codec {
                 time::write_zoned_time(text, out)?;
                 out.push(b'"');
             }
-            Self::Timestamp { divisor } => {
-                let micros = time::timestamp(text)?;
-                // The infinities are not instants: they are cut, not floored.
-                let value = match text.last() {
-                    Some(b'y') => micros / divisor,
-                    _ => micros.div_euclid(*divisor),
-                };
-                write_number(value, out);
-            }
+            Self::Timestamp { divisor } => write_number(time::divided(text, *divisor)?, out),
             Self::ZonedTimestamp { precision } => {
                 out.push(b'"');
                 time::write_zoned_timestamp(text, *precision, out)?;
@@ -169,8 +169,8 @@ impl Codec {
             Self::Geometry => binary::write_geometry(text, out)?,
             Self::HstoreJson => hstore::write_json_string(text, out)?,
             Self::HstoreMap => hstore::write_object(text, out)?,
-            Self::Array(element) => element.write_array(text, Style::Json, out)?,
             Self::Ruled(ruled) => write_string(out, ruled.text(text)?.as_bytes()),
+            Self::Array { element, .. } => element.write_array(text, Style::Json, out)?,
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Codec {
                 hstore::write_object(text, &mut object)?;
                 write_header_string(&object, out);
             }
-            Self::Array(element) => element.write_array(text, style, out)?,
+            Self::Array { element, .. } => element.write_array(text, style, out)?,
             Self::Date if style == Style::HeaderLogicalTime => {
                 write_logical_time(i64::from(time::date(text)?).saturating_mul(86_400_000), out);
             }

@@ -159,6 +159,15 @@ pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unconvertible> {
     micros(day, time)
 }
 
+/// The same in a coarser unit of so many microseconds. The infinities are not instants: they are cut, not floored.
+pub(crate) fn divided(text: &[u8], divisor: i64) -> Result<i64, Unconvertible> {
+    let micros = timestamp(text)?;
+    Ok(match text.last() {
+        Some(b'y') => micros / divisor,
+        _ => micros.div_euclid(divisor),
+    })
+}
+
 fn micros(day: Day, time: i64) -> Result<i64, Unconvertible> {
     day.since_epoch()
         .checked_mul(MICROS_PER_DAY)

@@ -1,0 +1,204 @@
+//! Values in Avro's binary encoding, straight from PostgreSQL's text.
+
+use super::{
+    Codec, Unconvertible,
+    array::{Element, Elements},
+    binary, decimal, decimal_text, float, hstore, interval, money, time,
+};
+use crate::{
+    BinaryHandling,
+    avro::binary::{
+        FIRST, SECOND, write_bytes, write_counted, write_length, write_long, write_sized,
+        write_string,
+    },
+};
+
+impl Codec {
+    /// Appends the value; what is appended before an error has to be removed by the caller.
+    #[inline]
+    pub(super) fn write_avro(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+        match self {
+            Self::Boolean => out.push(match text {
+                b"t" | b"true" => 1,
+                b"f" | b"false" => 0,
+                _ => return Err(Unconvertible),
+            }),
+            Self::Integer => write_long(integer(text)?, out),
+            Self::Float => out.extend_from_slice(&float::parse::<f32>(text)?.to_le_bytes()),
+            Self::Double => out.extend_from_slice(&float::parse::<f64>(text)?.to_le_bytes()),
+            Self::Text => write_string(text, out),
+            Self::Decimal { scale } | Self::DecimalNumber { scale } => {
+                decimal::with_unscaled(text, *scale, |bytes| write_bytes(bytes, out))?;
+            }
+            Self::VariableScaleDecimal => {
+                decimal::with_variable_scale(text, |scale, bytes| {
+                    write_long(i64::from(scale), out);
+                    write_bytes(bytes, out);
+                })?;
+            }
+            Self::DecimalText => write_bytes(decimal_text(text)?, out),
+            Self::Money {
+                fraction_digits,
+                plain,
+            } => plain.write_avro(&money::plain_money(text, *fraction_digits)?, out)?,
+            Self::Bytea(handling) => {
+                let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
+                write_binary(binary::hex_bytes(hex)?, hex.len() / 2, *handling, out)?;
+            }
+            Self::Opaque(handling) => {
+                write_binary(text.iter().copied(), text.len(), *handling, out)?;
+            }
+            Self::Bit => out.push(match text {
+                b"0" => 0,
+                b"1" => 1,
+                _ => return Err(Unconvertible),
+            }),
+            Self::Bits => {
+                let bytes = binary::bits(text)?;
+                write_length(bytes.len(), out);
+                out.extend(bytes);
+            }
+            Self::Date => write_long(i64::from(time::date(text)?), out),
+            Self::Time { divisor } => write_long(time::time(text)?.div_euclid(*divisor), out),
+            Self::Timestamp { divisor } => write_long(time::divided(text, *divisor)?, out),
+            Self::ZonedTime => write_sized(out, |out| time::write_zoned_time(text, out))?,
+            Self::ZonedTimestamp { precision } => {
+                write_sized(out, |out| {
+                    time::write_zoned_timestamp(text, *precision, out)
+                })?;
+            }
+            Self::IntervalMicros => write_long(interval::micros(text)?, out),
+            Self::IntervalText => write_sized(out, |out| interval::write_iso(text, out))?,
+            Self::Point => {
+                let (x, y) = float::point(text)?;
+                out.extend_from_slice(&x.to_le_bytes());
+                out.extend_from_slice(&y.to_le_bytes());
+                out.push(SECOND);
+                write_sized(out, |out| {
+                    out.extend(float::point_wkb(x, y));
+                    Ok(())
+                })?;
+                out.push(FIRST);
+            }
+            Self::Geometry => {
+                let bytes = binary::hex_bytes(text)?;
+                write_length(text.len() / 2, out);
+                out.extend(bytes.clone());
+                match binary::srid(bytes) {
+                    None => out.push(FIRST),
+                    Some(srid) => {
+                        out.push(SECOND);
+                        write_long(i64::from(srid), out);
+                    }
+                }
+            }
+            Self::HstoreJson => write_sized(out, |out| hstore::write_json_text(text, out))?,
+            Self::HstoreMap => write_map(text, out)?,
+            Self::Array { element, optional } => element.write_items(text, *optional, out)?,
+        }
+        Ok(())
+    }
+
+    /// An array: one block and the end.
+    fn write_items(
+        &self,
+        text: &[u8],
+        optional: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unconvertible> {
+        let mut elements = Elements::new(text)?;
+        let mut count = 0;
+        write_counted(out, |out| {
+            while let Some(element) = elements.next()? {
+                count += 1;
+                match (element, optional) {
+                    (Element::Null, true) => out.push(FIRST),
+                    (Element::Null, false) => return Err(Unconvertible),
+                    (Element::Text(text), _) => {
+                        if optional {
+                            out.push(SECOND);
+                        }
+                        self.write_avro(text, out)?;
+                    }
+                }
+            }
+            Ok(count)
+        })?;
+        if count > 0 {
+            out.push(0);
+        }
+        Ok(())
+    }
+}
+
+/// Digits to a number.
+#[inline]
+fn integer(text: &[u8]) -> Result<i64, Unconvertible> {
+    let (negative, digits) = match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        _ => (false, text),
+    };
+    if digits.is_empty() || digits.len() > 19 {
+        return Err(Unconvertible);
+    }
+    let mut magnitude = 0u64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(Unconvertible);
+        }
+        // 19 digits always fit.
+        magnitude = magnitude * 10 + u64::from(digit);
+    }
+    match (i64::try_from(magnitude), negative) {
+        (Ok(value), false) => Ok(value),
+        (Ok(value), true) => Ok(-value),
+        (Err(_), true) if magnitude == i64::MIN.unsigned_abs() => Ok(i64::MIN),
+        (Err(_), _) => Err(Unconvertible),
+    }
+}
+
+/// Bytes as `binary.handling.mode` wants them: as they are, or as text.
+fn write_binary(
+    bytes: impl Iterator<Item = u8>,
+    length: usize,
+    handling: BinaryHandling,
+    out: &mut Vec<u8>,
+) -> Result<(), Unconvertible> {
+    match handling {
+        BinaryHandling::Bytes => {
+            write_length(length, out);
+            out.extend(bytes);
+            Ok(())
+        }
+        BinaryHandling::Base64 | BinaryHandling::Base64UrlSafe | BinaryHandling::Hex => {
+            write_sized(out, |out| {
+                binary::write_encoded(bytes, handling, out);
+                Ok(())
+            })
+        }
+    }
+}
+
+/// A map of optional strings, in the order PostgreSQL prints it.
+fn write_map(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+    let mut count = 0;
+    write_counted(out, |out| {
+        hstore::each_pair(text, |part| match part {
+            hstore::Part::Key(key) => {
+                count += 1;
+                write_string(key, out);
+            }
+            hstore::Part::Value(None) => out.push(FIRST),
+            hstore::Part::Value(Some(value)) => {
+                out.push(SECOND);
+                write_string(value, out);
+            }
+        })?;
+        Ok(count)
+    })?;
+    if count > 0 {
+        out.push(0);
+    }
+    Ok(())
+}
