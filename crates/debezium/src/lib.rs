@@ -38,7 +38,7 @@ pub use name::{sanitised_topic, topic_name};
 pub use position::{ChangePosition, ParsePositionError};
 pub use postgres_type::{PgType, PgTypeKind, RangeKind};
 pub use settings::{
-    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, HstoreHandling,
-    IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
+    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, Format, HeaderFormat,
+    HstoreHandling, IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
 };
 pub use table::{Column, ReplicaIdentity, SchemaId, TableId, TableSchema};

@@ -58,6 +58,34 @@ pub enum DecimalFormat {
     Numeric,
 }
 
+/// What the converter of keys or of values writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// `JsonConverter`, with or without schemas.
+    #[default]
+    Json,
+    /// Binary Avro after Confluent's prefix: a zero and the id of the schema at a registry.
+    Avro,
+    /// `StringConverter`: structs as Java prints them.
+    Text,
+    /// Debezium's `CloudEventsConverter`, as structured JSON; of values only.
+    CloudEvents,
+}
+
+/// What the converter of headers writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderFormat {
+    /// `SimpleHeaderConverter`.
+    #[default]
+    Simple,
+    /// `JsonConverter`.
+    Json { schemas: bool },
+    /// `StringConverter`.
+    Text,
+}
+
 /// `schema.name.adjustment.mode` and `field.name.adjustment.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,6 +161,12 @@ pub struct ContractSettings {
     /// written as that default.
     #[serde(default = "yes")]
     pub replace_null_with_default: bool,
+    #[serde(default)]
+    pub key_format: Format,
+    #[serde(default)]
+    pub value_format: Format,
+    #[serde(default)]
+    pub header_format: HeaderFormat,
 }
 
 fn yes() -> bool {
@@ -161,6 +195,9 @@ impl ContractSettings {
             value_schemas_enable: true,
             decimal_format: DecimalFormat::default(),
             replace_null_with_default: true,
+            key_format: Format::default(),
+            value_format: Format::default(),
+            header_format: HeaderFormat::default(),
         }
     }
 }

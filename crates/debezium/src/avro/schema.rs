@@ -151,11 +151,7 @@ impl<'s> Writer<'s> {
         }
         self.raw(",\"fields\":[");
         for (i, field) in schema.fields().iter().enumerate() {
-            self.raw(if i > 0 {
-                ",{\"name\":"
-            } else {
-                "{\"name\":"
-            });
+            self.raw(if i > 0 { ",{\"name\":" } else { "{\"name\":" });
             self.name(&field.name)?;
             self.raw(",\"type\":");
             self.schema(&field.schema, namespace)?;

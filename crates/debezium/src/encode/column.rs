@@ -1,10 +1,13 @@
+use super::{EncodeError, form::Form};
 use crate::{
-    Column, ColumnRule, ConnectField, ConnectSchema, ConnectType, ContractSettings,
+    Column, ColumnRule, ConnectField, ConnectSchema, ConnectType, ContractSettings, DatumError,
+    TableId, TableSchema,
+    avro::{write_branch, write_datum},
     default_value::{fallback, unavailable},
     json::write_string,
     mapping::column_mapping,
     name::adjusted_field_name,
-    value::{Codec, RuledText, Style, TextRule, write_header_string},
+    value::{Codec, RuledText, Style, TextRule, write_header_string, write_java_of_json},
 };
 
 /// One column as it is written into rows or keys: everything that does not depend on the value is ready.
@@ -13,13 +16,14 @@ pub(super) struct PreparedColumn {
     /// Position in the table's columns.
     pub(super) index: usize,
     pub(super) field: ConnectField,
-    /// `,"name":`, the comma left out for the first field.
+    /// What stands before a value: in JSON `,"name":`, the comma left out for the first field.
     pub(super) label: Vec<u8>,
-    /// The same in a key header.
-    pub(super) header_label: Vec<u8>,
     pub(super) codec: Codec,
-    pub(super) header_style: Style,
-    /// What NULL is written as: `null`, or the default (`replace.null.with.default`); None where null is not allowed.
+    pub(super) style: Style,
+    /// The schema is one of Connect's own logical times.
+    logical_time: bool,
+    /// What stands for NULL, label included: `null`, or the default (`replace.null.with.default`); None where null is
+    /// not allowed.
     pub(super) null: Option<Vec<u8>>,
     /// What is written where the value is missing: as `null`, or the type's zero if the column is required.
     pub(super) missing: Option<Vec<u8>>,
@@ -28,8 +32,9 @@ pub(super) struct PreparedColumn {
 }
 
 impl PreparedColumn {
-    /// None if the column's type is left out of events.
-    pub(super) fn new(
+    /// As JSON, what stands for missing values without the label: see `finished`. None if the column's type is left out
+    /// of events.
+    fn new(
         index: usize,
         column: &Column,
         first: bool,
@@ -41,9 +46,6 @@ impl PreparedColumn {
         let mut label = comma.to_vec();
         write_string(&mut label, name.as_bytes());
         label.push(b':');
-        let mut header_label = comma.to_vec();
-        write_header_string(name.as_bytes(), &mut header_label);
-        header_label.push(b':');
         let ConnectSchema {
             optional, default, ..
         } = &mapping.schema;
@@ -67,13 +69,9 @@ impl PreparedColumn {
                 schema: mapping.schema,
             },
             label,
-            header_label,
             codec: mapping.codec,
-            header_style: if mapping.logical_time {
-                Style::HeaderLogicalTime
-            } else {
-                Style::Header
-            },
+            style: Style::Json,
+            logical_time: mapping.logical_time,
             null,
             missing,
             unavailable,
@@ -150,10 +148,60 @@ impl PreparedColumn {
         substitute(&mut self.unavailable);
         self.codec = Codec::Ruled(Box::new(ruled));
     }
+
+    /// The column in the form it is written in. From here on what stands for missing values includes the label.
+    fn finished(mut self, form: Form) -> Result<Self, DatumError> {
+        self.style = form.style(self.logical_time);
+        let name = self.field.name.as_bytes();
+        match form {
+            Form::Json => {}
+            Form::Header => {
+                let comma = if self.label.first() == Some(&b',') {
+                    &b","[..]
+                } else {
+                    b""
+                };
+                self.label = comma.to_vec();
+                write_header_string(name, &mut self.label);
+                self.label.push(b':');
+            }
+            Form::Avro => {
+                self.label.clear();
+                write_branch(&self.field.schema, &mut self.label);
+            }
+            Form::Text => {
+                self.label = b",".to_vec();
+                self.label.extend_from_slice(name);
+                self.label.push(b'=');
+            }
+        }
+        let (label, schema) = (&self.label, &self.field.schema);
+        for substitute in [&mut self.null, &mut self.missing, &mut self.unavailable] {
+            let Some(json) = substitute else { continue };
+            let mut bytes = Vec::new();
+            match form {
+                Form::Json | Form::Header => {
+                    bytes.extend_from_slice(label);
+                    bytes.extend_from_slice(json);
+                }
+                Form::Avro => {
+                    let value = serde_json::from_slice(json).unwrap_or_default();
+                    write_datum(schema, &value, &mut bytes)?;
+                }
+                Form::Text if json == b"null" => {}
+                Form::Text => {
+                    bytes.extend_from_slice(label);
+                    write_java_of_json(schema, json, &mut bytes);
+                }
+            }
+            *json = bytes;
+        }
+        Ok(self)
+    }
 }
 
-/// The columns of a key, in its order: whatever rules the columns have, keys are written without.
-pub(super) fn key_columns<'a>(
+/// The columns that stand in events, in the order given; not finished yet.
+fn unfinished<'a>(
     columns: impl Iterator<Item = (usize, &'a Column)>,
     settings: &ContractSettings,
 ) -> Vec<PreparedColumn> {
@@ -169,18 +217,50 @@ pub(super) fn key_columns<'a>(
     prepared
 }
 
+fn finished(
+    columns: Vec<PreparedColumn>,
+    table: &TableId,
+    form: Form,
+) -> Result<Vec<PreparedColumn>, EncodeError> {
+    let finish = |column: PreparedColumn| {
+        let name = column.field.name.clone();
+        column
+            .finished(form)
+            .map_err(|source| EncodeError::Substitute {
+                table: table.clone(),
+                column: name,
+                source: Box::new(source),
+            })
+    };
+    columns.into_iter().map(finish).collect()
+}
+
+/// The columns of a key, in its order: whatever rules the columns have, keys are written without.
+pub(super) fn key_columns<'a>(
+    table: &TableId,
+    columns: impl Iterator<Item = (usize, &'a Column)>,
+    settings: &ContractSettings,
+    form: Form,
+) -> Result<Vec<PreparedColumn>, EncodeError> {
+    finished(unfinished(columns, &form.settings(settings)), table, form)
+}
+
 /// The columns of a row that stand in events, in the table's order.
-pub(super) fn row_columns(table: &[Column], settings: &ContractSettings) -> Vec<PreparedColumn> {
+pub(super) fn row_columns(
+    table: &TableSchema,
+    settings: &ContractSettings,
+    form: Form,
+) -> Result<Vec<PreparedColumn>, EncodeError> {
     let in_row = |column: &Column| column.rule != Some(ColumnRule::KeyOnly);
-    let columns = table.iter().enumerate();
+    let columns = table.columns.iter().enumerate();
     let columns = columns.filter(|(_, column)| in_row(column));
-    let mut prepared = key_columns(columns, settings);
+    let mut prepared = unfinished(columns, &form.settings(settings));
     for column in &mut prepared {
-        if let Some(ruled) = table.get(column.index)
+        if let Some(ruled) = table.columns.get(column.index)
             && let Some(rule) = &ruled.rule
         {
             column.follow(rule, ruled);
         }
     }
-    prepared
+    finished(prepared, &table.table, form)
 }

@@ -3,13 +3,15 @@ use std::sync::Arc;
 use super::{
     EncodeError,
     column::{PreparedColumn, row_columns},
+    envelope::source_schema,
     envelope_schema,
+    form::{Form, without_first_comma},
     key::{KeyEncoder, resolved},
-    source::SourceWriter,
+    value_frame::ValueFrame,
 };
 use crate::{
-    ChangeEvent, ColumnValue, ConnectSchema, ConnectType, ContractSettings, KeyChange, OldRow,
-    TableSchema, name::adjusted_schema_name, value::Style,
+    ChangeEvent, ColumnValue, ConnectSchema, ConnectType, ContractSettings, Format, KeyChange,
+    OldRow, TableSchema, name::adjusted_schema_name,
 };
 
 /// Writes the events of one version of one table. All that is the same for every event is prepared once.
@@ -23,10 +25,7 @@ pub struct EventEncoder {
     table: Arc<TableSchema>,
     key: Option<KeyEncoder>,
     columns: Vec<PreparedColumn>,
-    source: SourceWriter,
-    /// `{"schema":...,"payload":{"before":`, or only the last part.
-    prefix: Vec<u8>,
-    suffix: &'static [u8],
+    frame: ValueFrame,
     /// Per column of `columns`: values that became null since the last report.
     unconverted: Vec<u64>,
     value_schema: ConnectSchema,
@@ -57,28 +56,22 @@ impl EventEncoder {
             )
             .into_owned()
         };
-        let columns = row_columns(&table.columns, settings);
+        let form = match settings.value_format {
+            Format::Json | Format::CloudEvents => Form::Json,
+            Format::Avro => Form::Avro,
+            Format::Text => Form::Text,
+        };
+        let columns = row_columns(&table, settings, form)?;
         let fields = columns.iter().map(|column| column.field.clone()).collect();
         let mut row_schema = ConnectSchema::new(ConnectType::Struct(fields), true);
         row_schema.name = Some(name("Value"));
         let value_schema = envelope_schema(&name("Envelope"), &row_schema);
-        let mut prefix = Vec::new();
-        let mut suffix = &b"}"[..];
-        if settings.value_schemas_enable {
-            prefix.extend_from_slice(b"{\"schema\":");
-            value_schema.write_json(&mut prefix);
-            prefix.extend_from_slice(b",\"payload\":");
-            suffix = b"}}";
-        }
-        prefix.extend_from_slice(b"{\"before\":");
         Ok(Self {
             key: KeyEncoder::new(&table, &name("Key"), settings)?,
-            source: SourceWriter::new(&table.table, settings),
+            frame: ValueFrame::new(&value_schema, &source_schema(), &table.table, settings),
             unconverted: vec![0; columns.len()],
             table,
             columns,
-            prefix,
-            suffix,
             value_schema,
         })
     }
@@ -91,6 +84,20 @@ impl EventEncoder {
     /// The schema of the event's value, whether or not it is embedded.
     pub fn value_schema(&self) -> &ConnectSchema {
         &self.value_schema
+    }
+
+    /// The schema of the key, if there is one.
+    pub fn key_schema(&self) -> Option<&ConnectSchema> {
+        self.key.as_ref().map(KeyEncoder::schema)
+    }
+
+    /// From now on Avro keys and values carry these ids of their schemas; before, they carry zeros. Other formats have
+    /// no place for them.
+    pub fn set_schema_ids(&mut self, key: u32, value: u32) {
+        if let Some(encoder) = &mut self.key {
+            encoder.set_schema_id(key);
+        }
+        self.frame.set_schema_id(value);
     }
 
     /// Whether records have a key; without one the Kafka key is null.
@@ -169,7 +176,7 @@ impl EventEncoder {
     ) -> Result<(), EncodeError> {
         let Some(key) = &self.key else { return Ok(()) };
         let start = out.len();
-        key.write(&self.table, row, true, out)
+        key.encode_header(&self.table, row, out)
             .inspect_err(|_| out.truncate(start))
     }
 
@@ -196,27 +203,25 @@ impl EventEncoder {
         now_nanos: i64,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        out.extend_from_slice(&self.prefix);
+        let marks = self.frame.form().punctuation();
+        self.frame.open(event, out);
         match event.before.columns() {
-            Some(row) => self.write_row(row, None, out)?,
-            None => out.extend_from_slice(b"null"),
+            Some(row) => {
+                out.extend_from_slice(marks.before_open);
+                self.write_row(row, None, out)?;
+                out.extend_from_slice(marks.row_close);
+            }
+            None => out.extend_from_slice(marks.before_null),
         }
-        out.extend_from_slice(b",\"after\":");
         match event.after {
-            Some(row) => self.write_row(row, old_values(event), out)?,
-            None => out.extend_from_slice(b"null"),
+            Some(row) => {
+                out.extend_from_slice(marks.after_open);
+                self.write_row(row, old_values(event), out)?;
+                out.extend_from_slice(marks.row_close);
+            }
+            None => out.extend_from_slice(marks.after_null),
         }
-        out.extend_from_slice(b",\"source\":");
-        self.source.write(&event.source, out);
-        out.extend_from_slice(match event.op {
-            crate::Operation::Read => b",\"transaction\":null,\"op\":\"r\",\"ts_ms\":",
-            crate::Operation::Create => b",\"transaction\":null,\"op\":\"c\",\"ts_ms\":",
-            crate::Operation::Update => b",\"transaction\":null,\"op\":\"u\",\"ts_ms\":",
-            crate::Operation::Delete => b",\"transaction\":null,\"op\":\"d\",\"ts_ms\":",
-            crate::Operation::Truncate => b",\"transaction\":null,\"op\":\"t\",\"ts_ms\":",
-        });
-        write_now(now_nanos, out);
-        out.extend_from_slice(self.suffix);
+        self.frame.close(event, now_nanos, out);
         Ok(())
     }
 
@@ -235,21 +240,25 @@ impl EventEncoder {
                 found: row.len(),
             });
         }
-        out.push(b'{');
+        let open = out.len();
         for (column, unconverted) in self.columns.iter().zip(&mut self.unconverted) {
-            out.extend_from_slice(&column.label);
             let mut value = row.get(column.index).copied().unwrap_or(ColumnValue::Null);
             if value == ColumnValue::Unchanged {
                 value = resolved(column.index, old);
             }
             let substitute = match value {
-                ColumnValue::Text(text) => match column.codec.write(text, Style::Json, out) {
-                    Ok(()) => continue,
-                    Err(_) => {
-                        *unconverted += 1;
-                        &column.null
+                ColumnValue::Text(text) => {
+                    let start = out.len();
+                    out.extend_from_slice(&column.label);
+                    match column.codec.write(text, column.style, out) {
+                        Ok(()) => continue,
+                        Err(_) => {
+                            out.truncate(start);
+                            *unconverted += 1;
+                            &column.null
+                        }
                     }
-                },
+                }
                 ColumnValue::Null => &column.missing,
                 ColumnValue::Unchanged => &column.unavailable,
             };
@@ -258,7 +267,9 @@ impl EventEncoder {
                 None => return Err(no_substitute(&self.table, column, value)),
             }
         }
-        out.push(b'}');
+        if self.frame.form() == Form::Text {
+            without_first_comma(out, open);
+        }
         Ok(())
     }
 
@@ -299,19 +310,6 @@ impl EventEncoder {
         self.key
             .iter()
             .flat_map(|key| key.columns().iter().map(|column| &column.field))
-    }
-}
-
-/// Appends the time of writing as the values of `ts_ms`, `ts_us` and `ts_ns`: three cuts of the same digits.
-#[inline]
-fn write_now(now_nanos: i64, out: &mut Vec<u8>) {
-    let mut buffer = itoa::Buffer::new();
-    let nanos = buffer.format(now_nanos.max(0)).as_bytes();
-    for (behind, name) in [(6, &b",\"ts_us\":"[..]), (3, b",\"ts_ns\":"), (0, b"")] {
-        let kept = nanos.len().saturating_sub(behind);
-        let digits = nanos.get(..kept).filter(|digits| !digits.is_empty());
-        out.extend_from_slice(digits.unwrap_or(b"0"));
-        out.extend_from_slice(name);
     }
 }
 

@@ -30,6 +30,15 @@ pub enum EncodeError {
         expected: usize,
         found: usize,
     },
+    /// What stands for missing values of a column has no place in its Avro schema.
+    #[error(
+        "prepare events of table `{table}`: write what stands for missing values of column `{column}`"
+    )]
+    Substitute {
+        table: TableId,
+        column: String,
+        source: Box<crate::DatumError>,
+    },
     /// A key names a column that the table does not have.
     #[error(
         "prepare events of table `{table}`: its key names column number {column}, which it does not have"

@@ -3,16 +3,28 @@ use std::sync::Arc;
 use super::{
     EncodeError,
     column::{PreparedColumn, key_columns},
+    form::{Form, avro_prefix, without_first_comma},
 };
-use crate::{ColumnValue, ConnectSchema, ConnectType, ContractSettings, TableSchema};
+use crate::{
+    ColumnValue, ConnectSchema, ConnectType, ContractSettings, Format, HeaderFormat, TableSchema,
+};
 
-/// Writes the keys of one table version.
+/// Writes the keys of one table version, in records and in the headers of a key change.
 #[derive(Debug)]
 pub(super) struct KeyEncoder {
+    schema: ConnectSchema,
+    record: KeyForm,
+    header: KeyForm,
+}
+
+/// A key in one form.
+#[derive(Debug)]
+struct KeyForm {
+    form: Form,
     columns: Vec<PreparedColumn>,
-    /// `{"schema":...,"payload":`, or nothing.
+    /// `{"schema":...,"payload":{`, or only the last part.
     prefix: Vec<u8>,
-    suffix: &'static [u8],
+    suffix: Vec<u8>,
 }
 
 impl KeyEncoder {
@@ -33,29 +45,46 @@ impl KeyEncoder {
                 })?;
             key.push((index, column));
         }
-        let columns = key_columns(key.into_iter(), settings);
+        let prepared = |form| key_columns(&table.table, key.iter().copied(), settings, form);
+        let form = match settings.key_format {
+            Format::Json | Format::CloudEvents => Form::Json,
+            Format::Avro => Form::Avro,
+            Format::Text => Form::Text,
+        };
+        let columns = prepared(form)?;
         if columns.is_empty() {
             return Ok(None);
         }
-        let (mut prefix, mut suffix) = (Vec::new(), &b""[..]);
-        if settings.key_schemas_enable {
-            let fields = columns.iter().map(|column| column.field.clone()).collect();
-            let mut schema = ConnectSchema::new(ConnectType::Struct(fields), false);
-            schema.name = Some(schema_name.to_owned());
-            prefix.extend_from_slice(b"{\"schema\":");
-            schema.write_json(&mut prefix);
-            prefix.extend_from_slice(b",\"payload\":");
-            suffix = b"}";
-        }
+        let fields = columns.iter().map(|column| column.field.clone()).collect();
+        let mut schema = ConnectSchema::new(ConnectType::Struct(fields), false);
+        schema.name = Some(schema_name.to_owned());
+        let embedded = settings.key_schemas_enable && form == Form::Json;
+        let record = KeyForm::new(form, columns, embedded.then_some(&schema));
+        let (form, embedded) = match settings.header_format {
+            HeaderFormat::Simple => (Form::Header, false),
+            HeaderFormat::Json { schemas } => (Form::Json, schemas),
+            HeaderFormat::Text => (Form::Text, false),
+        };
+        let header = KeyForm::new(form, prepared(form)?, embedded.then_some(&schema));
         Ok(Some(Self {
-            columns,
-            prefix,
-            suffix,
+            schema,
+            record,
+            header,
         }))
     }
 
+    pub(super) const fn schema(&self) -> &ConnectSchema {
+        &self.schema
+    }
+
+    pub(super) fn set_schema_id(&mut self, id: u32) {
+        if self.record.form == Form::Avro {
+            self.record.prefix = avro_prefix(id).to_vec();
+        }
+    }
+
     pub(super) fn columns(&self) -> &[PreparedColumn] {
-        &self.columns
+        &self.record.columns
     }
 
     /// The row with the key values that it left out, as unchanged TOAST values, taken from the old row; None if it has
@@ -67,7 +96,7 @@ impl KeyEncoder {
     ) -> Option<Vec<ColumnValue<'a>>> {
         let left_out =
             |column: &PreparedColumn| row.get(column.index) == Some(&ColumnValue::Unchanged);
-        if !self.columns.iter().any(left_out) {
+        if !self.columns().iter().any(left_out) {
             return None;
         }
         let values = row.iter().enumerate().map(|(at, value)| match value {
@@ -77,6 +106,7 @@ impl KeyEncoder {
         Some(values.collect())
     }
 
+    /// Appends the key of a record.
     #[inline]
     pub(super) fn encode(
         &self,
@@ -84,50 +114,73 @@ impl KeyEncoder {
         row: &[ColumnValue<'_>],
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        out.extend_from_slice(&self.prefix);
-        self.write(table, row, false, out)?;
-        out.extend_from_slice(self.suffix);
-        Ok(())
+        self.record.write(table, row, out)
     }
 
-    pub(super) fn write(
+    /// Appends the key as a header has it.
+    pub(super) fn encode_header(
         &self,
         table: &TableSchema,
         row: &[ColumnValue<'_>],
-        header: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        out.push(b'{');
+        self.header.write(table, row, out)
+    }
+}
+
+impl KeyForm {
+    /// With the schema beside the key if one is given.
+    fn new(form: Form, columns: Vec<PreparedColumn>, embedded: Option<&ConnectSchema>) -> Self {
+        let punctuation = form.punctuation();
+        let (mut prefix, mut suffix) = (Vec::new(), punctuation.key_close.to_vec());
+        if form == Form::Avro {
+            prefix.extend_from_slice(&avro_prefix(0));
+        }
+        if let Some(schema) = embedded {
+            prefix.extend_from_slice(b"{\"schema\":");
+            schema.write_json(&mut prefix);
+            prefix.extend_from_slice(b",\"payload\":");
+            suffix.push(b'}');
+        }
+        prefix.extend_from_slice(punctuation.key_open);
+        Self {
+            form,
+            columns,
+            prefix,
+            suffix,
+        }
+    }
+
+    fn write(
+        &self,
+        table: &TableSchema,
+        row: &[ColumnValue<'_>],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        out.extend_from_slice(&self.prefix);
+        let open = out.len();
         for column in &self.columns {
-            let (label, style) = if header {
-                (&column.header_label, column.header_style)
-            } else {
-                (&column.label, crate::value::Style::Json)
+            let required = || EncodeError::RequiredValue {
+                table: table.table.clone(),
+                column: column.field.name.clone(),
             };
-            out.extend_from_slice(label);
-            let column_name = || column.field.name.clone();
             match row.get(column.index) {
                 Some(ColumnValue::Text(text)) => {
-                    if column.codec.write(text, style, out).is_err() {
-                        let null =
-                            column
-                                .null
-                                .as_ref()
-                                .ok_or_else(|| EncodeError::RequiredValue {
-                                    table: table.table.clone(),
-                                    column: column_name(),
-                                })?;
-                        out.extend_from_slice(null);
+                    let start = out.len();
+                    out.extend_from_slice(&column.label);
+                    if column.codec.write(text, column.style, out).is_err() {
+                        out.truncate(start);
+                        out.extend_from_slice(column.null.as_ref().ok_or_else(required)?);
                     }
                 }
                 // A required column is null only where PostgreSQL did not send it: a zero would be a wrong key.
                 Some(ColumnValue::Null) if column.field.schema.optional => {
-                    out.extend_from_slice(column.null.as_deref().unwrap_or(b"null"));
+                    out.extend_from_slice(column.null.as_ref().ok_or_else(required)?);
                 }
                 Some(ColumnValue::Null | ColumnValue::Unchanged) => {
                     return Err(EncodeError::MissingKeyColumn {
                         table: table.table.clone(),
-                        column: column_name(),
+                        column: column.field.name.clone(),
                     });
                 }
                 None => {
@@ -139,7 +192,10 @@ impl KeyEncoder {
                 }
             }
         }
-        out.push(b'}');
+        if self.form == Form::Text {
+            without_first_comma(out, open);
+        }
+        out.extend_from_slice(&self.suffix);
         Ok(())
     }
 }

@@ -21,11 +21,31 @@ pub(super) struct SourceWriter {
 
 /// What the prepared parts depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Transaction {
-    tx_id: Option<u64>,
-    commit_micros: i64,
-    last_commit_lsn: Option<u64>,
-    snapshot: SnapshotMarker,
+pub(super) struct Transaction {
+    pub(super) tx_id: Option<u64>,
+    pub(super) commit_micros: i64,
+    pub(super) last_commit_lsn: Option<u64>,
+    pub(super) snapshot: SnapshotMarker,
+}
+
+impl Transaction {
+    #[inline]
+    pub(super) fn of(source: &Source) -> Self {
+        Self {
+            tx_id: source.tx_id,
+            commit_micros: source.commit_micros,
+            last_commit_lsn: source.last_commit_lsn,
+            snapshot: source.snapshot,
+        }
+    }
+}
+
+/// `snapshot` of the block; Debezium leaves it null while streaming.
+pub(super) const fn snapshot_text(marker: SnapshotMarker) -> Option<&'static str> {
+    match marker {
+        SnapshotMarker::False => None,
+        marker => Some(marker.as_str()),
+    }
 }
 
 impl SourceWriter {
@@ -60,12 +80,7 @@ impl SourceWriter {
 
     #[inline]
     pub(super) fn write(&mut self, source: &Source, out: &mut Vec<u8>) {
-        let transaction = Transaction {
-            tx_id: source.tx_id,
-            commit_micros: source.commit_micros,
-            last_commit_lsn: source.last_commit_lsn,
-            snapshot: source.snapshot,
-        };
+        let transaction = Transaction::of(source);
         if self.transaction != Some(transaction) {
             self.prepare(transaction);
         }

@@ -95,6 +95,7 @@ impl Codec {
             Self::HstoreJson => write_sized(out, |out| hstore::write_json_text(text, out))?,
             Self::HstoreMap => write_map(text, out)?,
             Self::Array { element, optional } => element.write_items(text, *optional, out)?,
+            Self::Ruled(ruled) => write_string(ruled.text(text)?.as_bytes(), out),
         }
         Ok(())
     }

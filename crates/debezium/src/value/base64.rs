@@ -27,6 +27,12 @@ pub(crate) fn write(out: &mut Vec<u8>, mut bytes: impl Iterator<Item = u8>, alph
     }
 }
 
+/// How many bytes padded base64 text stands for.
+pub(crate) fn decoded_length(text: &[u8]) -> usize {
+    let padding = text.iter().rev().take_while(|&&b| b == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
+}
+
 #[cfg(test)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose};

@@ -66,10 +66,7 @@ pub(crate) enum Part<'p> {
 }
 
 /// Takes the text apart: a key and a value in turn.
-pub(crate) fn each_pair(
-    text: &[u8],
-    mut take: impl FnMut(Part<'_>),
-) -> Result<(), Unconvertible> {
+pub(crate) fn each_pair(text: &[u8], mut take: impl FnMut(Part<'_>)) -> Result<(), Unconvertible> {
     let mut pairs = Pairs { rest: text };
     let mut unquoted = Vec::new();
     while !pairs.rest.is_empty() {

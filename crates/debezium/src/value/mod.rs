@@ -9,12 +9,15 @@ mod decimal;
 mod float;
 mod hstore;
 mod interval;
+mod java;
 mod money;
 mod ruled;
 mod time;
 
 use array::{Element, Elements};
 pub(crate) use decimal::same_number;
+pub(crate) use java::write_java_of_json;
+pub(crate) use time::write_timestamp_text;
 pub(crate) use ruled::{RuledText, TextRule};
 
 use crate::{BinaryHandling, json::write_string};
@@ -93,6 +96,10 @@ pub(crate) enum Style {
     HeaderLogicalTime,
     /// Avro binary, without the branch of a union around it.
     Avro,
+    /// Java's `toString`.
+    Text,
+    /// The same, for Connect's own logical times.
+    TextLogicalTime,
 }
 
 impl Codec {
@@ -109,6 +116,7 @@ impl Codec {
             Style::Json => self.write_json(text, out),
             Style::Avro => self.write_avro(text, out),
             Style::Header | Style::HeaderLogicalTime => self.write_header(text, style, out),
+            Style::Text | Style::TextLogicalTime => self.write_java(text, style, out),
         };
         if written.is_err() {
             out.truncate(start);

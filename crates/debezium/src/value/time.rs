@@ -348,6 +348,30 @@ pub(crate) fn write_timestamp_text(millis: i64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
+/// Appends milliseconds since the Unix epoch as Java's `Date.toString` in UTC: `Wed May 01 12:34:56 UTC 2024`.
+pub(crate) fn write_java_date(millis: i64, out: &mut Vec<u8>) {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    const MILLIS_PER_DAY: i64 = 86_400_000;
+    let days = millis.div_euclid(MILLIS_PER_DAY);
+    let day = Day::from_epoch(days);
+    let weekday = usize::try_from(days.rem_euclid(7)).unwrap_or_default();
+    let month = usize::from(day.month).saturating_sub(1);
+    let names = [DAYS.get(weekday), MONTHS.get(month)];
+    for name in names.into_iter().flatten() {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b' ');
+    }
+    write_two(i64::from(day.day), out);
+    out.push(b' ');
+    let seconds = millis.rem_euclid(MILLIS_PER_DAY) / 1_000;
+    write_clock(seconds * MICROS_PER_SECOND, Fraction::Shortest, out);
+    out.extend_from_slice(b" UTC ");
+    out.extend_from_slice(itoa::Buffer::new().format(day.year).as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};

@@ -1,0 +1,226 @@
+use super::{
+    form::Form,
+    source::{Transaction, snapshot_text},
+};
+use crate::{
+    ConnectField, ConnectSchema, ContractSettings, SnapshotMarker, Source, TableId,
+    avro::{
+        binary::{write_length, write_long, write_string},
+        write_branch,
+    },
+};
+
+/// Writes the `source` block by its schema, as Avro or as Java's text. As in JSON all but two LSNs is put together once
+/// per transaction.
+#[derive(Debug)]
+pub(super) struct SourceTemplate {
+    form: Form,
+    parts: Vec<Part>,
+    /// What a null `snapshot` shows in a schema with a default.
+    streaming: Option<&'static str>,
+    transaction: Option<Transaction>,
+    /// `["123","`, the start of `sequence`.
+    sequence_start: Vec<u8>,
+    /// From the start to `sequence`, from there to `lsn`, and the rest.
+    runs: [Vec<u8>; 3],
+}
+
+/// A stretch of the block.
+#[derive(Debug)]
+enum Part {
+    Fixed(Vec<u8>),
+    /// A field whose value the transaction decides.
+    Field(ConnectField),
+    Sequence(ConnectField),
+    Lsn(ConnectField),
+}
+
+/// The value of a field.
+enum Value<'v> {
+    Null,
+    Text(&'v str),
+    Number(i64),
+}
+
+impl SourceTemplate {
+    pub(super) fn new(
+        schema: &ConnectSchema,
+        id: &TableId,
+        settings: &ContractSettings,
+        form: Form,
+    ) -> Self {
+        let mut parts = vec![Part::Fixed(match form {
+            Form::Text => b"Struct{".to_vec(),
+            _ => Vec::new(),
+        })];
+        for field in schema.fields() {
+            let text = match field.name.as_str() {
+                "version" => settings.source_version.as_str(),
+                "connector" => "postgresql",
+                "name" => &settings.topic_prefix,
+                "db" => &id.database,
+                "schema" => &id.schema,
+                "table" => &id.table,
+                "sequence" => {
+                    parts.push(Part::Sequence(field.clone()));
+                    continue;
+                }
+                "lsn" => {
+                    parts.push(Part::Lsn(field.clone()));
+                    continue;
+                }
+                _ => {
+                    parts.push(Part::Field(field.clone()));
+                    continue;
+                }
+            };
+            let mut fixed = Vec::new();
+            write_field(form, field, Value::Text(text), &mut fixed);
+            match parts.last_mut() {
+                Some(Part::Fixed(run)) => run.extend_from_slice(&fixed),
+                _ => parts.push(Part::Fixed(fixed)),
+            }
+        }
+        Self {
+            form,
+            parts,
+            streaming: (form == Form::Avro && settings.replace_null_with_default)
+                .then_some("false"),
+            transaction: None,
+            sequence_start: Vec::new(),
+            runs: Default::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn write(&mut self, source: &Source, out: &mut Vec<u8>) {
+        let transaction = Transaction::of(source);
+        if self.transaction != Some(transaction) {
+            self.prepare(transaction);
+        }
+        let mut buffer = itoa::Buffer::new();
+        let lsn = buffer.format(source.lsn).as_bytes();
+        let [head, middle, tail] = &self.runs;
+        out.extend_from_slice(head);
+        if self.form == Form::Avro {
+            write_length(self.sequence_start.len() + lsn.len() + 2, out);
+        }
+        out.extend_from_slice(&self.sequence_start);
+        out.extend_from_slice(lsn);
+        out.extend_from_slice(b"\"]");
+        out.extend_from_slice(middle);
+        // Rows of an incremental snapshot were read, not written: they have no place in the WAL. Their null is in `tail`.
+        if source.snapshot != SnapshotMarker::Incremental {
+            match self.form {
+                Form::Avro => write_long(i64::try_from(source.lsn).unwrap_or(i64::MAX), out),
+                _ => out.extend_from_slice(lsn),
+            }
+        }
+        out.extend_from_slice(tail);
+    }
+
+    #[cold]
+    fn prepare(&mut self, transaction: Transaction) {
+        self.sequence_start.clear();
+        match transaction.last_commit_lsn {
+            None => self.sequence_start.extend_from_slice(b"[null,\""),
+            Some(lsn) => {
+                self.sequence_start.extend_from_slice(b"[\"");
+                self.sequence_start
+                    .extend_from_slice(itoa::Buffer::new().format(lsn).as_bytes());
+                self.sequence_start.extend_from_slice(b"\",\"");
+            }
+        }
+        for run in &mut self.runs {
+            run.clear();
+        }
+        let mut runs = self.runs.iter_mut();
+        let Some(mut out) = runs.next() else { return };
+        for part in &self.parts {
+            match part {
+                Part::Fixed(bytes) => out.extend_from_slice(bytes),
+                Part::Field(field) => {
+                    let value = transaction_value(&field.name, &transaction, self.streaming);
+                    write_field(self.form, field, value, out);
+                }
+                Part::Sequence(field) => {
+                    write_label(self.form, field, out);
+                    out = runs.next().unwrap_or(out);
+                }
+                Part::Lsn(field) if transaction.snapshot == SnapshotMarker::Incremental => {
+                    out = runs.next().unwrap_or(out);
+                    write_field(self.form, field, Value::Null, out);
+                }
+                Part::Lsn(field) => {
+                    write_label(self.form, field, out);
+                    out = runs.next().unwrap_or(out);
+                }
+            }
+        }
+        if self.form == Form::Text {
+            out.push(b'}');
+        }
+        self.transaction = Some(transaction);
+    }
+}
+
+fn transaction_value(
+    field: &str,
+    transaction: &Transaction,
+    streaming: Option<&'static str>,
+) -> Value<'static> {
+    let micros = transaction.commit_micros;
+    match field {
+        "ts_ms" => Value::Number(micros.div_euclid(1_000)),
+        "ts_us" => Value::Number(micros),
+        "ts_ns" => Value::Number(micros.saturating_mul(1_000)),
+        "snapshot" => match snapshot_text(transaction.snapshot).or(streaming) {
+            Some(marker) => Value::Text(marker),
+            None => Value::Null,
+        },
+        "txId" if transaction.snapshot != SnapshotMarker::Incremental => transaction
+            .tx_id
+            .and_then(|id| i64::try_from(id).ok())
+            .map_or(Value::Null, Value::Number),
+        _ => Value::Null,
+    }
+}
+
+/// What stands before a value that is not null.
+fn write_label(form: Form, field: &ConnectField, out: &mut Vec<u8>) {
+    match form {
+        Form::Avro => write_branch(&field.schema, out),
+        _ => {
+            if out.last() != Some(&b'{') {
+                out.push(b',');
+            }
+            out.extend_from_slice(field.name.as_bytes());
+            out.push(b'=');
+        }
+    }
+}
+
+fn write_field(form: Form, field: &ConnectField, value: Value<'_>, out: &mut Vec<u8>) {
+    match (form, value) {
+        (Form::Avro, Value::Null) => out.push(if field.schema.default.is_some() {
+            crate::avro::binary::SECOND
+        } else {
+            crate::avro::binary::FIRST
+        }),
+        (_, Value::Null) => {}
+        (form, Value::Text(text)) => {
+            write_label(form, field, out);
+            match form {
+                Form::Avro => write_string(text.as_bytes(), out),
+                _ => out.extend_from_slice(text.as_bytes()),
+            }
+        }
+        (form, Value::Number(number)) => {
+            write_label(form, field, out);
+            match form {
+                Form::Avro => write_long(number, out),
+                _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            }
+        }
+    }
+}
