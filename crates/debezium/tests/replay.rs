@@ -7,6 +7,8 @@
 
 #[path = "replay/assemble.rs"]
 mod assemble;
+#[path = "replay/avro.rs"]
+mod avro;
 #[path = "replay/catalog.rs"]
 mod catalog;
 #[path = "replay/compare.rs"]
@@ -89,4 +91,38 @@ fn odd_names_equal_debezium_3s() {
         let differences = scenario.row_differences(&golden().join("debezium-3").join(name));
         assert!(differences.is_empty(), "{}", differences.join("\n"));
     }
+}
+
+/// Apicurio's converter in Confluent's form: every byte but the time of writing, and every schema's text.
+#[test]
+fn avro_equals_apicurios() {
+    let deviations = Deviations::read(&golden().join("deviations-avro.toml"));
+    let (mut failures, mut used, mut scenarios) = (Vec::new(), BTreeSet::new(), 0);
+    for entry in std::fs::read_dir(golden().join("debezium-2.7.3-avro")).expect("list recordings") {
+        let folder = entry.expect("list recordings").path();
+        let name = folder.file_name().expect("a name");
+        let catalog = golden()
+            .join("debezium-2.7.3")
+            .join(name)
+            .join("catalog.json");
+        if !folder.is_dir() || !catalog.exists() {
+            continue;
+        }
+        let outcome = avro::compare(&folder, &catalog, &deviations, &mut used);
+        println!(
+            "{}: {} records equal, {} differ",
+            name.to_string_lossy(),
+            outcome.equal,
+            outcome.deviating
+        );
+        failures.extend(outcome.failures);
+        scenarios += 1;
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(scenarios >= 11, "a scenario is missing");
+    let stale: Vec<_> = deviations.unused(&used);
+    assert!(
+        stale.is_empty(),
+        "deviations that no longer exist: {stale:#?}"
+    );
 }

@@ -25,6 +25,33 @@ pub(crate) fn write_branch(schema: &ConnectSchema, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a value given as the text of Connect's JSON.
+///
+/// # Errors
+/// The text is not JSON, or not of the schema.
+pub(crate) fn write_json_datum(
+    schema: &ConnectSchema,
+    json: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), DatumError> {
+    let text = str::from_utf8(json).unwrap_or_default();
+    // serde_json may read a double one bit off.
+    match (&schema.kind, text.parse::<f64>()) {
+        (ConnectType::Float64, Ok(number)) => {
+            write_branch(schema, out);
+            out.extend_from_slice(&number.to_le_bytes());
+            Ok(())
+        }
+        _ => {
+            let value = serde_json::from_str(text).map_err(|_| DatumError {
+                expected: "JSON",
+                value: text.chars().take(80).collect(),
+            })?;
+            write_datum(schema, &value, out)
+        }
+    }
+}
+
 /// Appends a value given in Connect's JSON (`JsonConverter` without schemas, decimals and bytes in base64).
 ///
 /// # Errors

@@ -11,5 +11,5 @@ mod datum;
 mod schema;
 
 pub use datum::DatumError;
-pub(crate) use datum::{write_branch, write_datum};
+pub(crate) use datum::{write_branch, write_json_datum};
 pub use schema::AvroSchemaError;

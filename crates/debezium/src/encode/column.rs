@@ -2,7 +2,7 @@ use super::{EncodeError, form::Form};
 use crate::{
     Column, ColumnRule, ConnectField, ConnectSchema, ConnectType, ContractSettings, DatumError,
     TableId, TableSchema,
-    avro::{write_branch, write_datum},
+    avro::{write_branch, write_json_datum},
     default_value::{fallback, unavailable},
     json::write_string,
     mapping::column_mapping,
@@ -185,8 +185,7 @@ impl PreparedColumn {
                     bytes.extend_from_slice(json);
                 }
                 Form::Avro => {
-                    let value = serde_json::from_slice(json).unwrap_or_default();
-                    write_datum(schema, &value, &mut bytes)?;
+                    write_json_datum(schema, json, &mut bytes)?;
                 }
                 Form::Text if json == b"null" => {}
                 Form::Text => {

@@ -132,14 +132,15 @@ impl Codec {
     }
 }
 
-/// Digits to a number.
+/// Digits to a number; what PostgreSQL does not print is none, as in JSON.
 #[inline]
 fn integer(text: &[u8]) -> Result<i64, Unconvertible> {
     let (negative, digits) = match text.split_first() {
         Some((b'-', rest)) => (true, rest),
         _ => (false, text),
     };
-    if digits.is_empty() || digits.len() > 19 {
+    let leading_zero = digits.len() > 1 && digits.first() == Some(&b'0');
+    if digits.is_empty() || digits.len() > 19 || leading_zero {
         return Err(Unconvertible);
     }
     let mut magnitude = 0u64;

@@ -17,8 +17,8 @@ mod time;
 use array::{Element, Elements};
 pub(crate) use decimal::same_number;
 pub(crate) use java::write_java_of_json;
-pub(crate) use time::write_timestamp_text;
 pub(crate) use ruled::{RuledText, TextRule};
+pub(crate) use time::write_timestamp_text;
 
 use crate::{BinaryHandling, json::write_string};
 

@@ -1,8 +1,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use debezium::{
-    ChangeEvent, ChangePosition, ColumnValue, ContractSettings, EventEncoder, KeyChange, OldRow,
-    Operation, SnapshotMarker, Source, TableSchema, halves, has_tombstone, topic_name,
+    ChangeEvent, ChangePosition, ColumnValue, ConnectSchema, ContractSettings, EventEncoder,
+    Format, KeyChange, OldRow, Operation, SnapshotMarker, Source, TableSchema, halves,
+    has_tombstone, topic_name,
 };
 use pgoutput::{OldTuple, PgOutputMessage, TupleColumn, TupleData};
 
@@ -26,6 +27,8 @@ pub struct Assembler<'c> {
     source: Source,
     position: ChangePosition,
     records: Vec<Record>,
+    /// Avro schemas by the ids that the records carry.
+    avro_schemas: Vec<String>,
 }
 
 impl<'c> Assembler<'c> {
@@ -45,11 +48,23 @@ impl<'c> Assembler<'c> {
             source,
             position: ChangePosition::default(),
             records: Vec::new(),
+            avro_schemas: Vec::new(),
         }
     }
 
     pub fn into_records(self) -> Vec<Record> {
         self.records
+    }
+
+    pub fn into_avro(self) -> (Vec<Record>, Vec<String>) {
+        (self.records, self.avro_schemas)
+    }
+
+    /// The id of a schema of the records.
+    fn schema_id(&mut self, schema: Option<&ConnectSchema>) -> u32 {
+        let text = schema.map(|schema| schema.to_avro(true).expect("an Avro schema"));
+        self.avro_schemas.push(text.unwrap_or_default());
+        self.avro_schemas.len() as u32 - 1
     }
 
     /// One message and the position of its frame.
@@ -70,8 +85,13 @@ impl<'c> Assembler<'c> {
                     &name.schema,
                     &name.table,
                 );
-                let encoder =
+                let mut encoder =
                     EventEncoder::new(table, &base, self.settings).expect("prepare a table");
+                if self.settings.value_format == Format::Avro {
+                    let key = self.schema_id(encoder.key_schema());
+                    let value = self.schema_id(Some(encoder.value_schema()));
+                    encoder.set_schema_ids(key, value);
+                }
                 self.encoders.insert(relation.relation_id, encoder);
             }
             PgOutputMessage::Insert(insert) => {
@@ -155,7 +175,10 @@ fn records(
     settings: &ContractSettings,
     delimiter: &str,
 ) -> Vec<Record> {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let text = |bytes: Vec<u8>| match settings.value_format {
+        Format::Avro => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        _ => String::from_utf8(bytes).expect("UTF-8"),
+    };
     let key = match event.key_row() {
         Some(row) if encoder.has_key() => {
             let mut key = Vec::new();
@@ -175,7 +198,8 @@ fn records(
             encoder
                 .encode_key_header(row, &mut value)
                 .expect("encode a key header");
-            (name.to_owned(), text(value))
+            let value = String::from_utf8(value).expect("UTF-8");
+            (name.to_owned(), value)
         })
         .into_iter()
         .collect();

@@ -15,6 +15,10 @@ pub struct Difference {
 }
 
 impl Difference {
+    pub fn new(path: &str, theirs: String, ours: String) -> Self {
+        difference(path, theirs, ours)
+    }
+
     /// A topic has another number of records.
     pub fn of_counts(theirs: usize, ours: usize) -> Self {
         difference("records", theirs.to_string(), ours.to_string())
@@ -177,7 +181,7 @@ fn only_doubles_differ(theirs: &str, ours: &str) -> bool {
         })
 }
 
-fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Difference>) {
+pub fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Difference>) {
     match (theirs, ours) {
         (Value::Object(their_fields), Value::Object(our_fields)) => {
             let names = |fields: &serde_json::Map<String, Value>| {

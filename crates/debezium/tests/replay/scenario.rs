@@ -4,7 +4,7 @@ use std::{
 };
 
 use debezium::{
-    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, HstoreHandling,
+    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, Format, HstoreHandling,
     IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
 };
 use serde_json::{Map, Value};
@@ -156,7 +156,7 @@ fn row_part(record: &Record) -> String {
     )
 }
 
-fn by_topic(records: impl Iterator<Item = Record>) -> BTreeMap<String, Vec<Record>> {
+pub fn by_topic(records: impl Iterator<Item = Record>) -> BTreeMap<String, Vec<Record>> {
     let mut topics: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for record in records {
         topics.entry(record.topic.clone()).or_default().push(record);
@@ -189,13 +189,13 @@ fn record(line: &Value) -> Record {
     }
 }
 
-fn lsn(text: &str) -> u64 {
+pub fn lsn(text: &str) -> u64 {
     let (high, low) = text.split_once('/').expect("an LSN");
     let part = |hex: &str| u64::from_str_radix(hex, 16).expect("an LSN");
     part(high) << 32 | part(low)
 }
 
-fn hex(text: &str) -> Vec<u8> {
+pub fn hex(text: &str) -> Vec<u8> {
     let digit = |c: u8| char::from(c).to_digit(16).expect("hexadecimal") as u8;
     text.as_bytes()
         .chunks_exact(2)
@@ -207,7 +207,7 @@ fn setting<'a>(config: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     config.get(name).and_then(Value::as_str)
 }
 
-fn settings(config: &Map<String, Value>) -> ContractSettings {
+pub fn settings(config: &Map<String, Value>) -> ContractSettings {
     let get = |name: &str| setting(config, name);
     let is_true = |name: &str, default: bool| get(name).map_or(default, |text| text == "true");
     let mut settings = ContractSettings::new(get("topic.prefix").expect("topic.prefix"));
@@ -247,6 +247,12 @@ fn settings(config: &Map<String, Value>) -> ContractSettings {
     settings.key_schemas_enable = is_true("key.converter.schemas.enable", true);
     settings.value_schemas_enable = is_true("value.converter.schemas.enable", true);
     settings.replace_null_with_default = is_true("value.converter.replace.null.with.default", true);
+    let format = |name: &str| match get(name) {
+        Some(class) if class.ends_with("AvroConverter") => Format::Avro,
+        _ => Format::Json,
+    };
+    settings.key_format = format("key.converter");
+    settings.value_format = format("value.converter");
     if get("value.converter.decimal.format") == Some("NUMERIC") {
         settings.decimal_format = DecimalFormat::Numeric;
     }
