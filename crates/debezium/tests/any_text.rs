@@ -1,7 +1,7 @@
 //! Whatever a column's text is, an event is either refused or is JSON with all fields of its schema: no text makes the
 //! encoder panic or break the message. As Avro it has the same values, read by a decoder that is not ours.
 
-#[path = "avro_value.rs"]
+#[path = "any_text/avro_value.rs"]
 mod avro_value;
 
 use std::sync::Arc;
