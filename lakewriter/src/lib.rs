@@ -5,8 +5,6 @@
 //! direct:  ChangeEvent ----------------------------------------------> RecordBatch -> StagedFile -> commit + txn
 //! ```
 
-mod assignment;
-mod batch;
 mod columns;
 pub mod config;
 mod dead_letter;

@@ -11,12 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Disposition, Error, ErrorKind, LakeProgress, LakeWriterConfig,
-    assignment::LakeAssignments,
-    batch::OpenBatch,
     flush::{FlushLimits, flush_reason},
     lake::Lake,
     publish::{FlushSet, NextOffsets},
-    source::kafka::{Consumer, Polled, SchemaTopics},
+    source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics},
 };
 
 /// Longest wait for a record before the loop looks around.

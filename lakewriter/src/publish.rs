@@ -17,14 +17,13 @@ use futures::future::try_join_all;
 
 use crate::{
     Error, ErrorKind, LakeProgress,
-    assignment::{Lease, RunningCommit, lsn_app_id, ordinal_app_id},
-    batch::OpenBatch,
     dead_letter::{DeadLetter, dead_letter_rows},
     lake::{
         DEAD_LETTERS, LakeTableName, LakeTables,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties, TxnAdvance},
     },
     progress::{CommitTimes, now_micros},
+    source::kafka::{Lease, OpenBatch, RunningCommit, lsn_app_id, ordinal_app_id},
 };
 
 /// A table that gets no rows while others of its partition do moves its position at least this often, so that a restart

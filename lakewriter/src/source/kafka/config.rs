@@ -24,7 +24,9 @@ pub(super) fn client_config(config: &KafkaConfig) -> ClientConfig {
         .set("fetch.wait.max.ms", "100")
         // Bounds what librdkafka holds beside our batches.
         .set("queued.max.messages.kbytes", "32768")
-        .set("queued.min.messages", "20000");
+        .set("queued.min.messages", "20000")
+        // How long it does not fetch once they are full: its default of a second would read one queue a second.
+        .set("fetch.queue.backoff.ms", "10");
     for (key, value) in &config.overrides {
         client.set(key, value);
     }

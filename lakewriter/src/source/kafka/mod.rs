@@ -1,12 +1,14 @@
 //! Kafka: a consumer group that starts where the lake says, never where the group's offsets say.
 
+mod assignment;
+mod batch;
 mod config;
 mod consumer;
 mod headers;
 mod schemas;
 mod topic_id;
 
-pub(crate) use consumer::{Assignments, Consumer, Polled, RebalanceContext, Start};
-pub(crate) use headers::{RecordHeaders, record_headers};
-pub(crate) use schemas::{PublishedSchema, SchemaTopics};
-pub(crate) use topic_id::topic_ids;
+pub(crate) use assignment::{LakeAssignments, Lease, RunningCommit, lsn_app_id, ordinal_app_id};
+pub(crate) use batch::OpenBatch;
+pub(crate) use consumer::{Consumer, Polled};
+pub(crate) use schemas::SchemaTopics;

@@ -16,10 +16,13 @@ use std::{
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::runtime::Handle;
 
+use super::{
+    consumer::{Assignments, RebalanceContext, Start},
+    topic_id::topic_ids,
+};
 use crate::{
     Error, ErrorKind,
     lake::{DEAD_LETTERS, Lake, LakeTables},
-    source::kafka::{Assignments, RebalanceContext, Start, topic_ids},
 };
 
 /// How long the broker may take for one answer.

@@ -14,15 +14,18 @@ use debezium::{
 };
 use rdkafka::message::Message;
 
+use super::{
+    assignment::{Assignment, RecordOrder},
+    headers::{RecordHeaders, record_headers},
+    schemas::{PublishedSchema, SchemaTopics},
+};
 use crate::{
     Error, LakeProgress,
-    assignment::{Assignment, RecordOrder},
     columns::{ChangeColumns, RowMeta},
     dead_letter::DeadLetter,
     flush::OpenSize,
     lake::LakeTableName,
     progress::{CommitTimes, now_micros},
-    source::kafka::{PublishedSchema, RecordHeaders, SchemaTopics, record_headers},
 };
 
 /// How often columns are asked for their size; asking costs more than a row.
