@@ -17,6 +17,8 @@ pub struct Resume {
     pub position: ChangePosition,
     /// `Source::last_commit_lsn` of that change.
     pub last_commit_lsn: Option<u64>,
+    /// `Source::commit_micros` of that change; None where it was not stored.
+    pub last_commit_micros: Option<i64>,
     /// `end_lsn` of the last `TransactionEnd` that became durable: nothing beyond it was ever confirmed to PostgreSQL, so
     /// a slot that is further has been recreated or moved. None where it was not stored: then that is not checked.
     pub end_lsn: Option<u64>,

@@ -6,6 +6,7 @@
 //!           sink.progress() -> Feedback -> StandbyStatusUpdate
 //! ```
 
+mod heartbeat;
 mod prepare;
 mod status;
 mod stream;

@@ -96,6 +96,7 @@ pub fn resume(position: &DirectPosition) -> Resume {
     Resume {
         position: position.position,
         last_commit_lsn: position.last_commit_lsn,
+        last_commit_micros: None,
         end_lsn: Some(position.end_lsn),
         snapshot_completed: position.snapshot_completed,
         slot: serde_json::from_str(&position.slot).ok(),

@@ -79,6 +79,7 @@ impl RowBuffers {
                 key_change: KeyChange::None,
                 source: placed.source,
                 position: placed.position,
+                transaction: None,
             })
         } else {
             Err(Error::new(

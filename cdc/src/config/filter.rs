@@ -73,6 +73,7 @@ pub(super) fn message_key_columns(reader: &mut Reader<'_>) -> Vec<MessageKeyColu
     entries
 }
 
+/// The regexes of one list; those that cannot be read are problems.
 pub(super) fn regex_list(reader: &mut Reader<'_>, property: &str) -> Vec<Regex> {
     let Some(text) = reader.text(property) else {
         return Vec::new();

@@ -13,6 +13,7 @@ mod parse;
 mod property;
 mod provider;
 mod reader;
+mod records;
 mod report;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -27,6 +28,7 @@ pub use java_properties::{MalformedEscape, parse_properties};
 pub use parse::{CONNECTOR_CLASS, Parsed};
 pub use property::{Handling, KNOWN, Property, find as find_property, is_secret};
 pub use provider::{Providers, is_reference};
+pub use records::{HeartbeatConfig, MessageFilter, RecordsConfig};
 pub use report::{ConfigReport, Notice, Problem};
 
 /// `publication.autocreate.mode`.
@@ -132,6 +134,9 @@ pub struct ConnectorConfig {
     /// `topic.delimiter`.
     pub topic_delimiter: String,
     pub routes: Vec<TopicRoute>,
+    pub records: RecordsConfig,
+    /// `provide.transaction.metadata`.
+    pub transaction_metadata: bool,
     pub topic_creation: TopicCreation,
     pub delivery: DeliveryGuarantee,
     /// `status.update.interval.ms`, at most; we answer sooner when something became durable.

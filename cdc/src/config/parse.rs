@@ -10,6 +10,7 @@ use super::{
     filter::{capture_filter, message_key_columns},
     property,
     reader::Reader,
+    records::records,
 };
 use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
 
@@ -78,6 +79,8 @@ impl ConnectorConfig {
         let message_key_columns = message_key_columns(&mut reader);
         let column_rules = column_rules(&mut reader, properties);
         let topic_delimiter = topic_delimiter(&mut reader);
+        let records = records(&mut reader, &contract.topic_prefix, &topic_delimiter);
+        let transaction_metadata = reader.boolean("provide.transaction.metadata", false);
         converters(&mut reader);
         let routes = routes(&mut reader);
         let topic_creation = topic_creation(&mut reader);
@@ -125,6 +128,8 @@ impl ConnectorConfig {
                 contract,
                 topic_delimiter,
                 routes,
+                records,
+                transaction_metadata,
                 topic_creation,
                 delivery,
                 status_update_interval,

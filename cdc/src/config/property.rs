@@ -51,8 +51,6 @@ const COPY: &str = "a snapshot is read by COPY, table after table";
 const BUDGET: &str = "memory is bounded by `tributary.batch.bytes`";
 const TLS: &str = "TLS to the database is not available yet";
 const SIGNALS: &str = "signals and incremental snapshots are not available yet";
-const HEARTBEAT: &str =
-    "heartbeat records are not written; an idle slot is advanced from the server's keepalives";
 
 /// All known properties, exact names before the patterns that would cover them.
 pub const KNOWN: &[Property] = &[
@@ -100,6 +98,14 @@ pub const KNOWN: &[Property] = &[
     used("unavailable.value.placeholder"),
     used("schema.name.adjustment.mode"),
     used("field.name.adjustment.mode"),
+    used("provide.transaction.metadata"),
+    used("topic.transaction"),
+    used("heartbeat.interval.ms"),
+    used("heartbeat.action.query"),
+    used("topic.heartbeat.prefix"),
+    used("topic.heartbeat.name"),
+    used("message.prefix.include.list"),
+    used("message.prefix.exclude.list"),
     used("snapshot.mode"),
     used("status.update.interval.ms"),
     used("retriable.restart.connector.wait.ms"),
@@ -199,24 +205,11 @@ pub const KNOWN: &[Property] = &[
         "snapshot.mode.configuration.based.*",
         "it belongs to `snapshot.mode=configuration_based`",
     ),
-    ignored("heartbeat.interval.ms", HEARTBEAT),
-    ignored("heartbeat.action.query", HEARTBEAT),
-    ignored("heartbeat.topics.prefix", HEARTBEAT),
-    ignored("topic.heartbeat.prefix", HEARTBEAT),
-    ignored("topic.heartbeat.name", HEARTBEAT),
     ignored(
-        "topic.transaction",
-        "it belongs to `provide.transaction.metadata`",
+        "heartbeat.topics.prefix",
+        "it is called `topic.heartbeat.prefix` since Debezium 2",
     ),
     ignored("transaction.metadata.factory", JAVA),
-    ignored(
-        "message.prefix.include.list",
-        "logical messages are not written",
-    ),
-    ignored(
-        "message.prefix.exclude.list",
-        "logical messages are not written",
-    ),
     ignored("create.slot.command.timeout", "the slot is waited for"),
     ignored(
         "event.converting.failure.handling.mode",
@@ -339,11 +332,6 @@ pub const KNOWN: &[Property] = &[
         "notification.sink.topic.name",
         &[],
         "notifications are not available yet",
-    ),
-    refused(
-        "provide.transaction.metadata",
-        &["false"],
-        "transaction metadata is not available yet",
     ),
     refused(
         "flush.lsn.source",

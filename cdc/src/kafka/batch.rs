@@ -8,24 +8,39 @@ use std::{
 
 use debezium::{ChangePosition, SchemaId};
 
-/// Where the records of one version of a table go.
+/// Where the records of one version of a table go, or those of one other kind.
 #[derive(Debug)]
 pub struct Target {
     pub topic: String,
-    /// `schema.table`, for messages.
-    pub table: String,
-    /// Text of the `tributary.schema` header.
-    pub schema: String,
+    /// What the records are, for messages: `the change of table public.t`.
+    pub what: String,
+    /// Text of the `tributary.schema` header; none for records that are no change of a row.
+    pub schema: Option<String>,
+    /// Where it must be the same for all records, whatever their keys.
+    pub partition: Option<i32>,
     /// How many partitions the topic has; 0 until the producer made sure of the topic.
     partitions: AtomicI32,
 }
 
 impl Target {
-    pub fn new(topic: String, table: String, schema: SchemaId) -> Self {
+    /// Of the changes of `table` (`schema.table`) in the version `schema`.
+    pub fn new(topic: String, table: &str, schema: SchemaId) -> Self {
         Self {
             topic,
-            table,
-            schema: schema.to_string(),
+            what: format!("the change of table `{table}`"),
+            schema: Some(schema.to_string()),
+            partition: None,
+            partitions: AtomicI32::new(0),
+        }
+    }
+
+    /// Of records that are no change of a row; `what` names one of them.
+    pub fn of_records(topic: String, what: &str, partition: Option<i32>) -> Self {
+        Self {
+            topic,
+            what: what.to_owned(),
+            schema: None,
+            partition,
             partitions: AtomicI32::new(0),
         }
     }
@@ -43,6 +58,8 @@ impl Target {
 /// at-least-once start needs: a crash may have come between two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
+    /// A record that is no change of a row. A BEGIN has the position of the change that follows it.
+    Record,
     /// The event, or the delete of a key change.
     Event,
     /// The tombstone after a delete.
@@ -62,7 +79,8 @@ pub enum KeyHeader {
 #[derive(Debug, Clone)]
 pub struct RecordSlot {
     pub target: Arc<Target>,
-    pub position: ChangePosition,
+    /// None for what is not sent again: a heartbeat.
+    pub position: Option<ChangePosition>,
     pub step: Step,
     pub key: Option<Range<usize>>,
     /// None is a tombstone.

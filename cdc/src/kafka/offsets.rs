@@ -4,6 +4,8 @@
 //! Key: `["<connector>",{"server":"<topic prefix>"}]`. Value: Debezium's fields, then ours; Debezium ignores fields it
 //! does not know. All fields are flat, because Connect accepts only primitive values in an offset.
 
+use std::collections::BTreeMap;
+
 use debezium::{ChangePosition, Operation, SnapshotMarker, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +15,9 @@ use crate::{
     Error, ErrorKind,
     checkpoint::{Resume, SlotIdentity},
 };
+
+/// Beginning of the fields that count a transaction's events by table.
+const TRANSACTION_ORDER: &str = "transaction_data_collection_order_";
 
 /// The key of a connector's offset.
 pub fn offset_key(connector: &str, topic_prefix: &str) -> Vec<u8> {
@@ -24,6 +29,12 @@ pub fn offset_key(connector: &str, topic_prefix: &str) -> Vec<u8> {
 /// The value of a connector's offset. Fields are named as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoredOffset {
+    /// The transaction of the last record, with transaction metadata only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// Its events so far by table: fields of their own in the text, see `TRANSACTION_ORDER`.
+    #[serde(skip)]
+    pub transaction_orders: BTreeMap<String, u64>,
     /// The last LSN that was processed: `lsn` here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lsn_proc: Option<u64>,
@@ -76,16 +87,9 @@ pub struct StoredOffset {
 impl StoredOffset {
     /// Debezium's fields for a change.
     pub fn of_change(op: Operation, source: &Source, position: ChangePosition) -> Self {
-        let mut offset = Self {
-            lsn: Some(source.lsn),
-            tx_id: source.tx_id,
-            ts_usec: Some(source.commit_micros),
-            tributary_last_commit_lsn: source.last_commit_lsn,
-            ..Self::default()
-        };
-        offset.set_position(position);
         let message_type = match op {
             Operation::Read => {
+                let mut offset = Self::of_source(source, position);
                 offset.set_snapshot(source.snapshot == SnapshotMarker::Last);
                 return offset;
             }
@@ -94,9 +98,27 @@ impl StoredOffset {
             Operation::Delete => "DELETE",
             Operation::Truncate => "TRUNCATE",
         };
+        Self::of_message(message_type, source, position)
+    }
+
+    /// Debezium's fields for a message of the stream: a change, MESSAGE, BEGIN or COMMIT.
+    pub fn of_message(message_type: &str, source: &Source, position: ChangePosition) -> Self {
+        let mut offset = Self::of_source(source, position);
         offset.message_type = Some(message_type.to_owned());
         offset.lsn_proc = Some(source.lsn);
         offset.lsn_commit = source.last_commit_lsn;
+        offset
+    }
+
+    fn of_source(source: &Source, position: ChangePosition) -> Self {
+        let mut offset = Self {
+            lsn: Some(source.lsn),
+            tx_id: source.tx_id,
+            ts_usec: Some(source.commit_micros),
+            tributary_last_commit_lsn: source.last_commit_lsn,
+            ..Self::default()
+        };
+        offset.set_position(position);
         offset
     }
 
@@ -121,9 +143,19 @@ impl StoredOffset {
     /// # Errors
     /// Never for the types of this struct; passed on rather than hidden.
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        serde_json::to_vec(self).map_err(|error| {
+        let failed = |error| {
             Error::new(ErrorKind::Encode, "write the connector's offset").with_source(error)
-        })
+        };
+        if self.transaction_orders.is_empty() {
+            return serde_json::to_vec(self).map_err(failed);
+        }
+        let mut value = serde_json::to_value(self).map_err(failed)?;
+        if let Some(object) = value.as_object_mut() {
+            for (table, order) in &self.transaction_orders {
+                object.insert(format!("{TRANSACTION_ORDER}{table}"), (*order).into());
+            }
+        }
+        serde_json::to_vec(&value).map_err(failed)
     }
 
     /// # Errors
@@ -131,7 +163,16 @@ impl StoredOffset {
     pub fn decode(value: &[u8]) -> Result<Self, Error> {
         // By way of an object: a struct would be read from an array too.
         serde_json::from_slice::<serde_json::Map<String, Value>>(value)
-            .and_then(|object| serde_json::from_value(Value::Object(object)))
+            .and_then(|object| {
+                let orders = object.iter().filter_map(|(name, order)| {
+                    let table = name.strip_prefix(TRANSACTION_ORDER)?;
+                    Some((table.to_owned(), order.as_u64()?))
+                });
+                let transaction_orders = orders.collect();
+                let mut offset: Self = serde_json::from_value(Value::Object(object))?;
+                offset.transaction_orders = transaction_orders;
+                Ok(offset)
+            })
             .map_err(|error| {
                 Error::new(
                     ErrorKind::Configuration,
@@ -185,6 +226,7 @@ impl StoredOffset {
         Some(Resume {
             position,
             last_commit_lsn,
+            last_commit_micros: self.ts_usec,
             end_lsn: self.tributary_end_lsn,
             snapshot_completed,
             slot,

@@ -107,16 +107,19 @@ fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, Step)> 
     let headers = message.headers()?;
     let mut position = None;
     let mut create = false;
+    let mut schema = false;
     for header in headers.iter() {
         match header.key {
             POSITION_HEADER => {
                 position = std::str::from_utf8(header.value?).ok()?.parse().ok();
             }
             OLD_KEY_HEADER => create = true,
+            SCHEMA_HEADER => schema = true,
             _ => {}
         }
     }
     let step = match (message.payload(), create) {
+        _ if !schema => Step::Record,
         (None, _) => Step::Tombstone,
         (Some(_), true) => Step::Create,
         (Some(_), false) => Step::Event,

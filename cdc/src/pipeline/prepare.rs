@@ -43,6 +43,10 @@ pub(super) struct StreamStart {
     pub(super) from: Lsn,
     /// What may be confirmed already.
     pub(super) confirmed: Lsn,
+    /// A snapshot has just been delivered.
+    pub(super) after_snapshot: bool,
+    /// Commit time of what was delivered last, microseconds since the Unix epoch.
+    pub(super) last_commit_micros: Option<i64>,
 }
 
 /// Publication, slot and, where asked for, the snapshot. None when asked to stop meanwhile.
@@ -85,6 +89,8 @@ pub(super) async fn prepare<S: EventSink>(
             last_commit_lsn: resume.last_commit_lsn,
             from: Lsn(resume.position.commit_lsn),
             confirmed,
+            after_snapshot: false,
+            last_commit_micros: resume.last_commit_micros,
         }));
     }
     let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
@@ -104,6 +110,8 @@ pub(super) async fn prepare<S: EventSink>(
             last_commit_lsn: None,
             from,
             confirmed: from,
+            after_snapshot: false,
+            last_commit_micros: None,
         }));
     }
     take_snapshot(
@@ -152,6 +160,7 @@ async fn take_snapshot<S: EventSink>(
     status.enter(Phase::Snapshotting);
     tracing::info!(slot = %name, consistent_point = %point, adopted = adopted.is_some(), "snapshot started");
     let snapshot = begin_snapshot(control.client().await?, snapshot_name, point).await?;
+    let started_micros = snapshot.started_micros();
     // It would only idle, and a temporary slot would hold back WAL for as long.
     replication.close(Duration::from_secs(1)).await;
     if read_snapshot(snapshot, config, sink, &status.snapshot, stop).await? == SnapshotEnd::Stopped
@@ -164,6 +173,8 @@ async fn take_snapshot<S: EventSink>(
         last_commit_lsn: None,
         from: point,
         confirmed: adopted.unwrap_or(point).min(point),
+        after_snapshot: true,
+        last_commit_micros: Some(started_micros),
     }))
 }
 

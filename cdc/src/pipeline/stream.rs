@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    heartbeat::{self, Heartbeat},
     prepare::StreamStart,
     status::{Phase, PipelineStatus},
 };
@@ -49,6 +50,7 @@ pub(super) struct Streaming<'a, S> {
     feedback: Feedback,
     sink: &'a mut S,
     status: &'a Arc<PipelineStatus>,
+    heartbeat: Option<Heartbeat>,
     counted: Counts,
     payload: Vec<u8>,
     /// The server closes a connection that is silent for longer, and we one of the server's; None: never.
@@ -87,7 +89,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             })
             .max(Duration::from_millis(10));
         let now = Instant::now();
+        let heartbeat = Heartbeat::new(config);
+        if let (Some(heartbeat), true) = (&heartbeat, start.after_snapshot) {
+            heartbeat.beat(sink)?;
+        }
         Ok(Self {
+            heartbeat,
             assembler: Assembler::new(
                 config.filter.clone(),
                 start.delivered,
@@ -131,6 +138,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.drain().await,
+                () = heartbeat::due(&mut self.heartbeat) => self.beat()?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => self.on_tick().await?,
                 _ = wal_end.tick() => self.ask_wal_end().await,
@@ -221,6 +229,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             self.send_status(false).await?;
         }
         Ok(())
+    }
+
+    fn beat(&mut self) -> Result<(), Error> {
+        self.heartbeat
+            .as_ref()
+            .map_or(Ok(()), |heartbeat| heartbeat.beat(self.sink))
     }
 
     fn delivered(&mut self, progress: Progress) {

@@ -3,7 +3,7 @@
 pub mod kafka;
 pub mod null;
 
-use debezium::{ChangeEvent, ChangePosition};
+use debezium::{ChangeEvent, ChangePosition, SourceRecord};
 use pgoutput::Lsn;
 
 use crate::Error;
@@ -52,6 +52,14 @@ pub trait EventSink: Send {
     /// # Errors
     /// The event cannot be encoded (`Encode`), or the sink has failed before.
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error>;
+
+    /// Take one record that is no change of a row. Sinks that only keep rows leave it out.
+    ///
+    /// # Errors
+    /// The sink has failed before.
+    fn write_record(&mut self, _record: &SourceRecord<'_>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// All events of a source transaction were written. Transactions without captured changes are not told one by one:
     /// see `mark_idle`.

@@ -145,6 +145,7 @@ pub fn event<'a>(
             snapshot: SnapshotMarker::False,
         },
         position,
+        transaction: None,
     }
 }
 

@@ -86,6 +86,7 @@ fn main() {
                 snapshot: SnapshotMarker::False,
             },
             position: ChangePosition::new(33_911_888, 0),
+            transaction: None,
         };
         let mut value = Vec::new();
         EventEncoder::new(Arc::clone(&table), "dbserver1.public.tweets", &settings)

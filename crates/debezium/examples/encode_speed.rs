@@ -69,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         snapshot: SnapshotMarker::False,
                     },
                     position: ChangePosition::new(33_912_000, u64::from(lsn)),
+                    transaction: None,
                 };
                 key.clear();
                 value.clear();

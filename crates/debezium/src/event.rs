@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{ChangePosition, TableSchema};
+use crate::{ChangePosition, TableSchema, TransactionOrder};
 
 /// A column's value as PostgreSQL printed it (`DateStyle=ISO`, `IntervalStyle=postgres`, `TimeZone=UTC`,
 /// `extra_float_digits=3`, `bytea_output=hex`), whether it came by COPY or by pgoutput.
@@ -132,6 +132,8 @@ pub struct ChangeEvent<'a> {
     pub key_change: KeyChange<'a>,
     pub source: Source,
     pub position: ChangePosition,
+    /// With `provide.transaction.metadata`, of streamed events.
+    pub transaction: Option<TransactionOrder>,
 }
 
 impl<'a> ChangeEvent<'a> {

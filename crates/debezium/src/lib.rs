@@ -14,6 +14,7 @@ mod avro;
 mod column_rule;
 mod connect;
 mod connect_json;
+mod connect_value;
 pub mod decode;
 mod default_value;
 mod encode;
@@ -24,14 +25,20 @@ mod name;
 mod position;
 mod postgres_type;
 mod settings;
+mod source_record;
 mod table;
+mod transaction;
 mod value;
 
 pub use avro::{AvroSchemaError, DatumError};
 pub use column_rule::{ColumnRule, ColumnSize, HashAlgorithm, HashInput};
 pub use connect::{ConnectField, ConnectSchema, ConnectType};
 pub use connect_json::ParseSchemaError;
-pub use encode::{EncodeError, EventEncoder, Unconverted, halves, has_tombstone};
+pub use connect_value::ConnectValue;
+pub use encode::{
+    EncodeError, EventEncoder, HeartbeatEncoder, MessageEncoder, RecordEncoder, TransactionEncoder,
+    Unconverted, halves, has_tombstone,
+};
 pub use event::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, SnapshotMarker, Source};
 pub use mapping::{mapping, type_mapping};
 pub use name::{sanitised_topic, topic_name};
@@ -41,4 +48,6 @@ pub use settings::{
     BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, Format, HeaderFormat,
     HstoreHandling, IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
 };
+pub use source_record::{LogicalMessage, SourceRecord};
 pub use table::{Column, ReplicaIdentity, SchemaId, TableId, TableSchema};
+pub use transaction::{CollectionCounts, TransactionMetadata, TransactionOrder};

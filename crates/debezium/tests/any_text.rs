@@ -191,6 +191,7 @@ proptest! {
             key_change: KeyChange::None,
             source: source(),
             position: ChangePosition::default(),
+            transaction: None,
         };
         let mut encoder = EventEncoder::new(Arc::clone(&table), "p.s.t", &settings).expect("prepare a table");
         let mut value = Vec::new();

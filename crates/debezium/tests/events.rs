@@ -73,6 +73,7 @@ fn event<'a>(
             snapshot: SnapshotMarker::False,
         },
         position: ChangePosition::new(33_911_500, 0),
+        transaction: None,
     }
 }
 

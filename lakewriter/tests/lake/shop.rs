@@ -95,6 +95,7 @@ impl Shop {
                     snapshot: SnapshotMarker::False,
                 },
                 position: ChangePosition::new(commit_lsn(n), ordinal as u64),
+                transaction: None,
             })?;
         }
         Ok(())

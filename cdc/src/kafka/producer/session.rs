@@ -246,18 +246,21 @@ impl Session {
         for (i, record) in batch.records.iter().enumerate() {
             let key = record.key.as_ref().map(|key| batch.slice(key));
             // Records without a key are spread by position, so that a replay puts each where it was.
-            let partition = match key {
-                Some(_) => None,
-                None => Some(spread(record.position, record.target.partitions())),
+            let partition = match (key, record.position) {
+                _ if record.target.partition.is_some() => record.target.partition,
+                (None, Some(position)) => Some(spread(position, record.target.partitions())),
+                _ => None,
             };
-            if self.tails.may_contain(record.position) {
+            if let Some(position) = record.position
+                && self.tails.may_contain(position)
+            {
                 let partition = partition.unwrap_or_else(|| {
                     partition_of(key.unwrap_or_default(), record.target.partitions())
                 });
                 if self.tails.contains(
                     &record.target.topic,
                     partition,
-                    record.position,
+                    position,
                     record.step,
                 ) {
                     continue;
@@ -384,8 +387,12 @@ fn producer_config(client: &KafkaClient, settings: &ProducerSettings) -> rdkafka
 fn event_failed(record: &RecordSlot, error: KafkaError) -> Error {
     failed(
         format!(
-            "write the change of table `{}` at position {} to the topic `{}`",
-            record.target.table, record.position, record.target.topic
+            "write {}{} to the topic `{}`",
+            record.target.what,
+            record
+                .position
+                .map_or_else(String::new, |position| format!(" at position {position}")),
+            record.target.topic
         ),
         error,
     )
@@ -403,15 +410,18 @@ fn headers(batch: &RecordBatch, record: &RecordSlot, position: &mut [u8; 48]) ->
             value: Some(batch.slice(range)),
         });
     }
-    headers = headers
-        .insert(Header {
+    if let Some(at) = record.position {
+        headers = headers.insert(Header {
             key: POSITION_HEADER,
-            value: Some(position_text(record.position, position)),
-        })
-        .insert(Header {
-            key: SCHEMA_HEADER,
-            value: Some(record.target.schema.as_bytes()),
+            value: Some(position_text(at, position)),
         });
+    }
+    if let Some(schema) = &record.target.schema {
+        headers = headers.insert(Header {
+            key: SCHEMA_HEADER,
+            value: Some(schema.as_bytes()),
+        });
+    }
     if let Some(unavailable) = &record.unavailable {
         headers = headers.insert(Header {
             key: UNAVAILABLE_HEADER,

@@ -2,11 +2,12 @@
 
 mod active_topics;
 mod position;
+mod records;
 mod rows;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use debezium::{ChangeEvent, ContractSettings, Operation, halves};
+use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord, TransactionOrder, halves};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
@@ -26,7 +27,8 @@ use crate::{
 };
 
 pub use active_topics::ActiveTopics;
-use position::LastChange;
+use position::{LastRecord, RecordKind};
+use records::RecordRoutes;
 use rows::TableRoute;
 
 /// The end of a transaction whose events were on their way before it is stored at most this often on its own: it only
@@ -36,7 +38,8 @@ const OFFSET_INTERVAL: Duration = Duration::from_secs(1);
 /// What becomes durable with the batch in flight.
 #[derive(Debug)]
 struct InFlight {
-    offset: StoredOffset,
+    /// None while there is no position yet.
+    offset: Option<StoredOffset>,
     events: u64,
 }
 
@@ -52,12 +55,14 @@ pub struct KafkaSink {
     producer: Producer,
     published: PublishedSchemas,
     topics: ActiveTopics,
+    records: RecordRoutes,
+    transaction_metadata: bool,
     tables: Vec<TableRoute>,
     /// By the address of the version, which its encoder keeps alive.
     by_address: HashMap<usize, usize>,
     open: RecordBatch,
     open_events: u64,
-    open_change: Option<LastChange>,
+    open_record: Option<LastRecord>,
     open_end: Option<TransactionEnd>,
     in_flight: Option<InFlight>,
     spare: Option<RecordBatch>,
@@ -130,11 +135,13 @@ impl KafkaSink {
             producer,
             published,
             topics,
+            records: RecordRoutes::new(config),
+            transaction_metadata: config.transaction_metadata,
             tables: Vec::new(),
             by_address: HashMap::new(),
             open: RecordBatch::default(),
             open_events: 0,
-            open_change: None,
+            open_record: None,
             open_end: None,
             in_flight: None,
             spare: None,
@@ -166,15 +173,18 @@ impl KafkaSink {
 
     fn send(&mut self) -> Result<(), Error> {
         let offset = self.offset();
-        self.open.offset = Some(OwnedRecord {
-            topic: self.offsets_topic.clone(),
-            key: self.offset_key.clone(),
-            value: Some(offset.encode()?),
-        });
+        self.open.offset = match &offset {
+            Some(offset) => Some(OwnedRecord {
+                topic: self.offsets_topic.clone(),
+                key: self.offset_key.clone(),
+                value: Some(offset.encode()?),
+            }),
+            None => None,
+        };
         for route in self.tables.iter_mut().filter(|route| route.open) {
             route.open = false;
             for unconverted in route.encoder.take_unconverted() {
-                tracing::warn!(table = %route.target.table, column = %unconverted.column, count = unconverted.count, "values that the event's type cannot hold were written as null");
+                tracing::warn!(table = %route.name(), column = %unconverted.column, count = unconverted.count, "values that the event's type cannot hold were written as null");
             }
         }
         let batch = std::mem::replace(&mut self.open, self.spare.take().unwrap_or_default());
@@ -185,7 +195,7 @@ impl KafkaSink {
             offset,
             events: std::mem::take(&mut self.open_events),
         });
-        self.open_change = None;
+        self.open_record = None;
         self.open_end = None;
         self.urgent = false;
         self.offset_at = Some(Instant::now());
@@ -212,19 +222,28 @@ impl EventSink for KafkaSink {
         let index = self.route(event.table)?;
         let (first, second) = halves(*event);
         let mut written = self.write_emitted(index, &first, Step::Event)?;
-        if let Some(second) = second {
+        if let Some(mut second) = second {
+            if written {
+                second.transaction = second.transaction.map(TransactionOrder::next);
+            }
             written |= self.write_emitted(index, &second, Step::Create)?;
         }
         if event.op != Operation::Read {
             self.snapshot_completed = true;
         }
         if written {
-            self.open_change = Some(LastChange {
-                op: event.op,
+            self.reached(LastRecord {
+                kind: RecordKind::Change(event.op),
                 source: event.source,
                 position: event.position,
             });
         }
+        Ok(())
+    }
+
+    fn write_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {
+        self.check()?;
+        self.write_source_record(record);
         Ok(())
     }
 
@@ -268,7 +287,9 @@ impl EventSink for KafkaSink {
                 let Some(in_flight) = self.in_flight.take() else {
                     continue;
                 };
-                self.stored = in_flight.offset;
+                if let Some(offset) = in_flight.offset {
+                    self.stored = offset;
+                }
                 return Ok(Progress {
                     flushed: self.stored.tributary_end_lsn.map(Lsn),
                     events: in_flight.events,

@@ -23,6 +23,15 @@ pub(super) struct TableRoute {
     pub(super) target: Arc<Target>,
     /// It has records in the open batch.
     pub(super) open: bool,
+    /// Of the last event with transaction metadata: the transaction, and the event's number among those of the table.
+    pub(super) last_order: Option<(u64, u64)>,
+}
+
+impl TableRoute {
+    /// `schema.table`.
+    pub(super) fn name(&self) -> String {
+        self.encoder.table().table.to_string()
+    }
 }
 
 impl KafkaSink {
@@ -45,13 +54,14 @@ impl KafkaSink {
         self.open
             .schemas
             .extend(self.published.publish(table, &self.contract)?);
-        let target = Target::new(topic, table.table.to_string(), table.id(&self.contract));
-        tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %target.schema, "writing a version of a table");
+        let target = Target::new(topic, &table.table.to_string(), table.id(&self.contract));
+        tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %table.id(&self.contract), "writing a version of a table");
         let index = self.tables.len();
         self.tables.push(TableRoute {
             encoder,
             target: Arc::new(target),
             open: false,
+            last_order: None,
         });
         self.by_address.insert(address, index);
         Ok(index)
@@ -108,9 +118,12 @@ impl KafkaSink {
         }
         let unavailable = Some(start..batch.bytes.len()).filter(|names| !names.is_empty());
         route.open = true;
+        if let (Some(order), Some(tx_id)) = (event.transaction, event.source.tx_id) {
+            route.last_order = Some((tx_id, order.data_collection_order));
+        }
         let record = RecordSlot {
             target: Arc::clone(&route.target),
-            position: event.position,
+            position: Some(event.position),
             step,
             key,
             value: Some(value),
@@ -137,7 +150,7 @@ fn unencodable(error: EncodeError) -> Error {
 }
 
 /// Nanoseconds since the Unix epoch; the clock ends in 2262.
-fn now_nanos() -> i64 {
+pub(super) fn now_nanos() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()

@@ -49,6 +49,13 @@ pub struct SnapshotStart<'a> {
     started_micros: i64,
 }
 
+impl SnapshotStart<'_> {
+    /// Start of its transaction, microseconds since the Unix epoch.
+    pub const fn started_micros(&self) -> i64 {
+        self.started_micros
+    }
+}
+
 /// How a snapshot ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotEnd {
@@ -284,6 +291,7 @@ impl<'a, S: EventSink> Rows<'a, S> {
                 ..self.source
             },
             position: self.position,
+            transaction: None,
         });
         self.values = crate::assemble::recycle(values);
         self.position.ordinal += 1;

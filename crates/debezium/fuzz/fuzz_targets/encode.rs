@@ -65,6 +65,7 @@ fuzz_target!(|data: &[u8]| {
             snapshot: SnapshotMarker::False,
         },
         position: ChangePosition::default(),
+        transaction: None,
     };
     let mut settings = ContractSettings::new("p");
     settings.value_schemas_enable = false;

@@ -1,10 +1,10 @@
 use crate::{
     ChangeEvent, ConnectField, ConnectSchema, ConnectType, ContractSettings, SnapshotMarker,
-    Source, TableId,
+    Source, TableId, TransactionOrder,
     json::{write_escaped, write_string},
 };
 
-use super::source::snapshot_text;
+use super::{source::snapshot_text, value_frame::transaction};
 
 /// An event as a CloudEvent in structured JSON: the fields of `source` are extension attributes, the rows are `data`.
 #[derive(Debug)]
@@ -114,9 +114,23 @@ impl CloudEvents {
                 None => out.extend_from_slice(b"null"),
             }
         }
-        out.extend_from_slice(
-            b",\"iodebeziumtxid\":null,\"iodebeziumtxtotalorder\":null,\"iodebeziumtxdatacollectionorder\":null",
-        );
+        let transaction = transaction(event);
+        let order = |of: fn(TransactionOrder) -> u64| {
+            transaction
+                .as_ref()
+                .map(|(_, order)| of(*order).to_string())
+        };
+        for (label, value) in [
+            (&b",\"iodebeziumtxid\":"[..], transaction.as_ref().map(|(id, _)| id.clone())),
+            (b",\"iodebeziumtxtotalorder\":", order(|order| order.total_order)),
+            (b",\"iodebeziumtxdatacollectionorder\":", order(|order| order.data_collection_order)),
+        ] {
+            out.extend_from_slice(label);
+            match value {
+                Some(text) => write_string(out, text.as_bytes()),
+                None => out.extend_from_slice(b"null"),
+            }
+        }
         out.extend_from_slice(&self.data);
     }
 

@@ -1,14 +1,19 @@
 use crate::{ConnectField, ConnectSchema, ConnectType};
 
-fn field(name: &str, schema: ConnectSchema) -> ConnectField {
+pub(super) fn field(name: &str, schema: ConnectSchema) -> ConnectField {
     ConnectField {
         name: name.to_owned(),
         schema,
     }
 }
 
-fn plain(name: &str, kind: ConnectType, optional: bool) -> ConnectField {
+pub(super) fn plain(name: &str, kind: ConnectType, optional: bool) -> ConnectField {
     field(name, ConnectSchema::new(kind, optional))
+}
+
+/// A required struct of version 1.
+pub(super) fn structure(name: &str, fields: Vec<ConnectField>) -> ConnectSchema {
+    ConnectSchema::new(ConnectType::Struct(fields), false).named(name)
 }
 
 /// The schema of `source`, as 2.7.3 has it.

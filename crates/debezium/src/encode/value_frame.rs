@@ -5,8 +5,8 @@ use super::{
     source_template::SourceTemplate,
 };
 use crate::{
-    ChangeEvent, ConnectSchema, ContractSettings, Format, TableId,
-    avro::binary::{FIRST, SECOND, write_long},
+    ChangeEvent, ConnectSchema, ContractSettings, Format, TableId, TransactionOrder,
+    avro::binary::{FIRST, SECOND, write_long, write_string},
 };
 
 /// What an event's value has before and behind its rows.
@@ -98,19 +98,30 @@ impl ValueFrame {
             Self::Json { source, suffix, .. } => {
                 out.extend_from_slice(b",\"source\":");
                 source.write(&event.source, out);
+                out.extend_from_slice(b",\"transaction\":");
+                write_transaction(event, out);
                 out.extend_from_slice(match event.op {
-                    crate::Operation::Read => b",\"transaction\":null,\"op\":\"r\",\"ts_ms\":",
-                    crate::Operation::Create => b",\"transaction\":null,\"op\":\"c\",\"ts_ms\":",
-                    crate::Operation::Update => b",\"transaction\":null,\"op\":\"u\",\"ts_ms\":",
-                    crate::Operation::Delete => b",\"transaction\":null,\"op\":\"d\",\"ts_ms\":",
-                    crate::Operation::Truncate => b",\"transaction\":null,\"op\":\"t\",\"ts_ms\":",
+                    crate::Operation::Read => b",\"op\":\"r\",\"ts_ms\":",
+                    crate::Operation::Create => b",\"op\":\"c\",\"ts_ms\":",
+                    crate::Operation::Update => b",\"op\":\"u\",\"ts_ms\":",
+                    crate::Operation::Delete => b",\"op\":\"d\",\"ts_ms\":",
+                    crate::Operation::Truncate => b",\"op\":\"t\",\"ts_ms\":",
                 });
                 write_now(now_nanos, [b",\"ts_us\":", b",\"ts_ns\":"], out);
                 out.extend_from_slice(suffix);
             }
             Self::Avro { source, .. } => {
                 source.write(&event.source, out);
-                out.extend_from_slice(&[FIRST, 2, op]);
+                match transaction(event) {
+                    None => out.push(FIRST),
+                    Some((id, order)) => {
+                        out.push(SECOND);
+                        write_string(id.as_bytes(), out);
+                        write_long(order.total_order.cast_signed(), out);
+                        write_long(order.data_collection_order.cast_signed(), out);
+                    }
+                }
+                out.extend_from_slice(&[2, op]);
                 for divisor in [1_000_000, 1_000, 1] {
                     out.push(SECOND);
                     write_long(now_nanos.max(0) / divisor, out);
@@ -119,6 +130,13 @@ impl ValueFrame {
             Self::Text { source } => {
                 out.extend_from_slice(b"source=");
                 source.write(&event.source, out);
+                if let Some((id, order)) = transaction(event) {
+                    let (total, of_table) = (order.total_order, order.data_collection_order);
+                    let text = format!(
+                        ",transaction=Struct{{id={id},total_order={total},data_collection_order={of_table}}}"
+                    );
+                    out.extend_from_slice(text.as_bytes());
+                }
                 out.extend_from_slice(b",op=");
                 out.push(op);
                 out.extend_from_slice(b",ts_ms=");
@@ -128,6 +146,32 @@ impl ValueFrame {
             Self::CloudEvents(frame) => frame.close(out),
         }
     }
+}
+
+/// Id and order of the `transaction` block. The id is made from the LSN of the event itself, so only its first part is
+/// that of the transaction.
+pub(super) fn transaction(event: &ChangeEvent<'_>) -> Option<(String, TransactionOrder)> {
+    let (order, tx_id) = (event.transaction?, event.source.tx_id?);
+    Some((format!("{tx_id}:{}", event.source.lsn), order))
+}
+
+/// Appends the block as JSON, without a text in between.
+#[inline]
+fn write_transaction(event: &ChangeEvent<'_>, out: &mut Vec<u8>) {
+    let (Some(order), Some(tx_id)) = (event.transaction, event.source.tx_id) else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    let mut buffer = itoa::Buffer::new();
+    let mut number = |before: &[u8], value: u64| {
+        out.extend_from_slice(before);
+        out.extend_from_slice(buffer.format(value).as_bytes());
+    };
+    number(b"{\"id\":\"", tx_id);
+    number(b":", event.source.lsn);
+    number(b"\",\"total_order\":", order.total_order);
+    number(b",\"data_collection_order\":", order.data_collection_order);
+    out.push(b'}');
 }
 
 /// Appends the time of writing in milli-, micro- and nanoseconds: three cuts of the same digits.

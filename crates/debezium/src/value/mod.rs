@@ -22,6 +22,11 @@ pub(crate) use time::write_timestamp_text;
 
 use crate::{BinaryHandling, json::write_string};
 
+/// Appends raw bytes as a JSON string, as `binary.handling.mode` wants them.
+pub(crate) fn write_binary(bytes: &[u8], handling: BinaryHandling, out: &mut Vec<u8>) {
+    binary::write_bytes(bytes.iter().copied(), handling, out);
+}
+
 /// The text is not what PostgreSQL prints for the type, or the event's type cannot hold the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unconvertible;

@@ -157,6 +157,7 @@ impl<'c> Assembler<'c> {
                 ..self.source
             },
             position: self.position,
+            transaction: None,
         };
         self.position.ordinal += 1;
         let (first, second) = halves(event);

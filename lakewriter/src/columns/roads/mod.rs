@@ -61,6 +61,7 @@ fn event<'a>(table: &'a Arc<TableSchema>, op: Operation) -> ChangeEvent<'a> {
             snapshot: SnapshotMarker::False,
         },
         position: ChangePosition::new(0x1_0000_0100, 5),
+        transaction: None,
     }
 }
 

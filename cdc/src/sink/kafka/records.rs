@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use debezium::{
+    ChangePosition, ContractSettings, HeartbeatEncoder, LogicalMessage, MessageEncoder,
+    SnapshotMarker, Source, SourceRecord, TransactionEncoder, TransactionMetadata,
+};
+
+use super::{
+    ActiveTopics, KafkaSink,
+    position::{LastRecord, RecordKind},
+    rows::now_nanos,
+};
+use crate::{
+    config::ConnectorConfig,
+    kafka::{
+        RecordBatch, Target,
+        batch::{RecordSlot, Step},
+    },
+    transform::routed_topic,
+};
+
+/// Records that are no change of a row: how each kind is written and where it goes.
+pub(super) struct RecordRoutes {
+    heartbeat: Route<HeartbeatEncoder>,
+    message: Route<MessageEncoder>,
+    transaction: Route<TransactionEncoder>,
+}
+
+struct Route<E> {
+    encoder: E,
+    target: Arc<Target>,
+    /// `GET /connectors/{name}/topics` names it only after the first record.
+    active: bool,
+}
+
+impl<E> Route<E> {
+    fn new(
+        encoder: E,
+        topic: &str,
+        config: &ConnectorConfig,
+        what: &str,
+        partition: Option<i32>,
+    ) -> Self {
+        let topic = routed_topic(&config.routes, topic.to_owned());
+        Self {
+            encoder,
+            target: Arc::new(Target::of_records(topic, what, partition)),
+            active: false,
+        }
+    }
+}
+
+impl<E> Route<E> {
+    fn push(
+        &mut self,
+        batch: &mut RecordBatch,
+        topics: &ActiveTopics,
+        position: Option<ChangePosition>,
+        key: impl FnOnce(&E, &mut Vec<u8>),
+        value: impl FnOnce(&E, &mut Vec<u8>),
+    ) {
+        if !std::mem::replace(&mut self.active, true) {
+            topics.add(&self.target.topic);
+        }
+        let start = batch.bytes.len();
+        key(&self.encoder, &mut batch.bytes);
+        let middle = batch.bytes.len();
+        value(&self.encoder, &mut batch.bytes);
+        batch.records.push(RecordSlot {
+            target: Arc::clone(&self.target),
+            position,
+            step: Step::Record,
+            key: Some(start..middle),
+            value: Some(middle..batch.bytes.len()),
+            key_header: None,
+            unavailable: None,
+        });
+    }
+}
+
+impl RecordRoutes {
+    pub(super) fn new(config: &ConnectorConfig) -> Self {
+        let contract: &ContractSettings = &config.contract;
+        let records = &config.records;
+        Self {
+            heartbeat: Route::new(
+                HeartbeatEncoder::new(contract),
+                &records.heartbeat_topic,
+                config,
+                "a heartbeat",
+                Some(0),
+            ),
+            message: Route::new(
+                MessageEncoder::new(&config.database.dbname, contract),
+                &records.message_topic,
+                config,
+                "a logical decoding message",
+                None,
+            ),
+            transaction: Route::new(
+                TransactionEncoder::new(contract),
+                &records.transaction_topic,
+                config,
+                "the end of a transaction",
+                None,
+            ),
+        }
+    }
+}
+
+impl KafkaSink {
+    pub(super) fn write_source_record(&mut self, record: &SourceRecord<'_>) {
+        // A heartbeat says nothing of how far the stream was read.
+        self.snapshot_completed |= !matches!(record, SourceRecord::Heartbeat);
+        match record {
+            SourceRecord::Heartbeat => self.write_heartbeat(),
+            SourceRecord::Message(message) => self.write_message(message),
+            SourceRecord::Transaction(transaction) => self.write_transaction(transaction),
+        }
+    }
+
+    fn write_heartbeat(&mut self) {
+        self.records.heartbeat.push(
+            &mut self.open,
+            &self.topics,
+            None,
+            |encoder, out| encoder.encode_key(out),
+            |encoder, out| encoder.encode_value(now_millis(), out),
+        );
+    }
+
+    fn write_message(&mut self, message: &LogicalMessage<'_>) {
+        self.records.message.push(
+            &mut self.open,
+            &self.topics,
+            Some(message.position),
+            |encoder, out| encoder.encode_key(message, out),
+            |encoder, out| encoder.encode_value(message, now_millis(), out),
+        );
+        self.open_events += 1;
+        self.reached(LastRecord {
+            kind: RecordKind::Message("MESSAGE"),
+            source: message.source,
+            position: message.position,
+        });
+    }
+
+    fn write_transaction(&mut self, transaction: &TransactionMetadata<'_>) {
+        self.records.transaction.push(
+            &mut self.open,
+            &self.topics,
+            Some(transaction.position),
+            |encoder, out| encoder.encode_key(transaction, out),
+            |encoder, out| encoder.encode_value(transaction, out),
+        );
+        let (message_type, last_commit_lsn) = match transaction.counts {
+            None => ("BEGIN", transaction.last_commit_lsn),
+            Some(_) => ("COMMIT", Some(transaction.lsn)),
+        };
+        self.reached(LastRecord {
+            kind: RecordKind::Message(message_type),
+            source: Source {
+                lsn: transaction.lsn,
+                tx_id: Some(transaction.tx_id),
+                commit_micros: transaction.commit_micros,
+                last_commit_lsn,
+                snapshot: SnapshotMarker::False,
+            },
+            position: transaction.position,
+        });
+    }
+}
+
+fn now_millis() -> i64 {
+    now_nanos().div_euclid(1_000_000)
+}

@@ -1,0 +1,25 @@
+use crate::{ChangePosition, Source, TransactionMetadata, TransactionOrder};
+
+/// A record that is no change of a row.
+#[derive(Debug, Clone, Copy)]
+pub enum SourceRecord<'a> {
+    /// A sign of life (`heartbeat.interval.ms`). It has no position: it is not sent again.
+    Heartbeat,
+    Message(LogicalMessage<'a>),
+    /// BEGIN or END of a transaction.
+    Transaction(TransactionMetadata<'a>),
+}
+
+/// What `pg_logical_emit_message` wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct LogicalMessage<'a> {
+    pub prefix: &'a str,
+    /// Any bytes.
+    pub content: &'a [u8],
+    /// Of the message itself; one that is not transactional has no transaction id, and the commit time of the
+    /// transaction before it.
+    pub source: Source,
+    /// One that is not transactional stands by itself at its own LSN, with ordinal 0.
+    pub position: ChangePosition,
+    pub transaction: Option<TransactionOrder>,
+}
