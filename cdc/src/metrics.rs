@@ -54,6 +54,12 @@ const METRICS: &[(&str, &str, &str, Read)] = &[
         |status| status.last_commit_micros() as f64 / 1e6,
     ),
     (
+        "tributary_cdc_events_left_out_total",
+        "counter",
+        "Events that could not be encoded and were left out (event.processing.failure.handling.mode).",
+        |status| status.counts().left_out as f64,
+    ),
+    (
         "tributary_cdc_restarts_total",
         "counter",
         "How often the pipeline started again after an error.",

@@ -1,18 +1,19 @@
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use debezium::ChangePosition;
 use pgoutput::{Lsn, PgOutputMessage, Relation, StreamAbort, StreamCommit, XLogData};
 
 use super::{
+    emitter::{DeliveredUpTo, Emitter},
     open_transactions::OpenTransactions,
     relations::{Capture, RelationVersion, Relations},
     replay::{Replay, ReplayState},
+    rules::EmitRules,
     spool::Record,
-    transaction::{Counts, Emitter, Transaction},
+    transaction::{Counts, Transaction},
 };
 use crate::{
     Error, ErrorKind,
-    config::CaptureFilter,
+    config::{CaptureFilter, ConnectorConfig},
     sink::EventSink,
     source::{
         captures_table,
@@ -51,23 +52,16 @@ pub enum Step {
 }
 
 impl Assembler {
-    /// Changes at or below `delivered` are not emitted again; `last_commit_lsn` is that of the last delivered change.
-    /// Open transactions hold up to `spill_bytes` in memory, and spill to `spill_folder` beyond.
-    pub fn new(
-        filter: CaptureFilter,
-        delivered: Option<ChangePosition>,
-        last_commit_lsn: Option<u64>,
-        spill_bytes: usize,
-        spill_folder: PathBuf,
-    ) -> Self {
+    /// What was `delivered` is not emitted again.
+    pub fn new(config: &ConnectorConfig, delivered: DeliveredUpTo) -> Self {
         Self {
-            filter,
+            filter: config.filter.clone(),
             relations: Relations::default(),
             transaction: None,
             stream: None,
-            open: OpenTransactions::new(spill_bytes, spill_folder),
+            open: OpenTransactions::new(config.spill_memory_bytes, config.spill_folder.clone()),
             replay: None,
-            emitter: Emitter::new(delivered, last_commit_lsn),
+            emitter: Emitter::new(EmitRules::new(config), delivered),
         }
     }
 
@@ -151,11 +145,14 @@ impl Assembler {
                 if self.transaction.is_some() {
                     return Err(out_of_place("a Begin within a transaction"));
                 }
-                self.transaction = Some(Transaction::new(
+                let transaction = Transaction::new(
                     begin.final_lsn,
                     begin.xid,
                     begin.commit_time.unix_micros(),
-                ));
+                    xlog.wal_start,
+                );
+                self.emitter.begin(&transaction);
+                self.transaction = Some(transaction);
             }
             PgOutputMessage::Commit(commit) => {
                 let Some(transaction) = self.transaction.take() else {
@@ -163,10 +160,12 @@ impl Assembler {
                 };
                 self.emitter.end(transaction, commit.end_lsn, sink)?;
             }
-            PgOutputMessage::Message(message) => match &mut self.transaction {
-                Some(transaction) if message.transactional => transaction.skip(1),
-                // It stands on its own, and counts as committed where it was written.
-                _ => self.emitter.committed(message.lsn),
+            PgOutputMessage::Message(lone) => match &mut self.transaction {
+                Some(transaction) if lone.transactional => {
+                    self.emitter
+                        .change(transaction, xlog.wal_start, &message, |_| None, sink)?
+                }
+                _ => self.emitter.lone_message(xlog.wal_start, lone, sink)?,
             },
             PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
             PgOutputMessage::Type(_) | PgOutputMessage::Origin(_) => {}
@@ -216,10 +215,13 @@ impl Assembler {
                 }
                 (truncate.xid, truncate.relation_ids.len() as u64, captured)
             }
-            PgOutputMessage::Message(message) => (message.xid, 1, false),
+            PgOutputMessage::Message(message) => {
+                (message.xid, 1, self.emitter.emits_message(message.prefix))
+            }
             _ => return Err(out_of_place("a transaction's border within a stream block")),
         };
         let subxid = subxid.unwrap_or(xid);
+        self.open.sent(xid, subxid, xlog.wal_start);
         let record = if captured {
             Record::Change {
                 subxid,
@@ -328,7 +330,9 @@ impl Assembler {
             commit.commit_lsn,
             commit.xid,
             commit.commit_time.unix_micros(),
+            open.first_lsn().unwrap_or(commit.commit_lsn),
         );
+        self.emitter.begin(&transaction);
         let replay = Replay::new(open, transaction, commit.end_lsn)?;
         let step = next_of_replay(&replay);
         self.replay = Some(replay);

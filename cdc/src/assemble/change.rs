@@ -1,6 +1,10 @@
-use debezium::{ChangeEvent, ChangePosition, ColumnValue, KeyChange, OldRow, Operation, Source};
+use debezium::{
+    ChangeEvent, ChangePosition, CollectionCounts, ColumnValue, KeyChange, OldRow, Operation,
+    Source,
+};
 use pgoutput::{OldTuple, PgOutputMessage, TupleColumn, TupleData};
 
+use super::rules::EmitRules;
 use crate::{Error, ErrorKind, sink::EventSink, source::catalog::StreamedTable};
 
 /// Buffers for the rows of one change, kept from change to change.
@@ -22,20 +26,25 @@ pub(crate) fn recycle(mut values: Vec<ColumnValue<'_>>) -> Vec<ColumnValue<'stat
 }
 
 /// A change and where it belongs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Placed<'a> {
     pub(super) table: &'a StreamedTable,
     pub(super) source: Source,
     pub(super) position: ChangePosition,
+    /// False for what an earlier life delivered: it is only counted.
+    pub(super) deliver: bool,
+    /// With transaction metadata: the events of the transaction so far.
+    pub(super) collections: Option<&'a mut CollectionCounts>,
 }
 
 impl RowBuffers {
-    /// Write one Insert, Update, Delete or Truncate of a captured table to the sink.
+    /// Write one Insert, Update, Delete or Truncate of a captured table to the sink. Answers what was written.
     #[inline]
     pub(super) fn emit<S: EventSink>(
         &mut self,
         message: &PgOutputMessage<'_>,
         placed: Placed<'_>,
+        rules: &EmitRules,
         sink: &mut S,
     ) -> Result<Option<Operation>, Error> {
         let (op, old, new) = match message {
@@ -70,8 +79,13 @@ impl RowBuffers {
                 OldRow::Full(&old_values)
             }
         };
-        let result = if complete {
-            sink.write(&ChangeEvent {
+        let unchanged = rules.skip_unchanged
+            && op == Operation::Update
+            && matches!(before, OldRow::Full(old) if old == new_values.as_slice());
+        let result = if unchanged {
+            Ok(None)
+        } else if complete {
+            let mut event = ChangeEvent {
                 table: &table.schema,
                 op,
                 before,
@@ -80,7 +94,15 @@ impl RowBuffers {
                 source: placed.source,
                 position: placed.position,
                 transaction: None,
-            })
+            };
+            event.transaction = placed
+                .collections
+                .and_then(|collections| rules.count(&event, collections));
+            if placed.deliver {
+                sink.write(&event).map(|()| Some(op))
+            } else {
+                Ok(None)
+            }
         } else {
             Err(Error::new(
                 ErrorKind::Protocol,
@@ -92,7 +114,7 @@ impl RowBuffers {
         };
         self.old = recycle(old_values);
         self.new = recycle(new_values);
-        result.map(|()| Some(op))
+        result
     }
 }
 

@@ -2,13 +2,16 @@
 
 mod assembler;
 mod change;
+mod emitter;
 mod open_transactions;
 mod relations;
 mod replay;
+mod rules;
 mod spool;
 mod transaction;
 
 pub use assembler::{Assembler, Step};
 pub(crate) use change::recycle;
+pub use emitter::DeliveredUpTo;
 pub use spool::{Record, Spool, SpoolReader};
 pub use transaction::Counts;

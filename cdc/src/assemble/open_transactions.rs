@@ -4,6 +4,8 @@ use std::{
     sync::Arc,
 };
 
+use pgoutput::Lsn;
+
 use super::{
     relations::{ByOid, RelationVersion},
     spool::{Record, Spool},
@@ -20,9 +22,21 @@ pub(super) struct OpenTransaction {
     /// it commits: nobody else may see a table that it altered.
     pub(super) versions: Vec<Arc<RelationVersion>>,
     current: ByOid<usize>,
+    /// Position of the first change of each (sub)transaction, and the one that was seen last.
+    first_lsns: HashMap<u32, Lsn>,
+    last_subxid: Option<u32>,
 }
 
 impl OpenTransaction {
+    /// Position of the first change that was not rolled back.
+    pub(super) fn first_lsn(&self) -> Option<Lsn> {
+        let kept = |subxid: &u32| !self.aborted.contains(subxid);
+        let lsns = self.first_lsns.iter();
+        lsns.filter(|(subxid, _)| kept(subxid))
+            .map(|(_, lsn)| *lsn)
+            .min()
+    }
+
     pub(super) fn version(&self, relation_id: u32) -> Option<&Arc<RelationVersion>> {
         self.versions.get(*self.current.get(&relation_id)?)
     }
@@ -67,6 +81,14 @@ impl OpenTransactions {
     pub(super) fn abort(&mut self, xid: u32, subxid: u32) {
         if let Some(transaction) = self.open.get_mut(&xid) {
             transaction.aborted.insert(subxid);
+        }
+    }
+
+    /// A change of a (sub)transaction stands at this position.
+    pub(super) fn sent(&mut self, xid: u32, subxid: u32, lsn: Lsn) {
+        let transaction = self.open.entry(xid).or_default();
+        if transaction.last_subxid.replace(subxid) != Some(subxid) {
+            transaction.first_lsns.entry(subxid).or_insert(lsn);
         }
     }
 

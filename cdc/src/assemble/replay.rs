@@ -3,10 +3,11 @@ use std::{collections::HashSet, sync::Arc};
 use pgoutput::{Lsn, PgOutputMessage};
 
 use super::{
+    emitter::Emitter,
     open_transactions::OpenTransaction,
     relations::{ByOid, Capture, RelationVersion, Relations},
     spool::{Record, SpoolReader},
-    transaction::{Emitter, Transaction},
+    transaction::Transaction,
 };
 use crate::{
     Error, ErrorKind,

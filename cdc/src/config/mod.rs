@@ -49,6 +49,18 @@ pub enum SnapshotMode {
     NoData,
 }
 
+/// `event.processing.failure.handling.mode`: what becomes of a streamed event that cannot be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailureHandling {
+    /// The connector fails.
+    #[default]
+    Fail,
+    /// It is left out, with a warning.
+    Warn,
+    /// It is left out, and only counted.
+    Skip,
+}
+
 /// `delivery.guarantee`: ours; `exactly.once.support=required` also asks for `ExactlyOnce`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeliveryGuarantee {
@@ -137,6 +149,9 @@ pub struct ConnectorConfig {
     pub records: RecordsConfig,
     /// `provide.transaction.metadata`.
     pub transaction_metadata: bool,
+    pub failure_handling: FailureHandling,
+    /// `skip.messages.without.change`: only where the whole old row is known (`REPLICA IDENTITY FULL`).
+    pub skip_messages_without_change: bool,
     pub topic_creation: TopicCreation,
     pub delivery: DeliveryGuarantee,
     /// `status.update.interval.ms`, at most; we answer sooner when something became durable.

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use service::Secret;
 
 use super::{
-    ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, Handling, Notice,
-    PublicationAutocreate, SnapshotMode, TopicCreation, TopicRoute,
+    ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, FailureHandling, Handling,
+    Notice, PublicationAutocreate, SnapshotMode, TopicCreation, TopicRoute,
     column_rules::column_rules,
     contract::contract,
     filter::{capture_filter, message_key_columns},
@@ -81,6 +81,16 @@ impl ConnectorConfig {
         let topic_delimiter = topic_delimiter(&mut reader);
         let records = records(&mut reader, &contract.topic_prefix, &topic_delimiter);
         let transaction_metadata = reader.boolean("provide.transaction.metadata", false);
+        let failure_handling = reader.choice(
+            "event.processing.failure.handling.mode",
+            FailureHandling::Fail,
+            &[
+                ("fail", FailureHandling::Fail),
+                ("warn", FailureHandling::Warn),
+                ("skip", FailureHandling::Skip),
+            ],
+        );
+        let skip_messages_without_change = reader.boolean("skip.messages.without.change", false);
         converters(&mut reader);
         let routes = routes(&mut reader);
         let topic_creation = topic_creation(&mut reader);
@@ -130,6 +140,8 @@ impl ConnectorConfig {
                 routes,
                 records,
                 transaction_metadata,
+                failure_handling,
+                skip_messages_without_change,
                 topic_creation,
                 delivery,
                 status_update_interval,

@@ -88,11 +88,6 @@ fn every_bad_value_is_in_one_report_in_connects_words() {
 fn what_would_change_the_output_is_refused_by_name() {
     for (name, value, rule) in [
         (
-            "provide.transaction.metadata",
-            "true",
-            "transaction metadata is not available yet",
-        ),
-        (
             "value.converter",
             "io.confluent.connect.avro.AvroConverter",
             "the converter is not available: only org.apache.kafka.connect.json.JsonConverter",
@@ -139,8 +134,8 @@ fn what_would_change_the_output_is_refused_by_name() {
 fn unknown_and_idle_properties_are_notices() {
     let parsed = ConnectorConfig::parse(&properties(&[
         ("slot.nmae", "x"),
-        ("heartbeat.interval.ms", "1000"),
-        ("provide.transaction.metadata", "false"),
+        ("schema.refresh.mode", "columns_diff"),
+        ("read.only", "false"),
         ("my.own.note", "x"),
     ]))
     .unwrap();
@@ -148,7 +143,7 @@ fn unknown_and_idle_properties_are_notices() {
     assert_eq!(
         notices,
         [
-            "property `heartbeat.interval.ms` has no effect: heartbeat records are not written; an idle slot is advanced from the server's keepalives",
+            "property `schema.refresh.mode` has no effect: it has no effect with pgoutput",
             "unknown property `my.own.note` is ignored",
             "unknown property `slot.nmae` is ignored: did you mean `slot.name`?",
         ]

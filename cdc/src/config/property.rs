@@ -100,6 +100,8 @@ pub const KNOWN: &[Property] = &[
     used("field.name.adjustment.mode"),
     used("provide.transaction.metadata"),
     used("topic.transaction"),
+    used("event.processing.failure.handling.mode"),
+    used("skip.messages.without.change"),
     used("heartbeat.interval.ms"),
     used("heartbeat.action.query"),
     used("topic.heartbeat.prefix"),
@@ -263,11 +265,6 @@ pub const KNOWN: &[Property] = &[
         &[],
         "tables are never altered: run ALTER TABLE ... REPLICA IDENTITY",
     ),
-    refused(
-        "skip.messages.without.change",
-        &["false"],
-        "it is not available yet",
-    ),
     refused("converters", &[], JAVA),
     refused("post.processors", &[], "post processors are not available"),
     refused(
@@ -352,11 +349,6 @@ pub const KNOWN: &[Property] = &[
         "xmin.fetch.interval.ms",
         &["0"],
         "`source.xmin` is not available yet",
-    ),
-    refused(
-        "event.processing.failure.handling.mode",
-        &["fail"],
-        "an event is never left out",
     ),
 ];
 

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use debezium::sanitised_topic;
 
@@ -32,6 +32,14 @@ pub struct MessageFilter {
     pub include: Option<Vec<regex::Regex>>,
     /// `message.prefix.exclude.list`.
     pub exclude: Vec<regex::Regex>,
+}
+
+impl RecordsConfig {
+    /// Debezium's defaults: no heartbeats, all messages.
+    pub fn new(topic_prefix: &str, delimiter: &str) -> Self {
+        let none = BTreeMap::new();
+        records(&mut Reader::new(&none), topic_prefix, delimiter)
+    }
 }
 
 impl MessageFilter {
@@ -79,8 +87,6 @@ pub(super) fn records(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn read(properties: &[(&str, &str)]) -> (RecordsConfig, usize) {

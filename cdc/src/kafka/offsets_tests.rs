@@ -51,11 +51,26 @@ fn a_change_has_debeziums_fields_and_ours() {
         Some(Resume {
             position: ChangePosition::new(33_911_900, 3),
             last_commit_lsn: Some(33_911_752),
+            last_commit_micros: Some(1_714_567_050_500_600),
             end_lsn: Some(33_911_752),
             snapshot_completed: true,
             slot: Some(slot()),
         })
     );
+}
+
+#[test]
+fn orders_within_a_transaction_are_fields_of_their_own() {
+    let mut offset =
+        StoredOffset::of_message("COMMIT", &source(), ChangePosition::new(33_911_900, 5));
+    offset.transaction_id = Some("748".to_owned());
+    offset.transaction_orders = BTreeMap::from([("public.t".to_owned(), 4)]);
+    let text = offset.encode().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(value["messageType"], "COMMIT");
+    assert_eq!(value["transaction_id"], "748");
+    assert_eq!(value["transaction_data_collection_order_public.t"], 4);
+    assert_eq!(StoredOffset::decode(&text).unwrap(), offset);
 }
 
 #[test]

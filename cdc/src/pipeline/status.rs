@@ -40,6 +40,7 @@ pub struct PipelineStatus {
     updates: AtomicU64,
     deletes: AtomicU64,
     truncates: AtomicU64,
+    left_out: AtomicU64,
     received: AtomicU64,
     server_wal_end: AtomicU64,
     confirmed: AtomicU64,
@@ -67,6 +68,7 @@ impl PipelineStatus {
             updates: self.updates.load(Ordering::Relaxed),
             deletes: self.deletes.load(Ordering::Relaxed),
             truncates: self.truncates.load(Ordering::Relaxed),
+            left_out: self.left_out.load(Ordering::Relaxed),
         }
     }
 
@@ -132,6 +134,7 @@ impl PipelineStatus {
         add(&self.updates, before.updates, now.updates);
         add(&self.deletes, before.deletes, now.deletes);
         add(&self.truncates, before.truncates, now.truncates);
+        add(&self.left_out, before.left_out, now.left_out);
     }
 
     pub(super) fn set_positions(&self, received: Lsn, confirmed: Lsn) {

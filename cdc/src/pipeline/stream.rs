@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
-    assemble::{Assembler, Counts, Step},
+    assemble::{Assembler, Counts, DeliveredUpTo, Step},
     config::ConnectorConfig,
     sink::{EventSink, IdleMark, Progress, TransactionEnd},
     source::{
@@ -96,11 +96,15 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         Ok(Self {
             heartbeat,
             assembler: Assembler::new(
-                config.filter.clone(),
-                start.delivered,
-                start.last_commit_lsn,
-                config.spill_memory_bytes,
-                config.spill_folder.clone(),
+                config,
+                DeliveredUpTo {
+                    position: start.delivered,
+                    last_commit_lsn: start.last_commit_lsn,
+                    // Where nothing came before, Debezium's clock stands at the start too.
+                    last_commit_micros: start
+                        .last_commit_micros
+                        .or_else(|| Some(clock().unix_micros())),
+                },
             ),
             feedback: Feedback::new(start.confirmed, tick, now),
             config,

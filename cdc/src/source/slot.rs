@@ -321,6 +321,7 @@ mod tests {
         Resume {
             position: ChangePosition::new(560, 3),
             last_commit_lsn: Some(600),
+            last_commit_micros: None,
             end_lsn: Some(600),
             snapshot_completed: true,
             slot: Some(identity("s", &system(), Lsn(100))),

@@ -1,19 +1,14 @@
 //! A connector on a test server, and ways to wait for it.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use cdc::{
     Error,
-    config::{
-        CaptureFilter, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, PublicationAutocreate,
-        SnapshotMode, TopicCreation,
-    },
+    config::ConnectorConfig,
     pipeline::{self, Phase, PipelineStatus},
 };
-use debezium::ContractSettings;
 use regex::Regex;
-use service::Secret;
 use stack::{Postgres, until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,46 +19,35 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The settings of a connector on database `postgres` of the server, over its Unix socket.
 pub fn config(postgres: &Postgres) -> ConnectorConfig {
-    ConnectorConfig {
-        name: "test".to_owned(),
-        database: DatabaseConfig {
-            hostname: postgres.socket_dir().display().to_string(),
-            port: postgres.port(),
-            user: postgres.user().to_owned(),
-            password: Secret::new(postgres.password()),
-            dbname: "postgres".to_owned(),
-            tcp_keepalive: true,
-            initial_statements: Vec::new(),
-        },
-        slot_name: "debezium".to_owned(),
-        slot_drop_on_stop: false,
-        slot_max_retries: 6,
-        slot_retry_delay: Duration::from_secs(2),
-        slot_stream_params: Vec::new(),
-        publication_name: "dbz_publication".to_owned(),
-        publication_autocreate: PublicationAutocreate::AllTables,
-        snapshot_mode: SnapshotMode::Initial,
-        filter: CaptureFilter::default(),
-        message_key_columns: Vec::new(),
-        column_rules: cdc::config::ColumnRules::default(),
-        contract: ContractSettings::new("test"),
-        topic_delimiter: ".".to_owned(),
-        routes: Vec::new(),
-        topic_creation: TopicCreation {
-            partitions: 1,
-            replication_factor: 1,
-            config: BTreeMap::new(),
-        },
-        delivery: DeliveryGuarantee::ExactlyOnce,
-        status_update_interval: Duration::from_millis(200),
-        retry_wait: Duration::from_secs(1),
-        max_retries: Some(20),
-        spill_memory_bytes: 1024 * 1024,
-        spill_folder: PathBuf::from(postgres.socket_dir()).join("spill"),
-        batch_bytes: 1024 * 1024,
-        producer_overrides: BTreeMap::new(),
-        properties: BTreeMap::new(),
-    }
+    config_with(postgres, &[])
+}
+
+/// The same with more of Debezium's properties.
+pub fn config_with(postgres: &Postgres, properties: &[(&str, &str)]) -> ConnectorConfig {
+    let socket = postgres.socket_dir();
+    let (hostname, port) = (socket.display().to_string(), postgres.port().to_string());
+    let spill = socket.join("spill").display().to_string();
+    let defaults = [
+        ("name", "test"),
+        ("topic.prefix", "test"),
+        ("database.hostname", &hostname),
+        ("database.port", &port),
+        ("database.user", postgres.user()),
+        ("database.password", postgres.password()),
+        ("database.dbname", "postgres"),
+        ("slot.retry.delay.ms", "2000"),
+        ("status.update.interval.ms", "200"),
+        ("retriable.restart.connector.wait.ms", "1000"),
+        ("errors.max.retries", "20"),
+        ("tributary.spill.memory.bytes", "1048576"),
+        ("tributary.spill.folder", &spill),
+        ("tributary.batch.bytes", "1048576"),
+    ];
+    let all = defaults.iter().chain(properties);
+    let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    ConnectorConfig::parse(&all.collect::<BTreeMap<_, _>>())
+        .expect("usable settings")
+        .config
 }
 
 pub fn matching(patterns: &[&str]) -> Vec<Regex> {

@@ -106,6 +106,7 @@ impl RecordingSink {
         let mut resume = store.resume.clone().unwrap_or(Resume {
             position: ChangePosition::default(),
             last_commit_lsn: None,
+            last_commit_micros: None,
             end_lsn: None,
             snapshot_completed: false,
             slot: self.status.slot(),
@@ -114,6 +115,7 @@ impl RecordingSink {
         if let Some(last) = self.open.last() {
             resume.position = last.position;
             resume.last_commit_lsn = last.source.last_commit_lsn;
+            resume.last_commit_micros = Some(last.source.commit_micros);
             self.snapshot_completed |= last.op != Operation::Read;
         }
         if let Some(end) = self.open_end.take() {

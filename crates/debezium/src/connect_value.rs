@@ -1,8 +1,6 @@
 use std::borrow::Cow;
 
-use crate::{
-    BinaryHandling, ConnectSchema, ConnectType, json::write_string, value::write_binary,
-};
+use crate::{BinaryHandling, ConnectSchema, ConnectType, json::write_string, value::write_binary};
 
 /// A value of a Connect schema, for records that are no change of a row: they are few, so they are put together before
 /// a converter writes them. What a converter has to know of such a record is its schema and this.
@@ -116,15 +114,30 @@ mod tests {
             false,
         );
         for (value, schema, replace, want) in [
-            (ConnectValue::text("a\"🐘"), &string, true, r#""a\"\uD83D\uDC18""#),
+            (
+                ConnectValue::text("a\"🐘"),
+                &string,
+                true,
+                r#""a\"\uD83D\uDC18""#,
+            ),
             (ConnectValue::Null, &string, true, "null"),
             (ConnectValue::Null, &defaulted, true, "\"d\""),
             (ConnectValue::Null, &defaulted, false, "null"),
             (ConnectValue::long(u64::MAX), &long, true, "-1"),
             (ConnectValue::Bytes(b"\x00\xff"), &bytes, true, "\"AP8=\""),
-            (ConnectValue::Array(vec![ConnectValue::Integer(1), ConnectValue::Integer(2)]), &items, true, "[1,2]"),
+            (
+                ConnectValue::Array(vec![ConnectValue::Integer(1), ConnectValue::Integer(2)]),
+                &items,
+                true,
+                "[1,2]",
+            ),
             (ConnectValue::Array(Vec::new()), &items, true, "[]"),
-            (ConnectValue::Struct(vec![ConnectValue::Integer(7)]), &row, true, r#"{"a":7,"b":"d"}"#),
+            (
+                ConnectValue::Struct(vec![ConnectValue::Integer(7)]),
+                &row,
+                true,
+                r#"{"a":7,"b":"d"}"#,
+            ),
         ] {
             assert_eq!(text(&value, schema, replace), want, "{value:?}");
         }

@@ -257,12 +257,10 @@ impl Session {
                 let partition = partition.unwrap_or_else(|| {
                     partition_of(key.unwrap_or_default(), record.target.partitions())
                 });
-                if self.tails.contains(
-                    &record.target.topic,
-                    partition,
-                    position,
-                    record.step,
-                ) {
+                if self
+                    .tails
+                    .contains(&record.target.topic, partition, position, record.step)
+                {
                     continue;
                 }
             }

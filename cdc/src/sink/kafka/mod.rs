@@ -7,7 +7,7 @@ mod rows;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord, TransactionOrder, halves};
+use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
@@ -19,7 +19,6 @@ use crate::{
     kafka::{
         KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
         Topics,
-        batch::Step,
         offsets::{offset_key, read_offset},
         schemas::{PublishedSchemas, schemas_topic},
     },
@@ -220,14 +219,7 @@ impl EventSink for KafkaSink {
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
         self.check()?;
         let index = self.route(event.table)?;
-        let (first, second) = halves(*event);
-        let mut written = self.write_emitted(index, &first, Step::Event)?;
-        if let Some(mut second) = second {
-            if written {
-                second.transaction = second.transaction.map(TransactionOrder::next);
-            }
-            written |= self.write_emitted(index, &second, Step::Create)?;
-        }
+        let written = self.write_halves(index, event)?;
         if event.op != Operation::Read {
             self.snapshot_completed = true;
         }

@@ -4,8 +4,11 @@ use std::{
 };
 
 use debezium::{
-    ChangeEvent, EncodeError, EventEncoder, KeyChange, TableSchema, has_tombstone, topic_name,
+    ChangeEvent, EncodeError, EventEncoder, KeyChange, TableSchema, TransactionOrder, halves,
+    has_tombstone, topic_name,
 };
+
+use pgoutput::Lsn;
 
 use super::KafkaSink;
 use crate::{
@@ -67,13 +70,48 @@ impl KafkaSink {
         Ok(index)
     }
 
+    /// Write an event: both halves of a key change, or nothing on an error. Answers whether it was not skipped.
+    pub(super) fn write_halves(
+        &mut self,
+        index: usize,
+        event: &ChangeEvent<'_>,
+    ) -> Result<bool, Error> {
+        let (bytes, records) = (self.open.bytes.len(), self.open.records.len());
+        let events = self.open_events;
+        let (first, second) = halves(*event);
+        let mut both = || {
+            let mut written = self.write_emitted(index, &first, Step::Event)?;
+            if let Some(mut second) = second {
+                if written {
+                    second.transaction = second.transaction.map(TransactionOrder::next);
+                }
+                written |= self.write_emitted(index, &second, Step::Create)?;
+            }
+            Ok(written)
+        };
+        both().map_err(|error: EncodeError| {
+            self.open.bytes.truncate(bytes);
+            self.open.records.truncate(records);
+            self.open_events = events;
+            Error::new(
+                ErrorKind::Encode,
+                format!(
+                    "encode the change at position {} (LSN {})",
+                    event.position,
+                    Lsn(event.source.lsn)
+                ),
+            )
+            .with_source(error)
+        })
+    }
+
     /// Write one emitted event and its tombstone. Answers whether it was not skipped.
-    pub(super) fn write_emitted(
+    fn write_emitted(
         &mut self,
         index: usize,
         event: &ChangeEvent<'_>,
         step: Step,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, EncodeError> {
         if self.contract.skipped_operations.skips(event.op) {
             return Ok(false);
         }
@@ -85,23 +123,17 @@ impl KafkaSink {
         let mut key = None;
         if encoder.has_key() && event.key_row().is_some() {
             let start = batch.bytes.len();
-            encoder
-                .encode_event_key(event, &mut batch.bytes)
-                .map_err(unencodable)?;
+            encoder.encode_event_key(event, &mut batch.bytes)?;
             key = Some(start..batch.bytes.len());
         }
         let start = batch.bytes.len();
-        encoder
-            .encode_value(event, now_nanos(), &mut batch.bytes)
-            .map_err(unencodable)?;
+        encoder.encode_value(event, now_nanos(), &mut batch.bytes)?;
         let value = start..batch.bytes.len();
         let start = batch.bytes.len();
         let key_header = match event.key_change {
             KeyChange::None => None,
             KeyChange::NewKey(_) | KeyChange::OldKey(_) => {
-                encoder
-                    .encode_key_change(event, &mut batch.bytes)
-                    .map_err(unencodable)?;
+                encoder.encode_key_change(event, &mut batch.bytes)?;
                 let text = start..batch.bytes.len();
                 Some(match event.key_change {
                     KeyChange::OldKey(_) => KeyHeader::Old(text),
@@ -146,7 +178,7 @@ impl KafkaSink {
 }
 
 fn unencodable(error: EncodeError) -> Error {
-    Error::new(ErrorKind::Encode, "encode a change").with_source(error)
+    Error::new(ErrorKind::Encode, "prepare the events of a table").with_source(error)
 }
 
 /// Nanoseconds since the Unix epoch; the clock ends in 2262.

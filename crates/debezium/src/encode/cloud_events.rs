@@ -121,9 +121,18 @@ impl CloudEvents {
                 .map(|(_, order)| of(*order).to_string())
         };
         for (label, value) in [
-            (&b",\"iodebeziumtxid\":"[..], transaction.as_ref().map(|(id, _)| id.clone())),
-            (b",\"iodebeziumtxtotalorder\":", order(|order| order.total_order)),
-            (b",\"iodebeziumtxdatacollectionorder\":", order(|order| order.data_collection_order)),
+            (
+                &b",\"iodebeziumtxid\":"[..],
+                transaction.as_ref().map(|(id, _)| id.clone()),
+            ),
+            (
+                b",\"iodebeziumtxtotalorder\":",
+                order(|order| order.total_order),
+            ),
+            (
+                b",\"iodebeziumtxdatacollectionorder\":",
+                order(|order| order.data_collection_order),
+            ),
         ] {
             out.extend_from_slice(label);
             match value {

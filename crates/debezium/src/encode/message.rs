@@ -32,7 +32,10 @@ impl MessageEncoder {
         );
         let message = structure(
             "io.debezium.connector.postgresql.Message",
-            vec![plain("prefix", String, true), plain("content", content, true)],
+            vec![
+                plain("prefix", String, true),
+                plain("content", content, true),
+            ],
         );
         let source = source_schema();
         let value = structure(
@@ -76,10 +79,9 @@ impl MessageEncoder {
             "op" => ConnectValue::text("m"),
             "ts_ms" => ConnectValue::Integer(now_millis),
             "source" => self.source_value(&message.source),
-            "message" => ConnectValue::Struct(vec![
-                ConnectValue::text(message.prefix),
-                content.clone(),
-            ]),
+            "message" => {
+                ConnectValue::Struct(vec![ConnectValue::text(message.prefix), content.clone()])
+            }
             _ => ConnectValue::Null,
         });
         let value = ConnectValue::Struct(value.collect());

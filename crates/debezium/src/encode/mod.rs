@@ -13,8 +13,8 @@ mod message;
 mod record;
 mod source;
 mod source_template;
-mod value_frame;
 mod transaction;
+mod value_frame;
 
 pub use encoder::{EventEncoder, Unconverted};
 pub(crate) use envelope::envelope_schema;

@@ -1,0 +1,301 @@
+use debezium::{
+    ChangePosition, CollectionCounts, LogicalMessage, Operation, SnapshotMarker, Source,
+    SourceRecord, TransactionMetadata,
+};
+use pgoutput::{Lsn, Message, PgOutputMessage};
+
+use super::{
+    change::{Placed, RowBuffers},
+    relations::{Capture, RelationVersion},
+    rules::EmitRules,
+    transaction::{Counts, Transaction},
+};
+use crate::{
+    Error, ErrorKind,
+    sink::{EventSink, TransactionEnd},
+};
+
+/// Gives changes their place and writes them.
+#[derive(Debug, Default)]
+pub(super) struct Emitter {
+    rules: EmitRules,
+    buffers: RowBuffers,
+    pub(super) counts: Counts,
+    /// Everything up to here was delivered in an earlier life.
+    delivered: Option<ChangePosition>,
+    last_commit_lsn: Option<u64>,
+    /// Of the transaction that began last.
+    last_commit_micros: Option<i64>,
+    /// With transaction metadata: the events of the transaction at hand.
+    collections: CollectionCounts,
+    /// The highest end of a transaction that left nothing for the sink.
+    pub(super) quiet: Lsn,
+}
+
+/// Up to where an earlier life has delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeliveredUpTo {
+    /// The last delivered change.
+    pub position: Option<ChangePosition>,
+    /// `Source::last_commit_lsn` of it.
+    pub last_commit_lsn: Option<u64>,
+    /// `Source::commit_micros` of it.
+    pub last_commit_micros: Option<i64>,
+}
+
+impl Emitter {
+    pub(super) fn new(rules: EmitRules, delivered: DeliveredUpTo) -> Self {
+        Self {
+            rules,
+            delivered: delivered.position,
+            last_commit_lsn: delivered.last_commit_lsn,
+            last_commit_micros: delivered.last_commit_micros,
+            ..Self::default()
+        }
+    }
+
+    /// Whether logical messages of this prefix are emitted.
+    pub(super) fn emits_message(&self, prefix: &str) -> bool {
+        self.rules.message_filter.emits(prefix)
+    }
+
+    fn is_delivered(&self, position: ChangePosition) -> bool {
+        self.delivered
+            .is_some_and(|delivered| position <= delivered)
+    }
+
+    /// A transaction that committed is about to be written.
+    pub(super) const fn begin(&mut self, transaction: &Transaction) {
+        self.last_commit_micros = Some(transaction.commit_micros);
+    }
+
+    /// One change message of `transaction`: Insert, Update, Delete, Truncate or a logical Message.
+    #[inline]
+    pub(super) fn change<'r, S: EventSink>(
+        &mut self,
+        transaction: &mut Transaction,
+        wal_start: Lsn,
+        message: &PgOutputMessage<'_>,
+        version_of: impl Fn(u32) -> Option<&'r RelationVersion>,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        let relation_id = match message {
+            PgOutputMessage::Insert(insert) => insert.relation_id,
+            PgOutputMessage::Update(update) => update.relation_id,
+            PgOutputMessage::Delete(delete) => delete.relation_id,
+            PgOutputMessage::Truncate(truncate) => {
+                for &id in &truncate.relation_ids {
+                    self.row(transaction, wal_start, message, version_of(id), id, sink)?;
+                }
+                return Ok(());
+            }
+            PgOutputMessage::Message(message) => {
+                return self.transactional_message(transaction, wal_start, message, sink);
+            }
+            _ => {
+                transaction.skip(1);
+                return Ok(());
+            }
+        };
+        let version = version_of(relation_id);
+        self.row(transaction, wal_start, message, version, relation_id, sink)
+    }
+
+    #[inline]
+    fn row<S: EventSink>(
+        &mut self,
+        transaction: &mut Transaction,
+        wal_start: Lsn,
+        message: &PgOutputMessage<'_>,
+        version: Option<&RelationVersion>,
+        relation_id: u32,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        let position = ChangePosition::new(transaction.commit_lsn.0, transaction.next_ordinal);
+        transaction.next_ordinal += 1;
+        let Some(version) = version else {
+            return Err(unknown_relation(relation_id));
+        };
+        let Capture::Yes(table) = &version.capture else {
+            return Ok(());
+        };
+        let deliver = !self.is_delivered(position);
+        let mut placed = Placed {
+            table,
+            source: self.source(transaction, wal_start),
+            position,
+            deliver,
+            collections: None,
+        };
+        if self.rules.transaction_metadata {
+            self.begin_metadata(transaction, position, sink)?;
+            // What was delivered in part is counted from its start.
+            placed.collections = Some(&mut self.collections);
+        } else if !deliver {
+            return Ok(());
+        }
+        transaction.written |= deliver;
+        match self.buffers.emit(message, placed, &self.rules, sink) {
+            Ok(Some(Operation::Create)) => self.counts.creates += 1,
+            Ok(Some(Operation::Update)) => self.counts.updates += 1,
+            Ok(Some(Operation::Delete)) => self.counts.deletes += 1,
+            Ok(Some(Operation::Truncate)) => self.counts.truncates += 1,
+            Ok(Some(Operation::Read) | None) => {}
+            Err(error) => {
+                self.rules.on_failure(error)?;
+                self.counts.left_out += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&self, transaction: &Transaction, lsn: Lsn) -> Source {
+        Source {
+            lsn: lsn.0,
+            tx_id: Some(u64::from(transaction.xid)),
+            commit_micros: transaction.commit_micros,
+            last_commit_lsn: self.last_commit_lsn,
+            snapshot: SnapshotMarker::False,
+        }
+    }
+
+    fn transactional_message<S: EventSink>(
+        &mut self,
+        transaction: &mut Transaction,
+        wal_start: Lsn,
+        message: &Message<'_>,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        let position = ChangePosition::new(transaction.commit_lsn.0, transaction.next_ordinal);
+        transaction.next_ordinal += 1;
+        if !self.emits_message(message.prefix) {
+            return Ok(());
+        }
+        if self.rules.transaction_metadata {
+            self.begin_metadata(transaction, position, sink)?;
+        }
+        if self.is_delivered(position) {
+            return Ok(());
+        }
+        transaction.written = true;
+        sink.write_record(&SourceRecord::Message(LogicalMessage {
+            prefix: message.prefix,
+            content: message.content,
+            source: self.source(transaction, wal_start),
+            position,
+            transaction: None,
+        }))
+    }
+
+    /// A message that belongs to no transaction: it stands on its own, and counts as committed where it was written.
+    pub(super) fn lone_message<S: EventSink>(
+        &mut self,
+        wal_start: Lsn,
+        message: &Message<'_>,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        self.committed(message.lsn);
+        let position = ChangePosition::new(message.lsn.0, 0);
+        if self.is_delivered(position) || !self.emits_message(message.prefix) {
+            return Ok(());
+        }
+        sink.write_record(&SourceRecord::Message(LogicalMessage {
+            prefix: message.prefix,
+            content: message.content,
+            source: Source {
+                lsn: wal_start.0,
+                tx_id: None,
+                commit_micros: self.last_commit_micros.unwrap_or(0),
+                last_commit_lsn: self.last_commit_lsn,
+                snapshot: SnapshotMarker::False,
+            },
+            position,
+            transaction: None,
+        }))
+    }
+
+    /// BEGIN, with the first record of its transaction: both are delivered, or none.
+    fn begin_metadata<S: EventSink>(
+        &mut self,
+        transaction: &mut Transaction,
+        position: ChangePosition,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        if std::mem::replace(&mut transaction.begun, true) || self.is_delivered(position) {
+            return Ok(());
+        }
+        transaction.written = true;
+        sink.write_record(&SourceRecord::Transaction(TransactionMetadata {
+            tx_id: u64::from(transaction.xid),
+            lsn: transaction.first_lsn.0,
+            commit_micros: transaction.commit_micros,
+            last_commit_lsn: self.last_commit_lsn,
+            position,
+            counts: None,
+        }))
+    }
+
+    /// END, an ordinal beyond the last change's and that of a BEGIN without changes.
+    fn end_metadata<S: EventSink>(
+        &mut self,
+        transaction: &mut Transaction,
+        end_lsn: Lsn,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        let begin = ChangePosition::new(transaction.commit_lsn.0, transaction.next_ordinal);
+        self.begin_metadata(transaction, begin, sink)?;
+        transaction.skip(2);
+        let position = ChangePosition::new(begin.commit_lsn, begin.ordinal + 1);
+        if !self.is_delivered(position) {
+            transaction.written = true;
+            sink.write_record(&SourceRecord::Transaction(TransactionMetadata {
+                tx_id: u64::from(transaction.xid),
+                lsn: end_lsn.0,
+                commit_micros: transaction.commit_micros,
+                last_commit_lsn: self.last_commit_lsn,
+                position,
+                counts: Some(&self.collections),
+            }))?;
+        }
+        self.collections.clear();
+        Ok(())
+    }
+
+    /// All of the transaction was seen.
+    pub(super) fn end<S: EventSink>(
+        &mut self,
+        mut transaction: Transaction,
+        end_lsn: Lsn,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        if self.rules.transaction_metadata {
+            self.end_metadata(&mut transaction, end_lsn, sink)?;
+        }
+        if transaction.written {
+            sink.end_transaction(TransactionEnd {
+                position: ChangePosition::new(
+                    transaction.commit_lsn.0,
+                    transaction.next_ordinal.saturating_sub(1),
+                ),
+                end_lsn,
+            })?;
+        } else {
+            self.quiet = self.quiet.max(end_lsn);
+        }
+        self.committed(end_lsn);
+        Ok(())
+    }
+
+    /// A replay runs through commits that were already delivered: the position never goes back.
+    pub(super) fn committed(&mut self, end_lsn: Lsn) {
+        self.last_commit_lsn = self.last_commit_lsn.max(Some(end_lsn.0));
+    }
+}
+
+/// A change came before the Relation message of its table.
+fn unknown_relation(id: u32) -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        format!("read a change of table {id}: its Relation message did not come"),
+    )
+}
