@@ -1,6 +1,11 @@
 use std::borrow::Cow;
 
-use crate::{BinaryHandling, ConnectSchema, ConnectType, json::write_string, value::write_binary};
+use crate::{
+    BinaryHandling, ConnectSchema, ConnectType,
+    avro::{binary, write_branch},
+    json::write_string,
+    value::write_binary,
+};
 
 /// A value of a Connect schema, for records that are no change of a row: they are few, so they are put together before
 /// a converter writes them. What a converter has to know of such a record is its schema and this.
@@ -81,6 +86,98 @@ impl<'a> ConnectValue<'a> {
                     );
                 }
                 out.push(b'}');
+            }
+        }
+    }
+}
+
+impl ConnectValue<'_> {
+    /// Appends the text of `StringConverter`: Java's `Struct{a=1}` without the fields that are null, `[1, 2]`.
+    pub fn write_text(&self, schema: &ConnectSchema, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Integer(number) => {
+                out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            }
+            Self::String(text) => out.extend_from_slice(text.as_bytes()),
+            // A `java.nio.ByteBuffer` prints its bounds, not what is in it.
+            Self::Bytes(bytes) => {
+                let length = bytes.len();
+                let text = format!("java.nio.HeapByteBuffer[pos=0 lim={length} cap={length}]");
+                out.extend_from_slice(text.as_bytes());
+            }
+            Self::Array(items) => {
+                let none = ConnectSchema::new(ConnectType::String, true);
+                let schema = match &schema.kind {
+                    ConnectType::Array(items) => items,
+                    _ => &none,
+                };
+                out.push(b'[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.extend_from_slice(b", ");
+                    }
+                    item.write_text(schema, out);
+                }
+                out.push(b']');
+            }
+            Self::Struct(values) => {
+                out.extend_from_slice(b"Struct{");
+                let fields = schema.fields().iter().zip(values);
+                let present = fields.filter(|(_, value)| **value != Self::Null);
+                for (i, (field, value)) in present.enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(field.name.as_bytes());
+                    out.push(b'=');
+                    value.write_text(&field.schema, out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
+
+    /// Appends binary Avro: a union's branch before what is optional.
+    pub(crate) fn write_avro(&self, schema: &ConnectSchema, out: &mut Vec<u8>) {
+        match self {
+            // The branch of a default comes first.
+            Self::Null => {
+                out.push(if schema.default.is_some() {
+                    binary::SECOND
+                } else {
+                    binary::FIRST
+                });
+                return;
+            }
+            _ => write_branch(schema, out),
+        }
+        match self {
+            Self::Null => {}
+            Self::Integer(number) => binary::write_long(*number, out),
+            Self::String(text) => binary::write_string(text.as_bytes(), out),
+            Self::Bytes(bytes) => binary::write_bytes(bytes, out),
+            Self::Array(items) => {
+                let none = ConnectSchema::new(ConnectType::String, true);
+                let schema = match &schema.kind {
+                    ConnectType::Array(items) => items,
+                    _ => &none,
+                };
+                if !items.is_empty() {
+                    binary::write_length(items.len(), out);
+                    for item in items {
+                        item.write_avro(schema, out);
+                    }
+                }
+                out.push(0);
+            }
+            Self::Struct(values) => {
+                for (i, field) in schema.fields().iter().enumerate() {
+                    values
+                        .get(i)
+                        .unwrap_or(&Self::Null)
+                        .write_avro(&field.schema, out);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use debezium::{
-    ChangePosition, ContractSettings, HeartbeatEncoder, LogicalMessage, MessageEncoder,
+    ChangePosition, ContractSettings, Format, HeartbeatEncoder, LogicalMessage, MessageEncoder,
     SnapshotMarker, Source, SourceRecord, TransactionEncoder, TransactionMetadata,
 };
 
@@ -29,6 +29,8 @@ pub(super) struct RecordRoutes {
 struct Route<E> {
     encoder: E,
     target: Arc<Target>,
+    /// The converter may make null of every value that is no change of a row.
+    has_value: bool,
     /// `GET /connectors/{name}/topics` names it only after the first record.
     active: bool,
 }
@@ -45,6 +47,7 @@ impl<E> Route<E> {
         Self {
             encoder,
             target: Arc::new(Target::of_records(topic, what, partition)),
+            has_value: config.contract.value_format != Format::CloudEvents,
             active: false,
         }
     }
@@ -71,7 +74,7 @@ impl<E> Route<E> {
             position,
             step: Step::Record,
             key: Some(start..middle),
-            value: Some(middle..batch.bytes.len()),
+            value: Some(middle..batch.bytes.len()).filter(|_| self.has_value),
             key_header: None,
             unavailable: None,
         });

@@ -27,6 +27,11 @@ impl HeartbeatEncoder {
         }
     }
 
+    /// How it writes: the schemas, and where the ids of them go.
+    pub fn record(&mut self) -> &mut RecordEncoder {
+        &mut self.record
+    }
+
     /// Appends the key, which is the same for all.
     pub fn encode_key(&self, out: &mut Vec<u8>) {
         let key = ConnectValue::Struct(vec![ConnectValue::text(self.server_name.as_str())]);

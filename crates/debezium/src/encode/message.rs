@@ -57,6 +57,11 @@ impl MessageEncoder {
         }
     }
 
+    /// How it writes: the schemas, and where the ids of them go.
+    pub fn record(&mut self) -> &mut RecordEncoder {
+        &mut self.record
+    }
+
     /// Appends the key.
     pub fn encode_key(&self, message: &LogicalMessage<'_>, out: &mut Vec<u8>) {
         let key = ConnectValue::Struct(vec![ConnectValue::text(message.prefix)]);

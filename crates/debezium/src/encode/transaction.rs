@@ -41,6 +41,11 @@ impl TransactionEncoder {
         }
     }
 
+    /// How it writes: the schemas, and where the ids of them go.
+    pub fn record(&mut self) -> &mut RecordEncoder {
+        &mut self.record
+    }
+
     /// Appends the key.
     pub fn encode_key(&self, transaction: &TransactionMetadata<'_>, out: &mut Vec<u8>) {
         let key = ConnectValue::Struct(vec![id(transaction)]);
