@@ -143,8 +143,8 @@ fn unknown_and_idle_properties_are_notices() {
     assert_eq!(
         notices,
         [
-            "property `schema.refresh.mode` has no effect: it has no effect with pgoutput",
             "unknown property `my.own.note` is ignored",
+            "property `schema.refresh.mode` has no effect: it has no effect with pgoutput",
             "unknown property `slot.nmae` is ignored: did you mean `slot.name`?",
         ]
     );

@@ -10,7 +10,7 @@ use debezium::{
     BinaryHandling, ChangeEvent, ChangePosition, Column, ColumnValue, ContractSettings,
     DecimalFormat, DecimalHandling, EventEncoder, Format, HstoreHandling, IntervalHandling,
     KeyChange, OldRow, Operation, PgType, PgTypeKind, RangeKind, ReplicaIdentity, SnapshotMarker,
-    Source, TableId, TableSchema, TimePrecision,
+    Source, TableId, TableSchema, TimePrecision, TransactionOrder,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -252,6 +252,7 @@ proptest! {
             key_change: KeyChange::None,
             source: source(),
             position: ChangePosition::default(),
+            transaction: Some(TransactionOrder { total_order: 3, data_collection_order: 2 }),
         };
         let encoded = |settings: &ContractSettings| {
             let mut encoder = EventEncoder::new(Arc::clone(&table), "p.s.t", settings).expect("prepare a table");
