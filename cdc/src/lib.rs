@@ -12,4 +12,5 @@ pub mod sink;
 pub mod source;
 pub mod transform;
 
-pub use error::{Disposition, Error, ErrorKind};
+pub use error::{Error, ErrorKind};
+pub use service::Disposition;

@@ -1,4 +1,4 @@
-use std::fmt;
+use service::Disposition;
 
 /// What kind of thing went wrong; decides what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,18 +23,8 @@ pub enum ErrorKind {
     Encode,
 }
 
-/// What the pipeline does about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// Start again from what is durable, after a delay.
-    Retry,
-    /// Stop and say why.
-    Halt,
-}
-
-impl ErrorKind {
-    /// What to do about it.
-    pub const fn disposition(self) -> Disposition {
+impl service::ErrorKind for ErrorKind {
+    fn disposition(self) -> Disposition {
         match self {
             Self::Storage | Self::Fenced | Self::Kafka => Disposition::Retry,
             Self::Configuration
@@ -46,8 +36,7 @@ impl ErrorKind {
         }
     }
 
-    /// What the operator can do about it.
-    pub const fn hint(self) -> &'static str {
+    fn hint(self) -> &'static str {
         match self {
             Self::Configuration => "correct the named setting and start again",
             Self::Storage => {
@@ -74,95 +63,34 @@ impl ErrorKind {
     }
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-
 /// What was attempted, on what, and why it failed.
-#[derive(Debug)]
-pub struct Error(Box<Inner>);
+pub type Error = service::Error<ErrorKind>;
 
-#[derive(Debug)]
-struct Inner {
-    kind: ErrorKind,
-    attempted: String,
-    hint: Option<String>,
-    source: Option<Cause>,
+/// An object store's error: permission problems halt, the rest may be retried.
+pub(crate) fn storage_error(attempted: impl Into<String>, source: object_store::Error) -> Error {
+    let kind = match source {
+        object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. } => ErrorKind::Permission,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(kind, attempted).with_source(source)
 }
 
-impl Error {
-    /// `attempted` says what was being done and on what, lower case, no full stop: ``commit to `app/public.t` ``.
-    pub fn new(kind: ErrorKind, attempted: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            attempted: attempted.into(),
-            hint: None,
-            source: None,
-        }))
-    }
-
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
-        self.0.source = Some(source.into());
-        self
-    }
-
-    /// A remedy more exact than the kind's own.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
-        self
-    }
-
-    pub fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
-    pub fn disposition(&self) -> Disposition {
-        self.0.kind.disposition()
-    }
-
-    /// What the operator can do about it.
-    pub fn hint(&self) -> &str {
-        self.0.hint.as_deref().unwrap_or(self.0.kind.hint())
-    }
-
-    /// An object store's error: permission problems halt, the rest may be retried.
-    pub(crate) fn storage(attempted: impl Into<String>, source: object_store::Error) -> Self {
-        let kind = match source {
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => ErrorKind::Permission,
-            _ => ErrorKind::Storage,
-        };
-        Self::new(kind, attempted).with_source(source)
-    }
-
-    /// An error of the Delta library.
-    pub(crate) fn delta(
-        attempted: impl Into<String>,
-        source: deltalake_core::DeltaTableError,
-    ) -> Self {
-        match source {
-            deltalake_core::DeltaTableError::ObjectStore { source } => {
-                Self::storage(attempted, source)
-            }
-            other => Self::new(ErrorKind::Storage, attempted).with_source(other),
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.attempted)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+/// An error of the Delta library.
+pub(crate) fn delta_error(
+    attempted: impl Into<String>,
+    source: deltalake_core::DeltaTableError,
+) -> Error {
+    match source {
+        deltalake_core::DeltaTableError::ObjectStore { source } => storage_error(attempted, source),
+        other => Error::new(ErrorKind::Storage, attempted).with_source(other),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use service::ErrorKind as _;
+
     use super::*;
 
     #[test]

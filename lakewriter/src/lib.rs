@@ -20,8 +20,9 @@ mod source;
 
 pub use config::{KafkaConfig, LakeConfig, LakeWriterConfig};
 pub use direct::{Committed, DirectPosition, DirectWriter};
-pub use error::{Disposition, Error, ErrorKind};
+pub use error::{Error, ErrorKind};
 pub use lake::Lake;
 pub use pipeline::run;
 pub use progress::LakeProgress;
+pub use service::Disposition;
 pub use service::Secret;

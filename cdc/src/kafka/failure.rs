@@ -72,6 +72,8 @@ fn without_value(description: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use service::ErrorKind as _;
+
     use super::*;
     use crate::Disposition;
 

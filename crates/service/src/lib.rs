@@ -1,6 +1,7 @@
-//! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, the error report, TLS.
+//! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, errors and their report, TLS.
 
 mod backoff;
+mod error;
 mod report;
 mod secret;
 mod stop;
@@ -8,6 +9,7 @@ mod telemetry;
 pub mod tls;
 
 pub use backoff::Backoff;
+pub use error::{Disposition, Error, ErrorKind};
 pub use report::{ExitStatus, render_error};
 pub use secret::Secret;
 pub use stop::stop_on_signal;

@@ -6,7 +6,7 @@ use object_store::{
     client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector},
 };
 
-use crate::{Error, ErrorKind, LakeConfig};
+use crate::{Error, ErrorKind, LakeConfig, error::storage_error};
 
 /// Whether a bucket had to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Er
     .authorize(&mut request, None);
     let client = ReqwestConnector::default()
         .connect(&ClientOptions::new().with_allow_http(config.allow_http))
-        .map_err(|error| Error::storage(attempted(), error))?;
+        .map_err(|error| storage_error(attempted(), error))?;
     let response = client.execute(request).await.map_err(|error| {
         Error::new(
             ErrorKind::Storage,

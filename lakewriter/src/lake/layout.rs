@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 
 use super::Lake;
-use crate::Error;
+use crate::{Error, error::storage_error};
 
 /// The folder of a table's append-only log of changes.
 pub const CHANGES: &str = "changes";
@@ -109,7 +109,7 @@ impl Lake {
         let first = self.store().list(Some(&log)).try_next().await;
         first
             .map(|object| object.is_some())
-            .map_err(|error| Error::storage(format!("look for a table in `{log}`"), error))
+            .map_err(|error| storage_error(format!("look for a table in `{log}`"), error))
     }
 
     /// The folders directly below one, relative to the root, without those of our own that begin with `_`.
@@ -119,7 +119,7 @@ impl Lake {
             .store()
             .list_with_delimiter(Some(&parent))
             .await
-            .map_err(|error| Error::storage(format!("list `{parent}`"), error))?;
+            .map_err(|error| storage_error(format!("list `{parent}`"), error))?;
         Ok(listed
             .common_prefixes
             .iter()

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use service::Backoff;
 
 use super::{Lake, delta::TxnAdvance, layout::encode};
-use crate::{DirectPosition, Error, ErrorKind};
+use crate::{DirectPosition, Error, ErrorKind, error::storage_error};
 
 /// What one table takes over with a record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -162,7 +162,7 @@ impl PositionLog {
                     }
                     return Err(Error::new(ErrorKind::Fenced, attempted()));
                 }
-                Err(error) => Error::storage(attempted(), error),
+                Err(error) => storage_error(attempted(), error),
             };
             if error.kind() != ErrorKind::Storage || backoff.attempt() + 1 >= MAX_ATTEMPTS {
                 return Err(error);
@@ -223,7 +223,7 @@ impl PositionLog {
             })
             .try_collect()
             .await
-            .map_err(|error| Error::storage(attempted(), error))?;
+            .map_err(|error| storage_error(attempted(), error))?;
         found.sort_unstable();
         Ok(found.into())
     }
@@ -232,7 +232,7 @@ impl PositionLog {
         let key = self.key(number);
         let read = async { self.lake.store().get(&key).await?.bytes().await };
         read.await
-            .map_err(|error| Error::storage(format!("read position record `{key}`"), error))
+            .map_err(|error| storage_error(format!("read position record `{key}`"), error))
     }
 
     fn key(&self, number: u64) -> Path {

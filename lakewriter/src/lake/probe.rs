@@ -5,7 +5,7 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use uuid::Uuid;
 
 use super::Lake;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error::storage_error};
 
 /// PUT one fresh key twice; the second must be refused.
 pub(super) async fn conditional_put(lake: &Lake) -> Result<(), Error> {
@@ -15,7 +15,7 @@ pub(super) async fn conditional_put(lake: &Lake) -> Result<(), Error> {
     lake.store()
         .put_opts(&key, "first".into(), create.clone())
         .await
-        .map_err(|error| Error::storage(attempted(), error))?;
+        .map_err(|error| storage_error(attempted(), error))?;
     let second = lake.store().put_opts(&key, "second".into(), create).await;
     // The probe's key is nobody's data: failing to remove it is no reason not to start.
     if let Err(error) = lake.store().delete(&key).await {
@@ -32,6 +32,6 @@ pub(super) async fn conditional_put(lake: &Lake) -> Result<(), Error> {
                 attempted()
             ),
         )),
-        Err(error) => Err(Error::storage(attempted(), error)),
+        Err(error) => Err(storage_error(attempted(), error)),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     LakeTable,
     table::{load, open_handle},
 };
-use crate::Error;
+use crate::{Error, error::delta_error};
 
 /// A reader fetches at most this many log entries beside the checkpoint.
 const COMMITS_BETWEEN_CHECKPOINTS: u32 = 50;
@@ -72,7 +72,7 @@ impl LakeTable {
     pub async fn checkpoint(&mut self) -> Result<(), Error> {
         checkpoint_and_reopen(self.log_store.clone())
             .await
-            .map_err(|error| Error::delta(format!("checkpoint `{}`", self.relative), error))?;
+            .map_err(|error| delta_error(format!("checkpoint `{}`", self.relative), error))?;
         self.reload().await
     }
 }

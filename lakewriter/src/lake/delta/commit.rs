@@ -19,7 +19,7 @@ use service::Backoff;
 use uuid::Uuid;
 
 use super::{LakeTable, create::PARTITION_COLUMN, create::quiet};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error::delta_error};
 
 /// One position that a commit moves, with where it must stand before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl LakeTable {
         {
             self.proved = None;
             self.catch_up().await.map_err(|error| {
-                Error::delta(format!("read the commits of `{}`", self.relative), error)
+                delta_error(format!("read the commits of `{}`", self.relative), error)
             })?;
         }
         match self.standing(prepared).await? {
@@ -121,7 +121,7 @@ impl LakeTable {
                     continue;
                 }
             }
-            let error = Error::delta(format!("commit to `{}`", self.relative), error);
+            let error = delta_error(format!("commit to `{}`", self.relative), error);
             match self.recover(prepared).await? {
                 Standing::After => return Ok(CommitOutcome::Committed(self.version)),
                 Standing::Elsewhere { app_id, found } => {

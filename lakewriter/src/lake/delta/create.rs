@@ -8,7 +8,7 @@ use deltalake_core::{
 };
 
 use super::LakeTable;
-use crate::{Error, lake::Lake};
+use crate::{Error, error::delta_error, lake::Lake};
 
 /// Keys of the table configuration that say which source table this is.
 pub mod property {
@@ -125,7 +125,7 @@ async fn create(
     builder
         .await
         .map(drop)
-        .map_err(|error| Error::delta(format!("create `{relative}`"), error))
+        .map_err(|error| delta_error(format!("create `{relative}`"), error))
 }
 
 /// Without the default hooks, which list the whole log on each commit and can fail a commit that is in.

@@ -19,7 +19,7 @@ use super::{
     commit::is_metadata_conflict,
     create::{PARTITION_COLUMN, quiet},
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error::delta_error};
 
 /// How columns of one shape stand in the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +176,7 @@ impl LakeTable {
                     tracing::warn!(%error, conflict, table = self.relative, "adding columns again");
                 }
                 Err(error) => {
-                    return Err(Error::delta(
+                    return Err(delta_error(
                         format!("add columns to `{}`", self.relative),
                         error,
                     ));
@@ -207,7 +207,7 @@ impl LakeTable {
             .with_commit_properties(quiet())
             .await
             .map_err(|error| {
-                Error::delta(format!("set properties of `{}`", self.relative), error)
+                delta_error(format!("set properties of `{}`", self.relative), error)
             })?;
         self.reload().await
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::create::PARTITION_COLUMN;
 use crate::{
     Error, ErrorKind,
+    error::storage_error,
     lake::Lake,
     parquet::{ParquetFile, write_parquet},
 };
@@ -51,7 +52,7 @@ pub(crate) async fn stage(
         lake.store()
             .put(&key, PutPayload::from(bytes))
             .await
-            .map_err(|error| Error::storage(format!("upload `{key}`"), error))?;
+            .map_err(|error| storage_error(format!("upload `{key}`"), error))?;
         staged.push(StagedFile {
             add: Add {
                 path,

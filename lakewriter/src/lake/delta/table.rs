@@ -6,7 +6,7 @@ use deltalake_core::{
 };
 
 use super::checkpoint::Refresh;
-use crate::{Error, lake::Lake};
+use crate::{Error, error::delta_error, lake::Lake};
 
 /// A Delta table with one writer: this value. Keep one per table and process.
 pub struct LakeTable {
@@ -41,7 +41,7 @@ impl LakeTable {
             Err(DeltaTableError::NotATable(_)) => return Ok(None),
             // A log that the library cannot find is reported in several ways; the listing decides.
             Err(_) if !lake.is_delta_table(relative).await? => return Ok(None),
-            Err(error) => return Err(Error::delta(format!("open `{relative}`"), error)),
+            Err(error) => return Err(delta_error(format!("open `{relative}`"), error)),
         };
         Ok(Some(Self {
             relative: relative.to_owned(),
@@ -90,7 +90,7 @@ impl LakeTable {
             .transaction_version(&self.log_store, app_id)
             .await
             .map_err(|error| {
-                Error::delta(format!("read txn `{app_id}` of `{}`", self.relative), error)
+                delta_error(format!("read txn `{app_id}` of `{}`", self.relative), error)
             })?;
         self.txns.insert(app_id.to_owned(), version);
         Ok(version)
@@ -103,7 +103,7 @@ impl LakeTable {
     pub(super) async fn reload(&mut self) -> Result<(), Error> {
         self.state = load(&self.log_store)
             .await
-            .map_err(|error| Error::delta(format!("reload `{}`", self.relative), error))?;
+            .map_err(|error| delta_error(format!("reload `{}`", self.relative), error))?;
         self.version = self.state.version();
         self.proved = None;
         self.txns.clear();
@@ -115,7 +115,7 @@ impl LakeTable {
     pub(super) async fn handle(&self) -> Result<DeltaTable, Error> {
         open_handle(&self.log_store)
             .await
-            .map_err(|error| Error::delta(format!("reopen `{}`", self.relative), error))
+            .map_err(|error| delta_error(format!("reopen `{}`", self.relative), error))
     }
 }
 
