@@ -60,7 +60,7 @@ fn sources_under(folders: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-const TRUNKS: [&str; 8] = [
+const TRUNKS: [&str; 9] = [
     "src",
     "cdc/src",
     "lakewriter/src",
@@ -69,6 +69,7 @@ const TRUNKS: [&str; 8] = [
     "crates/pgoutput/src",
     "crates/debezium/src",
     "crates/service/src",
+    "crates/postgres-tls/src",
 ];
 
 /// Files under the trunks that name `word` in code and stand in none of `allowed`.
@@ -126,6 +127,7 @@ fn only_the_postgres_ends_speak_to_postgres() {
         "cdc/src/source/",
         "generator/src/postgres",
         "lakewriter/src/outlet/",
+        "crates/postgres-tls/src/",
     ];
     assert_eq!(strangers("tokio_postgres", &allowed), [""; 0]);
     assert_eq!(strangers("postgres_protocol", &allowed), [""; 0]);

@@ -12,7 +12,8 @@ pub const MOST_ROWS_PER_TRANSACTION: u32 = 10_000;
 /// What to write, how fast, and where to. Not printable: the connection string may hold a password.
 #[derive(Clone)]
 pub struct Settings {
-    /// Keywords (`host=/run/postgresql user=generator`) or a URL; TCP or a Unix socket, without TLS.
+    /// Keywords (`host=/run/postgresql user=generator`) or a URL; TCP, with or without TLS (`sslmode` and what goes with
+    /// it), or a Unix socket.
     pub dsn: String,
     /// Wins over one in the connection string.
     pub password: Option<Secret>,

@@ -256,7 +256,7 @@ async fn refuses_clearly() -> Result<()> {
         .await
         .err()
         .context("the database is missing")?;
-    assert!(matches!(error, Error::Connect(_)), "{error:?}");
+    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
     let settings = Settings {
         rows_per_transaction: Some(0),
         ..Settings::new("")

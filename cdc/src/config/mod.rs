@@ -19,6 +19,7 @@ mod report;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use debezium::ContractSettings;
+use postgres_tls::TlsSettings;
 use regex::Regex;
 use service::Secret;
 
@@ -77,6 +78,8 @@ pub struct DatabaseConfig {
     pub user: String,
     pub password: Secret,
     pub dbname: String,
+    /// `database.sslmode` and the files that go with it.
+    pub tls: TlsSettings,
     /// `database.tcpKeepAlive`.
     pub tcp_keepalive: bool,
     /// `database.initial.statements`: run on each ordinary connection.

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
+use postgres_tls::TlsSettings;
 use service::Secret;
 
 use super::{
@@ -175,28 +176,37 @@ fn database(reader: &mut Reader<'_>) -> DatabaseConfig {
     let port = reader.integer("database.port", 5432, 1, u16::MAX);
     let user = reader.required("database.user");
     let dbname = reader.required("database.dbname");
-    if let Some(mode) = reader.text("database.sslmode") {
-        match mode.to_ascii_lowercase().as_str() {
-            "disable" | "allow" | "prefer" => {}
-            "require" | "verify-ca" | "verify-full" => reader.problem(
-                "database.sslmode",
-                "TLS to the database is not available yet: disable, allow or prefer",
-            ),
-            _ => reader.problem(
-                "database.sslmode",
-                "Value must be one of disable, allow, prefer, require, verify-ca, verify-full",
-            ),
-        }
-    }
+    let tls = tls(reader);
     DatabaseConfig {
         hostname,
         port,
         user,
         password: Secret::new(reader.text("database.password").unwrap_or_default()),
         dbname,
+        tls,
         tcp_keepalive: reader.boolean("database.tcpKeepAlive", true),
         initial_statements: statements(reader.text("database.initial.statements").unwrap_or("")),
     }
+}
+
+/// Libpq's parameters, which Debezium has under the same names.
+fn tls(reader: &mut Reader<'_>) -> TlsSettings {
+    let mut tls = TlsSettings::default();
+    for (property, parameter) in [
+        ("database.sslmode", "sslmode"),
+        ("database.sslrootcert", "sslrootcert"),
+        ("database.sslcert", "sslcert"),
+        ("database.sslkey", "sslkey"),
+        ("database.sslpassword", "sslpassword"),
+        ("database.channelBinding", "channel_binding"),
+    ] {
+        if let Some(value) = reader.text(property)
+            && let Err(rule) = tls.set(parameter, value)
+        {
+            reader.problem(property, rule);
+        }
+    }
+    tls
 }
 
 /// Statements separated by `;`; two of them are a semicolon of the statement itself.

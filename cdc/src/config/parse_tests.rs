@@ -104,8 +104,13 @@ fn what_would_change_the_output_is_refused_by_name() {
         ),
         (
             "database.sslmode",
-            "require",
-            "TLS to the database is not available yet: disable, allow or prefer",
+            "on",
+            "sslmode `on` is none of disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+        (
+            "database.channelBinding",
+            "maybe",
+            "channel binding `maybe` is none of disable, prefer, require",
         ),
         (
             "table.include.list",

@@ -49,7 +49,6 @@ const fn refused(
 const JAVA: &str = "Java classes cannot be loaded";
 const COPY: &str = "a snapshot is read by COPY, table after table";
 const BUDGET: &str = "memory is bounded by `tributary.batch.bytes`";
-const TLS: &str = "TLS to the database is not available yet";
 const SIGNALS: &str = "signals and incremental snapshots are not available yet";
 
 /// All known properties, exact names before the patterns that would cover them.
@@ -64,6 +63,11 @@ pub const KNOWN: &[Property] = &[
     used("database.password"),
     used("database.dbname"),
     used("database.sslmode"),
+    used("database.sslrootcert"),
+    used("database.sslcert"),
+    used("database.sslkey"),
+    used("database.sslpassword"),
+    used("database.channelBinding"),
     used("database.tcpKeepAlive"),
     used("database.initial.statements"),
     used("plugin.name"),
@@ -161,7 +165,10 @@ pub const KNOWN: &[Property] = &[
         "transaction.boundary.interval.ms",
         "see `delivery.guarantee`",
     ),
-    ignored("database.sslfactory", JAVA),
+    ignored(
+        "database.sslfactory",
+        "Java classes cannot be loaded: `database.sslmode` and `database.sslrootcert` decide whom to trust",
+    ),
     ignored("database.query.timeout.ms", "catalog queries are short"),
     ignored("database.include.list", "a connector reads one database"),
     ignored("database.exclude.list", "a connector reads one database"),
@@ -246,10 +253,6 @@ pub const KNOWN: &[Property] = &[
         &["io.debezium.schema.SchemaTopicNamingStrategy"],
         JAVA,
     ),
-    refused("database.sslcert", &[], TLS),
-    refused("database.sslkey", &[], TLS),
-    refused("database.sslpassword", &[], TLS),
-    refused("database.sslrootcert", &[], TLS),
     refused(
         "slot.failover",
         &["false"],

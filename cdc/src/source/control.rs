@@ -1,6 +1,11 @@
-use tokio_postgres::{Client, NoTls};
+use postgres_tls::ConnectError;
+use tokio_postgres::Client;
 
-use super::{connection::OUTPUT_SETTINGS, server_error::control_error};
+use super::{
+    address::{Address, permission_hint, tls_error},
+    connection::OUTPUT_SETTINGS,
+    server_error::ServerError,
+};
 use crate::{Error, ErrorKind, config::DatabaseConfig};
 
 /// An ordinary connection, opened when needed and opened again when it was lost; for the catalog, slots, publications
@@ -57,16 +62,9 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<Client, Error> 
     if !database.password.is_empty() {
         config.password(database.password.reveal());
     }
-    let attempted = || {
-        format!(
-            "connect to database `{}` at `{}` port {} as `{}`",
-            database.dbname, database.hostname, database.port, database.user
-        )
-    };
-    let (client, connection) = config
-        .connect(NoTls)
+    let (client, connection) = postgres_tls::connect(&config, &database.tls)
         .await
-        .map_err(|error| control_error(attempted(), error))?;
+        .map_err(|error| not_connected(database, error))?;
     tokio::spawn(async move {
         // The client's next call reports it too, with what it attempted.
         if let Err(error) = connection.await {
@@ -83,4 +81,41 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<Client, Error> 
         })?;
     }
     Ok(client)
+}
+
+fn not_connected(database: &DatabaseConfig, error: ConnectError) -> Error {
+    let attempted = format!(
+        "connect to database `{}` at {}",
+        database.dbname,
+        Address(database)
+    );
+    if let Some(problem) = error.tls_problem()
+        && let Some(told) = tls_error(attempted.clone(), &problem, database)
+    {
+        return told;
+    }
+    let answer = error
+        .postgres()
+        .and_then(tokio_postgres::Error::as_db_error)
+        .map(ServerError::from);
+    let kind = match (&answer, &error) {
+        (Some(answer), _) => answer.kind(),
+        (None, ConnectError::Setup(_)) => ErrorKind::Configuration,
+        (None, _) => ErrorKind::Connection,
+    };
+    let hint = match &answer {
+        Some(answer) if answer.hint.is_some() => answer.hint.clone(),
+        _ if kind == ErrorKind::Permission => Some(permission_hint(database)),
+        _ => None,
+    };
+    let told = Error::new(kind, attempted);
+    let told = match (error, answer) {
+        (ConnectError::Postgres(_), Some(answer)) => told.with_source(answer),
+        (ConnectError::Postgres(error), None) => told.with_source(error),
+        (other, _) => told.with_source(other),
+    };
+    match hint {
+        Some(hint) => told.with_hint(hint),
+        None => told,
+    }
 }

@@ -1,5 +1,6 @@
 //! The PostgreSQL end: the replication connection, slot and publication, the catalog, the snapshot and the feedback.
 
+mod address;
 mod capture;
 pub mod catalog;
 pub mod connection;

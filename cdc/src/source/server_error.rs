@@ -88,17 +88,23 @@ impl ServerError {
     }
 }
 
+impl From<&tokio_postgres::error::DbError> for ServerError {
+    fn from(error: &tokio_postgres::error::DbError) -> Self {
+        Self {
+            severity: error.severity().to_owned(),
+            code: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
 /// An error of an ordinary connection.
 pub(crate) fn control_error(attempted: impl Into<String>, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
         Some(db) => {
-            let server = ServerError {
-                severity: db.severity().to_owned(),
-                code: db.code().code().to_owned(),
-                message: db.message().to_owned(),
-                detail: db.detail().map(str::to_owned),
-                hint: db.hint().map(str::to_owned),
-            };
+            let server = ServerError::from(db);
             let kind = server.kind();
             server.into_error(kind, attempted)
         }

@@ -10,3 +10,5 @@ mod restart;
 mod resume;
 mod slots;
 mod streamed;
+mod tls;
+mod tls_identity;

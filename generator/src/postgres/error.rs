@@ -1,3 +1,5 @@
+use postgres_tls::{ConnectError, Connector};
+
 use crate::parse::ParseError;
 
 /// Why a run ended early. What was committed before stays.
@@ -5,18 +7,25 @@ use crate::parse::ParseError;
 #[non_exhaustive]
 pub enum Error {
     #[error("read the connection string of the generator")]
-    ConnectionString(#[source] tokio_postgres::Error),
-    #[error("connect the generator to PostgreSQL")]
-    Connect(#[source] tokio_postgres::Error),
+    ConnectionString(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("connect the generator to PostgreSQL at {address}")]
+    Connect {
+        /// Host, port, user and sslmode.
+        address: String,
+        /// Of TLS.
+        hint: Option<String>,
+        #[source]
+        source: ConnectError,
+    },
     #[error("read what the tables `users` and `tweets` hold")]
-    Read(#[source] tokio_postgres::Error),
+    Read(#[source] ConnectError),
     #[error("write a transaction of tweets and users")]
-    Write(#[source] tokio_postgres::Error),
+    Write(#[source] ConnectError),
     /// A row with an id of ours is there, but not the transaction that would have written it.
     #[error("write a transaction of tweets and users: somebody else wrote one of its ids")]
-    Collision(#[source] tokio_postgres::Error),
+    Collision(#[source] ConnectError),
     #[error("create the tables `users` and `tweets`")]
-    CreateTables(#[source] tokio_postgres::Error),
+    CreateTables(#[source] ConnectError),
     /// The mix has no inserts, and no tweets are left.
     #[error("update or delete tweets: the table `tweets` has none left")]
     NothingToChange,
@@ -34,14 +43,25 @@ pub enum Error {
 }
 
 impl Error {
+    pub(super) fn connect(connector: &Connector, source: ConnectError) -> Self {
+        Self::Connect {
+            address: connector.address(),
+            hint: connector.hint(&source),
+            source,
+        }
+    }
+
     /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         use tokio_postgres::error::SqlState;
         match self {
             Self::ConnectionString(_) => Some(
                 "give keywords (`host=/run/postgresql user=generator dbname=postgres`) or a URL (`postgres://...`)",
             ),
-            Self::Connect(error) => match error.code() {
+            Self::Connect {
+                hint: Some(hint), ..
+            } => Some(hint),
+            Self::Connect { source, .. } => match source.code() {
                 Some(&SqlState::INVALID_PASSWORD) => {
                     Some("give the password that db/02-roles.sql set for the role")
                 }

@@ -6,8 +6,9 @@ mod writer;
 
 use std::time::Duration;
 
+use postgres_tls::{ConnectError, Connector, TlsSettings};
 use service::Secret;
-use tokio_postgres::{Client, Config, NoTls, Statement, error::SqlState};
+use tokio_postgres::{Client, Statement, error::SqlState};
 
 pub use error::Error;
 pub use found::{find, older_tweets};
@@ -23,20 +24,26 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The connection string cannot be read, no connection is had, or the role may not create tables.
 pub async fn create_tables(dsn: &str) -> Result<(), Error> {
-    let client = connect(&configuration(dsn, None)?)
+    let connector = configuration(dsn, None)?;
+    let client = connect(&connector)
         .await
-        .map_err(Error::Connect)?;
+        .map_err(|error| Error::connect(&connector, error))?;
     // `if not exists` still reports a race between two that create the same table, so they take turns.
     client
         .batch_execute(&format!(
             "begin; select pg_advisory_xact_lock(7233174017); {SCHEMA}; commit"
         ))
         .await
-        .map_err(Error::CreateTables)
+        .map_err(|error| Error::CreateTables(error.into()))
 }
 
-fn configuration(dsn: &str, password: Option<&Secret>) -> Result<Config, Error> {
-    let mut config: Config = dsn.parse().map_err(Error::ConnectionString)?;
+/// What the string does not say about TLS, libpq's environment variables say.
+fn configuration(dsn: &str, password: Option<&Secret>) -> Result<Connector, Error> {
+    let defaults = TlsSettings::from_environment(|name| std::env::var(name).ok())
+        .map_err(|reason| Error::ConnectionString(reason.into()))?;
+    let mut connector =
+        Connector::parse(dsn, defaults).map_err(|error| Error::ConnectionString(error.into()))?;
+    let config = &mut connector.config;
     if let Some(password) = password {
         config.password(password.reveal());
     }
@@ -46,11 +53,11 @@ fn configuration(dsn: &str, password: Option<&Secret>) -> Result<Config, Error> 
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
-    Ok(config)
+    Ok(connector)
 }
 
-async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn connect(connector: &Connector) -> Result<Client, ConnectError> {
+    let (client, connection) = connector.connect().await?;
     tokio::spawn(async move {
         // Its error also ends every request of the client, which handles it.
         if let Err(error) = connection.await {
@@ -70,8 +77,8 @@ struct Session {
 }
 
 impl Session {
-    async fn open(config: &Config) -> Result<Self, tokio_postgres::Error> {
-        let client = connect(config).await?;
+    async fn open(connector: &Connector) -> Result<Self, ConnectError> {
+        let client = connect(connector).await?;
         let copy = client
             .prepare(&format!("copy tweets ({TWEET_COLUMNS}) from stdin"))
             .await?;
@@ -80,7 +87,11 @@ impl Session {
 }
 
 /// Whether the same thing may work later: the connection broke or the server is short of something.
-fn is_passing(error: &tokio_postgres::Error) -> bool {
+fn is_passing(error: &ConnectError) -> bool {
+    if error.postgres().is_none() || error.tls_problem().is_some() {
+        // A setting or a certificate has to change.
+        return false;
+    }
     let Some(code) = error.code() else {
         // Not an answer of the server: the socket failed. What cannot be read or sent is our own mistake, but it cannot
         // be told from a broken stream; a server that answers would show it at the next attempt.

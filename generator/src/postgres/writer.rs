@@ -1,9 +1,10 @@
 use std::{pin::pin, time::Duration};
 
 use futures::{SinkExt as _, future::try_join};
+use postgres_tls::{ConnectError, Connector};
 use service::Backoff;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::{Config, error::SqlState};
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
 use super::{Session, configuration, find, is_passing, older_tweets};
@@ -31,7 +32,7 @@ pub enum Outcome {
 
 /// Writes transactions, each exactly once, across lost connections.
 pub struct Writer<'a> {
-    config: Config,
+    connector: Connector,
     session: Option<Session>,
     backoff: Backoff,
     progress: &'a Progress,
@@ -46,7 +47,7 @@ impl<'a> Writer<'a> {
         shutdown: &'a CancellationToken,
     ) -> Result<Option<Self>, Error> {
         let mut writer = Self {
-            config: configuration(&settings.dsn, settings.password.as_ref())?,
+            connector: configuration(&settings.dsn, settings.password.as_ref())?,
             session: None,
             backoff: Backoff::new(FIRST_DELAY, LONGEST_DELAY),
             progress,
@@ -54,7 +55,7 @@ impl<'a> Writer<'a> {
         };
         let patience = Instant::now() + FIRST_CONNECTION_PATIENCE;
         while !shutdown.is_cancelled() {
-            match Session::open(&writer.config).await {
+            match Session::open(&writer.connector).await {
                 Ok(session) => {
                     writer.session = Some(session);
                     writer.backoff.reset();
@@ -63,7 +64,7 @@ impl<'a> Writer<'a> {
                 Err(error) if is_passing(&error) && Instant::now() < patience => {
                     writer.wait(&error).await
                 }
-                Err(error) => return Err(Error::Connect(error)),
+                Err(error) => return Err(Error::connect(&writer.connector, error)),
             }
         }
         Ok(None)
@@ -73,14 +74,14 @@ impl<'a> Writer<'a> {
     pub async fn find(&mut self, worker: u16) -> Result<Found, Error> {
         find(&self.session().await.map_err(Error::Read)?.client, worker)
             .await
-            .map_err(Error::Read)
+            .map_err(|error| Error::Read(error.into()))
     }
 
     /// Reads tweets that come before this id.
     pub async fn older_tweets(&mut self, before: i64) -> Result<Vec<KnownTweet>, Error> {
         older_tweets(&self.session().await.map_err(Error::Read)?.client, before)
             .await
-            .map_err(Error::Read)
+            .map_err(|error| Error::Read(error.into()))
     }
 
     /// Writes a transaction, once: after a lost connection its id of a new tweet says whether it was committed, and only
@@ -129,7 +130,7 @@ impl<'a> Writer<'a> {
         &mut self,
         transaction: &Transaction,
         doubtful: bool,
-    ) -> Result<(), tokio_postgres::Error> {
+    ) -> Result<(), ConnectError> {
         if doubtful && self.is_committed(transaction).await? {
             return Ok(());
         }
@@ -137,36 +138,35 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether the transaction is known to be in the table.
-    async fn is_committed(
-        &mut self,
-        transaction: &Transaction,
-    ) -> Result<bool, tokio_postgres::Error> {
+    async fn is_committed(&mut self, transaction: &Transaction) -> Result<bool, ConnectError> {
         let Some(id) = transaction.evidence() else {
             return Ok(false);
         };
         let client = &self.session().await?.client;
-        client
+        Ok(client
             .query_one_scalar("select exists (select from tweets where id = $1)", &[&id])
-            .await
+            .await?)
     }
 
-    async fn session(&mut self) -> Result<&Session, tokio_postgres::Error> {
+    async fn session(&mut self) -> Result<&Session, ConnectError> {
         let session = match self
             .session
             .take()
             .filter(|session| !session.client.is_closed())
         {
             Some(session) => session,
-            None => Session::open(&self.config).await?,
+            None => Session::open(&self.connector).await?,
         };
         Ok(self.session.insert(session))
     }
 
-    async fn wait(&mut self, error: &tokio_postgres::Error) {
+    async fn wait(&mut self, error: &ConnectError) {
         let delay = self.backoff.next_delay();
         let attempt = self.backoff.attempt();
         // The text of the library names only what it was doing; the reason is its source.
-        let reason = std::error::Error::source(error)
+        let reason = error
+            .postgres()
+            .and_then(std::error::Error::source)
             .map(ToString::to_string)
             .unwrap_or_default();
         tracing::warn!(attempt, ?delay, %error, reason, "no connection to PostgreSQL, trying again");
@@ -178,11 +178,11 @@ impl<'a> Writer<'a> {
 }
 
 /// Sends the whole transaction with as few waits as there are answers needed.
-async fn send(session: &Session, transaction: &Transaction) -> Result<(), tokio_postgres::Error> {
+async fn send(session: &Session, transaction: &Transaction) -> Result<(), ConnectError> {
     let Session { client, copy } = session;
     let Some(lines) = transaction.copy() else {
         // Several statements in one query message are one transaction.
-        return client.batch_execute(transaction.before()).await;
+        return Ok(client.batch_execute(transaction.before()).await?);
     };
     // A COPY alone is a transaction of its own.
     let alone = transaction.before().is_empty() && transaction.after().is_empty();

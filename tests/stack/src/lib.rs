@@ -4,6 +4,7 @@
 //! What is started here dies with its handle, and with the process that started it. A server that does not come up is
 //! an error with the end of its log, never a skipped test.
 
+mod certificate;
 mod child;
 mod compose;
 mod condition;
@@ -16,6 +17,7 @@ mod process;
 mod program;
 mod user;
 
+pub use certificate::{Authority, Identity};
 pub use child::Lifetime;
 pub use compose::{ComposeFile, Composition, Ports, State};
 pub use condition::until;
@@ -23,6 +25,6 @@ pub use http::{Response, get, request};
 pub use kafka::{Header, Kafka, KafkaOptions, Record};
 pub use minio::{Minio, MinioOptions};
 pub use port::free_port;
-pub use postgres::{Postgres, PostgresOptions};
+pub use postgres::{Postgres, PostgresOptions, PostgresTls};
 pub use process::{Process, tributary};
 pub use program::{docker_compose, readers};

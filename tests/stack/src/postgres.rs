@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::child::{Child, Lifetime};
-use crate::{free_port, port, until, user};
+use crate::{Identity, free_port, port, until, user};
 
 pub use cluster::Cluster;
 
@@ -19,6 +19,14 @@ const PASSWORD: &str = "postgres";
 /// A start on a busy two-core machine takes a few seconds; recovery after a kill some more.
 const START: Duration = Duration::from_secs(60);
 
+/// TLS of a [`Postgres`].
+#[derive(Clone, Debug)]
+pub struct PostgresTls {
+    pub server: Identity,
+    /// The root of clients' certificates, in PEM: they are asked for one.
+    pub client_root: Option<String>,
+}
+
 /// How a [`Postgres`] differs from the usual test server.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
@@ -26,6 +34,9 @@ pub struct PostgresOptions {
     pub max_slot_wal_keep_size: Option<String>,
     /// Flush to disk as in production. Off, what was committed survives a kill of the server, not one of the machine.
     pub fsync: bool,
+    pub tls: Option<PostgresTls>,
+    /// All of pg_hba.conf, in place of what is said at [`Postgres`].
+    pub hba: Option<String>,
     /// Further settings, which win over ours.
     pub settings: Vec<(String, String)>,
 }
@@ -63,6 +74,14 @@ impl Postgres {
             account: user::unprivileged()?,
         };
         cluster.initdb().await?;
+        if let Some(tls) = &options.tls {
+            cluster.write("server.crt", &tls.server.certificate)?;
+            cluster.write("server.key", &tls.server.key)?;
+            cluster.write("root.crt", tls.client_root.as_deref().unwrap_or_default())?;
+        }
+        if let Some(hba) = &options.hba {
+            cluster.write("data/pg_hba.conf", hba)?;
+        }
         let process = Mutex::new(launch(&cluster, &options).await?);
         let postgres = Self {
             process,
@@ -224,11 +243,22 @@ async fn launch(cluster: &Cluster, options: &PostgresOptions) -> Result<Child> {
             options.max_slot_wal_keep_size.as_deref().unwrap_or("-1"),
         ),
     ];
+    let file = |name: &str| cluster.home.join(name).display().to_string();
+    let mut tls = Vec::new();
+    if let Some(with) = &options.tls {
+        tls.push(("ssl", "on".to_owned()));
+        tls.push(("ssl_cert_file", file("server.crt")));
+        tls.push(("ssl_key_file", file("server.key")));
+        if with.client_root.is_some() {
+            tls.push(("ssl_ca_file", file("root.crt")));
+        }
+    }
+    let tls = tls.iter().map(|(name, value)| (*name, value.as_str()));
     let theirs = options
         .settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     cluster
-        .launch(ours.into_iter().chain(theirs), Lifetime::Owned)
+        .launch(ours.into_iter().chain(tls).chain(theirs), Lifetime::Owned)
         .await
 }

@@ -1,9 +1,11 @@
 //! The replication connection: what tokio-postgres does not offer (`replication=database`, CopyBoth).
 
 mod frame_buffer;
+mod scram;
 mod socket;
 mod startup;
 mod transport;
+mod ways;
 
 use std::{io, time::Duration};
 
@@ -20,7 +22,7 @@ pub(crate) use startup::OUTPUT_SETTINGS;
 use transport::Transport;
 
 use super::ServerError;
-use crate::{Error, ErrorKind, config::DatabaseConfig};
+use crate::{Error, ErrorKind};
 
 /// CopyBothResponse: the one message that postgres-protocol does not know.
 const COPY_BOTH_RESPONSE_TAG: u8 = b'W';
@@ -37,21 +39,6 @@ pub struct ReplicationConnection {
 pub type TextRows = Vec<Vec<Option<String>>>;
 
 impl ReplicationConnection {
-    /// Connect, start up, authenticate.
-    ///
-    /// # Errors
-    /// `Connection` when the server cannot be reached, `Permission` when it refuses, `Configuration` when the database
-    /// does not exist.
-    pub async fn connect(database: &DatabaseConfig) -> Result<Self, Error> {
-        let mut connection = Self {
-            transport: Transport::connect(database).await?,
-            buffer: FrameBuffer::new(),
-            out: BytesMut::with_capacity(256),
-        };
-        connection.start_up(database).await?;
-        Ok(connection)
-    }
-
     /// Whether reading may wait a moment to read more at once: yes while we are behind, no once caught up.
     pub fn set_lagging(&mut self, lagging: bool) {
         self.transport.set_lagging(lagging);

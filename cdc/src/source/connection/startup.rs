@@ -3,13 +3,22 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::{
     authentication::{
         md5_hash,
-        sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256},
+        sasl::{SCRAM_SHA_256, SCRAM_SHA_256_PLUS},
     },
     message::{backend::Message, frontend},
 };
 
-use super::ReplicationConnection;
-use crate::{Error, ErrorKind, config::DatabaseConfig, source::server_error::ServerError};
+use postgres_tls::ChannelBindingMode;
+
+use super::{ReplicationConnection, scram::Offer};
+use crate::{
+    Error, ErrorKind,
+    config::DatabaseConfig,
+    source::{
+        address::{Address, permission_hint},
+        server_error::ServerError,
+    },
+};
 
 /// Settings that fix how values are printed, so that a value has one text whatever the role's or the database's
 /// defaults are. A snapshot's connection uses the same.
@@ -38,10 +47,13 @@ impl ReplicationConnection {
         })?;
         self.send(&out).await?;
         let mut scram = None;
+        // An exchange that is not over, or the only allowed one not begun: the server has still to prove itself.
+        let mut unproven = database.tls.channel_binding == ChannelBindingMode::Require;
         loop {
             out.clear();
             match self.next_message().await? {
                 Message::ReadyForQuery(_) => return Ok(()),
+                Message::AuthenticationOk if unproven => return Err(unproven_server(database)),
                 Message::AuthenticationOk
                 | Message::ParameterStatus(_)
                 | Message::BackendKeyData(_)
@@ -49,7 +61,19 @@ impl ReplicationConnection {
                 Message::ErrorResponse(body) => {
                     let server = ServerError::from_response(&body);
                     let kind = server.kind();
-                    return Err(server.into_error(kind, log_in(database)));
+                    let unhinted = server.hint.is_none();
+                    let error = server.into_error(kind, log_in(database));
+                    return Err(if unhinted && kind == ErrorKind::Permission {
+                        error.with_hint(permission_hint(database))
+                    } else {
+                        error
+                    });
+                }
+                Message::AuthenticationCleartextPassword if unproven => {
+                    return Err(unproven_server(database));
+                }
+                Message::AuthenticationMd5Password(_) if unproven => {
+                    return Err(unproven_server(database));
                 }
                 Message::AuthenticationCleartextPassword => {
                     frontend::password_message(password(database)?, &mut out)
@@ -59,17 +83,31 @@ impl ReplicationConnection {
                     frontend::password_message(hash.as_bytes(), &mut out)
                 }
                 Message::AuthenticationSasl(body) => {
-                    let offered = body
-                        .mechanisms()
-                        .any(|mechanism| Ok(mechanism == SCRAM_SHA_256));
-                    if !offered.unwrap_or(false) {
-                        return Err(unsupported(database));
+                    let mut offer = Offer {
+                        is_tls: self.transport.is_tls(),
+                        end_point: self.transport.channel_binding(),
+                        ..Offer::default()
+                    };
+                    let mut mechanisms = body.mechanisms();
+                    while let Ok(Some(mechanism)) = mechanisms.next() {
+                        match mechanism {
+                            SCRAM_SHA_256 => offer.plain = true,
+                            SCRAM_SHA_256_PLUS => offer.plus = true,
+                            _ => {}
+                        }
                     }
-                    let exchange = scram.insert(ScramSha256::new(
-                        password(database)?,
-                        ChannelBinding::unsupported(),
-                    ));
-                    frontend::sasl_initial_response(SCRAM_SHA_256, exchange.message(), &mut out)
+                    let choice = offer
+                        .choose(database.tls.channel_binding)
+                        .map_err(|reason| {
+                            Error::new(ErrorKind::Permission, log_in(database))
+                                .with_source(reason)
+                                .with_hint("see `database.channelBinding` and `database.sslmode`; the server's password_encryption must be scram-sha-256")
+                        })?;
+                    unproven = true;
+                    let mechanism = choice.mechanism();
+                    tracing::debug!(mechanism, "sasl");
+                    let exchange = scram.insert(choice.exchange(password(database)?));
+                    frontend::sasl_initial_response(mechanism, exchange.message(), &mut out)
                 }
                 Message::AuthenticationSaslContinue(body) => match scram.as_mut() {
                     Some(exchange) => exchange
@@ -79,7 +117,11 @@ impl ReplicationConnection {
                 },
                 Message::AuthenticationSaslFinal(body) => match scram.as_mut() {
                     // Proves that the server knows the password too.
-                    Some(exchange) => exchange.finish(body.data()),
+                    Some(exchange) => {
+                        let proven = exchange.finish(body.data());
+                        unproven = proven.is_err();
+                        proven
+                    }
                     None => return Err(unsupported(database)),
                 },
                 _ => return Err(unsupported(database)),
@@ -104,13 +146,21 @@ fn password(database: &DatabaseConfig) -> Result<&[u8], Error> {
 
 fn log_in(database: &DatabaseConfig) -> String {
     format!(
-        "log in to database `{}` as `{}` for replication",
-        database.dbname, database.user
+        "log in to database `{}` at {} for replication",
+        database.dbname,
+        Address(database)
     )
+}
+
+/// The server lets us in before it has shown that it knows the password: it may be another one.
+fn unproven_server(database: &DatabaseConfig) -> Error {
+    Error::new(ErrorKind::Permission, log_in(database))
+        .with_source("the server wants to go on without proving who it is by SCRAM")
+        .with_hint("set scram-sha-256 in pg_hba.conf for this user over TLS, or lower `database.channelBinding`; if both are right, this is not the server")
 }
 
 fn unsupported(database: &DatabaseConfig) -> Error {
     Error::new(ErrorKind::Permission, log_in(database)).with_hint(
-        "the server asks for an authentication method that is not supported: use trust, password, md5 or scram-sha-256 in pg_hba.conf",
+        "the server asks for an authentication method that is not supported: use trust, password, md5, scram-sha-256 or cert in pg_hba.conf",
     )
 }

@@ -1,22 +1,45 @@
 use std::{io, path::Path, time::Duration};
 
-use tokio::net::{TcpStream, UnixStream};
+use postgres_tls::{Attempt, ClientTls, Negotiated, channel_binding};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::client::TlsStream;
 
 use super::socket::Socket;
-use crate::{Error, ErrorKind, config::DatabaseConfig};
+use crate::{
+    Error, ErrorKind,
+    config::DatabaseConfig,
+    source::address::{Address, tls_error},
+};
 
-/// How long one attempt to reach the server may take.
+/// How long one attempt to reach the server, the TLS handshake included, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The socket to the server.
 #[derive(Debug)]
 pub(super) enum Transport {
     Plain(Socket),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Transport {
-    pub(super) async fn connect(database: &DatabaseConfig) -> Result<Self, Error> {
-        let attempt = async {
+    /// `attempt` does not count for a Unix socket, which has no TLS.
+    pub(super) async fn connect(
+        database: &DatabaseConfig,
+        attempt: Attempt,
+    ) -> Result<Self, Error> {
+        let tls = match attempt {
+            Attempt::Plain => None,
+            Attempt::Tls | Attempt::TlsWhereOffered => {
+                let read = ClientTls::load(&database.tls);
+                Some(read.map_err(|error| {
+                    Error::new(ErrorKind::Configuration, connecting(database)).with_source(error)
+                })?)
+            }
+        };
+        let connected = async {
             if database.hostname.starts_with('/') {
                 let path =
                     Path::new(&database.hostname).join(format!(".s.PGSQL.{}", database.port));
@@ -29,12 +52,26 @@ impl Transport {
             if database.tcp_keepalive {
                 rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
             }
+            let stream = match tls {
+                None => stream,
+                Some(tls) => match tls.negotiate(stream, &database.hostname).await? {
+                    Negotiated::Tls(stream) => return Ok(Self::Tls(stream)),
+                    Negotiated::Plain(stream) => stream,
+                },
+            };
             Socket::new(stream.into_std()?).map(Self::Plain)
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
+        let failed = |error: io::Error| match tls_error(connecting(database), &error, database) {
+            Some(told) => told,
+            None => Error::new(ErrorKind::Connection, connecting(database)).with_source(error),
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connected).await {
+            Ok(Ok(Self::Plain(_))) if attempt == Attempt::Tls => Err(
+                crate::source::address::without_tls(connecting(database), database),
+            ),
             Ok(Ok(transport)) => Ok(transport),
-            Ok(Err(error)) => Err(unreachable_server(database).with_source(error)),
-            Err(elapsed) => Err(unreachable_server(database).with_source(elapsed)),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
         }
     }
 
@@ -42,6 +79,20 @@ impl Transport {
     pub(super) fn set_lagging(&mut self, lagging: bool) {
         match self {
             Self::Plain(socket) => socket.set_lagging(lagging),
+            // A TLS record is at most 16 KiB: there is nothing to gather.
+            Self::Tls(_) => {}
+        }
+    }
+
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// The data of channel binding `tls-server-end-point`, where the connection has it.
+    pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => channel_binding(stream),
         }
     }
 
@@ -49,22 +100,21 @@ impl Transport {
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.read(buffer).await,
+            Self::Tls(stream) => stream.read(buffer).await,
         }
     }
 
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.write_all(bytes).await,
+            Self::Tls(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
         }
     }
 }
 
-fn unreachable_server(database: &DatabaseConfig) -> Error {
-    Error::new(
-        ErrorKind::Connection,
-        format!(
-            "connect to postgresql at `{}` port {}",
-            database.hostname, database.port
-        ),
-    )
+fn connecting(database: &DatabaseConfig) -> String {
+    format!("connect to postgresql at {}", Address(database))
 }

@@ -73,6 +73,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Writes a file of the server's below `home`, which only its account may read.
+    pub fn write(&self, name: &str, content: &str) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.home.join(name);
+        std::fs::write(&path, content)
+            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)))
+            .with_context(|| format!("write `{}`", path.display()))?;
+        self.account.map_or(Ok(()), |account| account.own(&path))
+    }
+
     /// Starts the postmaster with these settings, later ones winning over earlier ones.
     pub async fn launch<'a>(
         &self,

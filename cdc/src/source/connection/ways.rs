@@ -1,0 +1,112 @@
+//! The ways that `sslmode` allows, one after the other.
+
+use bytes::BytesMut;
+use postgres_tls::{Attempt, TlsProblem};
+
+use super::{FrameBuffer, ReplicationConnection, Transport};
+use crate::{
+    Error, ErrorKind,
+    config::DatabaseConfig,
+    source::{address::tls_error, server_error::sqlstate},
+};
+
+/// No entry in pg_hba.conf.
+const INVALID_AUTHORIZATION: &str = "28000";
+
+impl ReplicationConnection {
+    /// Connect, start up, authenticate.
+    ///
+    /// # Errors
+    /// `Connection` when the server cannot be reached, `Permission` when it refuses, `Configuration` when the database
+    /// does not exist or TLS cannot be had as `database.sslmode` wants it.
+    pub async fn connect(database: &DatabaseConfig) -> Result<Self, Error> {
+        let attempts = if database.hostname.starts_with('/') {
+            &[Attempt::Plain]
+        } else {
+            database.tls.mode.attempts()
+        };
+        let mut first = None;
+        for (number, attempt) in attempts.iter().enumerate() {
+            let refused = match Self::open(database, *attempt).await {
+                Ok(connection) => return Ok(connection),
+                Err(refused) => refused,
+            };
+            match first.take() {
+                Some(first) => return Err(both(first, refused.error)),
+                None if refused.other_way && number + 1 < attempts.len() => {
+                    first = Some(refused.error);
+                }
+                None => return Err(refused.error),
+            }
+        }
+        // Not reached: each mode has a way, and the last one returns.
+        Err(first.unwrap_or_else(|| Error::new(ErrorKind::Configuration, "connect without a way")))
+    }
+
+    async fn open(database: &DatabaseConfig, attempt: Attempt) -> Result<Self, Refused> {
+        let mut connection = Self {
+            transport: Transport::connect(database, attempt)
+                .await
+                .map_err(|error| Refused {
+                    // No handshake: libpq goes on without TLS.
+                    other_way: TlsProblem::find(&error).is_some(),
+                    error,
+                })?,
+            buffer: FrameBuffer::new(),
+            out: BytesMut::with_capacity(256),
+        };
+        let Err(error) = connection.start_up(database).await else {
+            return Ok(connection);
+        };
+        let error = connection.or_alert(database, error).await;
+        // With TLS where offered, a connection without it was the second way already.
+        let first_way = attempt != Attempt::TlsWhereOffered || connection.transport.is_tls();
+        Err(Refused {
+            other_way: first_way && is_refusal(&error),
+            error,
+        })
+    }
+
+    /// With TLS 1.3 the server looks at our certificate after the handshake is over for us: its alert is then found where
+    /// the first answer should be, and a write may have failed before.
+    async fn or_alert(&mut self, database: &DatabaseConfig, error: Error) -> Error {
+        if !self.transport.is_tls() || error.kind() != ErrorKind::Connection {
+            return error;
+        }
+        let attempted = error.to_string();
+        if let Some(told) = tls_error(attempted.clone(), &error, database) {
+            return told;
+        }
+        match self.fill().await {
+            Err(after) => tls_error(attempted, &after, database).unwrap_or(error),
+            Ok(()) => error,
+        }
+    }
+}
+
+struct Refused {
+    error: Error,
+    /// Whether the server refused who came or how, so that another way may be let in. Libpq tries it then.
+    other_way: bool,
+}
+
+/// SQLSTATE class 28, "Invalid Authorization Specification", or TLS itself.
+fn is_refusal(error: &Error) -> bool {
+    sqlstate(error).is_some_and(|code| code.starts_with("28")) || TlsProblem::find(error).is_some()
+}
+
+/// Of two errors the one that says more, with the other one's cause in its hint: a server that lets nobody in on the
+/// second way says nothing about who came.
+fn both(first: Error, second: Error) -> Error {
+    let (told, other, way) = if sqlstate(&second) == Some(INVALID_AUTHORIZATION) {
+        (first, second, "after")
+    } else {
+        (second, first, "before")
+    };
+    let cause = std::error::Error::source(&other).map_or_else(String::new, ToString::to_string);
+    let hint = format!(
+        "{}; the other way, tried {way}, failed too: {cause}",
+        told.hint()
+    );
+    told.with_hint(hint)
+}

@@ -1,0 +1,202 @@
+use std::{error::Error, fmt};
+
+use tokio_postgres::{Client, Config, Connection, Socket, config, error::SqlState};
+
+use crate::{
+    Attempt, ChannelBindingMode, ClientTls, PostgresTlsStream, TlsProblem, TlsSettings,
+    TlsSetupError,
+};
+
+/// Why no ordinary connection was had, or why it failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// A certificate or key cannot be used, or settings contradict each other.
+    Setup(TlsSetupError),
+    /// The server has no TLS, and the settings demand it.
+    Tls(TlsProblem),
+    Postgres(tokio_postgres::Error),
+    /// Neither way that `sslmode` allows worked.
+    BothWays {
+        first: Box<ConnectError>,
+        second: Box<ConnectError>,
+    },
+}
+
+impl ConnectError {
+    /// The SQLSTATE of the server's answer.
+    pub fn code(&self) -> Option<&SqlState> {
+        self.postgres()?.code()
+    }
+
+    /// The error of tokio-postgres, if there is one.
+    pub fn postgres(&self) -> Option<&tokio_postgres::Error> {
+        match self.decisive() {
+            Self::Postgres(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with TLS, if that is what is wrong.
+    pub fn tls_problem(&self) -> Option<TlsProblem> {
+        match self.decisive() {
+            Self::Tls(problem) => Some(problem.clone()),
+            Self::Postgres(error) => TlsProblem::find(error),
+            Self::Setup(_) | Self::BothWays { .. } => None,
+        }
+    }
+
+    /// Of two errors the one that says more: a server that lets nobody in on the second way says nothing about who came.
+    fn decisive(&self) -> &Self {
+        match self {
+            Self::BothWays { first, second } if second.is_locked_way() => first,
+            Self::BothWays { second, .. } => second,
+            one => one,
+        }
+    }
+
+    /// SQLSTATE 28000: there is no entry in pg_hba.conf.
+    fn is_locked_way(&self) -> bool {
+        self.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+    }
+
+    /// Whether the server refused who came or how: another way may be let in. Libpq tries it then and in no other case.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Postgres(error) => match error.code() {
+                Some(code) => is_refusal(code.code()),
+                None => TlsProblem::find(error).is_some(),
+            },
+            Self::Tls(_) => true,
+            Self::Setup(_) | Self::BothWays { .. } => false,
+        }
+    }
+}
+
+/// SQLSTATE class 28, "Invalid Authorization Specification": no entry in pg_hba.conf, a wrong password.
+fn is_refusal(code: &str) -> bool {
+    code.starts_with("28")
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup(error) => write!(f, "{error}"),
+            Self::Tls(problem) => write!(f, "{problem}"),
+            Self::Postgres(error) => match TlsProblem::find(error) {
+                Some(problem) => write!(f, "{problem}"),
+                None => write!(f, "{error}"),
+            },
+            Self::BothWays { first, second } => {
+                write!(f, "{}; before that {}", Reason(second), Reason(first))
+            }
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for ConnectError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error)
+    }
+}
+
+/// An error with its sources on one line.
+struct Reason<'a>(&'a ConnectError);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self
+            .0
+            .postgres()
+            .and_then(tokio_postgres::Error::as_db_error)
+        {
+            Some(answer) => f.write_str(answer.message()),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Setup(error) => error.source(),
+            Self::Tls(problem) => Some(problem),
+            Self::Postgres(error) => Some(error),
+            // Told whole.
+            Self::BothWays { .. } => None,
+        }
+    }
+}
+
+/// An ordinary connection, by the ways that `settings.mode` allows. `config`'s own ideas of TLS do not count.
+///
+/// # Errors
+/// None of the ways worked.
+pub async fn connect(
+    config: &Config,
+    settings: &TlsSettings,
+) -> Result<(Client, Connection<Socket, PostgresTlsStream<Socket>>), ConnectError> {
+    let mut config = config.clone();
+    config.channel_binding(match settings.channel_binding {
+        ChannelBindingMode::Disable => config::ChannelBinding::Disable,
+        ChannelBindingMode::Prefer => config::ChannelBinding::Prefer,
+        ChannelBindingMode::Require => config::ChannelBinding::Require,
+    });
+    let mut first: Option<ConnectError> = None;
+    let unix_only = config.get_hostaddrs().is_empty()
+        && config
+            .get_hosts()
+            .iter()
+            .all(|host| matches!(host, config::Host::Unix(_)));
+    let attempts = if unix_only {
+        &[Attempt::Plain]
+    } else {
+        settings.mode.attempts()
+    };
+    for attempt in attempts {
+        let tls = ClientTls::load(settings).map_err(ConnectError::Setup)?;
+        config.ssl_mode(match attempt {
+            Attempt::Plain => config::SslMode::Disable,
+            Attempt::TlsWhereOffered => config::SslMode::Prefer,
+            Attempt::Tls => config::SslMode::Require,
+        });
+        let outcome = config.connect(tls.clone()).await;
+        let error = match outcome {
+            Ok(connected) => return Ok(connected),
+            Err(error) => or_without_tls(error),
+        };
+        let error = match first.take() {
+            None => error,
+            Some(first) => {
+                return Err(ConnectError::BothWays {
+                    first: Box::new(first),
+                    second: Box::new(error),
+                });
+            }
+        };
+        // Where no handshake was begun the first way was already the one without TLS.
+        let other_way = match attempt {
+            Attempt::TlsWhereOffered => tls.has_begun(),
+            Attempt::Plain => true,
+            Attempt::Tls => false,
+        };
+        if !other_way || !error.is_refusal() {
+            return Err(error);
+        }
+        first = Some(error);
+    }
+    // Each mode has an attempt, and the last one returns.
+    first.map_or(Err(ConnectError::Tls(TlsProblem::ServerWithoutTls)), Err)
+}
+
+/// The library's text for a server without TLS is its only sign.
+fn or_without_tls(error: tokio_postgres::Error) -> ConnectError {
+    let refused = error
+        .source()
+        .is_some_and(|source| source.to_string() == "server does not support TLS");
+    if refused {
+        ConnectError::Tls(TlsProblem::ServerWithoutTls)
+    } else {
+        ConnectError::Postgres(error)
+    }
+}
