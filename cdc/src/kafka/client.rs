@@ -1,6 +1,11 @@
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError};
+use service::kafka::{KafkaRefusal, security_settings};
 
 use crate::{Error, ErrorKind};
 
@@ -44,7 +49,7 @@ impl KafkaClient {
     /// `settings` may have the names of Kafka's Java client or of librdkafka.
     ///
     /// # Errors
-    /// A setting would change the delivery guarantee, or a JAAS line cannot be read.
+    /// A setting would change the delivery guarantee, or one of security cannot be used.
     pub fn new(
         bootstrap_servers: impl Into<String>,
         settings: &BTreeMap<String, String>,
@@ -62,7 +67,10 @@ impl KafkaClient {
     /// As `new`.
     pub fn with_settings(&self, settings: &BTreeMap<String, String>) -> Result<Self, Error> {
         let mut client = self.clone();
-        for (name, value) in settings {
+        let settings = security_settings(settings).map_err(|error| {
+            Error::new(ErrorKind::Configuration, "read the Kafka settings").with_source(error)
+        })?;
+        for (name, value) in &settings {
             if FIXED.contains(&name.as_str()) {
                 return Err(Error::new(
                     ErrorKind::Configuration,
@@ -75,22 +83,6 @@ impl KafkaClient {
                 continue;
             }
             match name.as_str() {
-                "sasl.jaas.config" => {
-                    let (user, password) = jaas_login(value).ok_or_else(|| {
-                        Error::new(
-                            ErrorKind::Configuration,
-                            "read the Kafka setting `sasl.jaas.config`",
-                        )
-                        .with_hint(
-                            "want: <login module> required username=\"...\" password=\"...\";",
-                        )
-                    })?;
-                    client.settings.insert("sasl.username".to_owned(), user);
-                    client.settings.insert("sasl.password".to_owned(), password);
-                }
-                "ssl.endpoint.identification.algorithm" if value.is_empty() => {
-                    client.settings.insert(name.clone(), "none".to_owned());
-                }
                 "max.request.size" => {
                     client
                         .settings
@@ -122,25 +114,33 @@ impl KafkaClient {
             // librdkafka refuses producer settings in other clients with a warning only.
             config.set(name, value);
         }
-        config.set_log_level(RDKafkaLogLevel::Error);
+        // A connection that is refused before it is one is told at this level.
+        config.set_log_level(RDKafkaLogLevel::Info);
         config
     }
 }
 
-/// `username` and `password` of a JAAS line.
-fn jaas_login(line: &str) -> Option<(String, String)> {
-    let option = |name: &str| {
-        let (_, rest) = line.split_once(&format!("{name}="))?;
-        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let (value, _) = rest.get(1..)?.split_once(quote)?;
-        Some(value.to_owned())
-    };
-    Some((option("username")?, option("password")?))
+/// Sends librdkafka's own log lines where ours go. Its errors are told by the calls that fail, so the lines are details.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LogContext {
+    refusal: Arc<Mutex<Option<KafkaRefusal>>>,
 }
 
-/// Sends librdkafka's own log lines where ours go. Its errors are told by the calls that fail, so the lines are details.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct LogContext;
+impl LogContext {
+    /// Why no broker lets us in, as far as the lines have told. Calls only say that none answers.
+    pub(super) fn refusal(&self) -> Option<KafkaRefusal> {
+        self.refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, line: &str) {
+        if let Some(refusal) = KafkaRefusal::find(line) {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        }
+    }
+}
 
 pub(super) fn log_line(fac: &str, line: &str) {
     tracing::debug!(target: "librdkafka", facility = fac, "{line}");
@@ -148,10 +148,12 @@ pub(super) fn log_line(fac: &str, line: &str) {
 
 impl ClientContext for LogContext {
     fn log(&self, _level: RDKafkaLogLevel, fac: &str, line: &str) {
+        self.note(line);
         log_line(fac, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.note(reason);
         log_line("ERROR", &format!("{error}: {reason}"));
     }
 }

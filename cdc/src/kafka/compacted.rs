@@ -36,7 +36,7 @@ fn open(client: &KafkaClient, isolation: &str) -> Result<BaseConsumer<LogContext
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "50")
         .set("isolation.level", isolation)
-        .create_with_context(LogContext)
+        .create_with_context(LogContext::default())
         .map_err(|error| failed("make a Kafka consumer", error))
 }
 

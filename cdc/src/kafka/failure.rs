@@ -1,6 +1,7 @@
 //! What librdkafka's errors mean for a connector.
 
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
+use service::kafka::{KafkaRefusal, RefusalKind};
 
 use crate::{Error, ErrorKind};
 
@@ -64,6 +65,19 @@ pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
         ),
         _ => told,
     }
+}
+
+/// `attempted` failed because the broker does not let us in, or we do not trust it.
+pub(super) fn not_let_in(attempted: impl Into<String>, refusal: KafkaRefusal) -> Error {
+    let kind = match refusal.kind {
+        RefusalKind::Credentials => ErrorKind::Permission,
+        RefusalKind::Protocol => ErrorKind::Connection,
+        _ => ErrorKind::Configuration,
+    };
+    let hint = refusal.hint();
+    Error::new(kind, attempted)
+        .with_source(refusal)
+        .with_hint(hint)
 }
 
 fn without_value(description: &str) -> &str {

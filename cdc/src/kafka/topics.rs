@@ -5,17 +5,20 @@ use std::{
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    metadata::Metadata,
     types::RDKafkaErrorCode,
 };
 
 use super::{
     client::{KafkaClient, LogContext},
-    failure::{failed, kind_of},
+    failure::{failed, kind_of, not_let_in},
 };
 use crate::{Error, ErrorKind, config::TopicCreation};
 
 /// Long enough for a cluster that elects leaders, short enough that a wrong address is told soon.
 const REQUEST: Duration = Duration::from_secs(20);
+/// One turn of waiting for an answer.
+const TURN: Duration = Duration::from_secs(1);
 /// How often the cluster is asked whether a new topic is there.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -54,6 +57,7 @@ impl TopicSpec {
 /// Looks up topics and creates those that are missing. Its calls block.
 pub struct Topics {
     admin: AdminClient<LogContext>,
+    context: LogContext,
     address: String,
 }
 
@@ -61,12 +65,14 @@ impl Topics {
     /// # Errors
     /// A client setting is wrong.
     pub fn new(client: &KafkaClient) -> Result<Self, Error> {
+        let context = LogContext::default();
         let admin = client
             .config()
-            .create_with_context(LogContext)
+            .create_with_context(context.clone())
             .map_err(|error| failed("make a Kafka admin client", error))?;
         Ok(Self {
             admin,
+            context,
             address: client.bootstrap_servers().to_owned(),
         })
     }
@@ -82,16 +88,7 @@ impl Topics {
     /// The cluster does not answer.
     pub fn partitions(&self) -> Result<HashMap<String, i32>, Error> {
         // All topics, not one: asking for one that is missing can make the broker create it with its own defaults.
-        let metadata = self
-            .admin
-            .inner()
-            .fetch_metadata(None, REQUEST)
-            .map_err(|error| {
-                failed(
-                    format!("list the topics of Kafka at `{}`", self.address),
-                    error,
-                )
-            })?;
+        let metadata = self.metadata()?;
         Ok(metadata
             .topics()
             .iter()
@@ -104,6 +101,25 @@ impl Topics {
                 (topic.name().to_owned(), if led { count } else { 0 })
             })
             .collect())
+    }
+
+    /// Asked in short turns: a broker that lets nobody in is told at once, not after the whole wait.
+    fn metadata(&self) -> Result<Metadata, Error> {
+        let attempted = || format!("list the topics of Kafka at `{}`", self.address);
+        let deadline = Instant::now() + REQUEST;
+        loop {
+            let error = match self.admin.inner().fetch_metadata(None, TURN) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => error,
+            };
+            match self.context.refusal() {
+                Some(refusal) if refusal.is_final() || Instant::now() >= deadline => {
+                    return Err(not_let_in(attempted(), refusal));
+                }
+                None if Instant::now() >= deadline => return Err(failed(attempted(), error)),
+                _ => {}
+            }
+        }
     }
 
     /// Make sure that the topics exist and have leaders. Answers how many partitions each has, and whether it is new.

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod error;
+pub mod kafka;
 mod report;
 mod secret;
 mod stop;

@@ -113,6 +113,8 @@ impl Session {
             committed_at: None,
             settings,
         };
+        // A broker that lets nobody in is told here; the call below would wait for a coordinator all its time.
+        session.topics.partitions()?;
         if exactly_once {
             session
                 .producer

@@ -144,7 +144,7 @@ fn password(database: &DatabaseConfig) -> Result<&[u8], Error> {
     Ok(database.password.reveal().as_bytes())
 }
 
-fn log_in(database: &DatabaseConfig) -> String {
+pub(super) fn log_in(database: &DatabaseConfig) -> String {
     format!(
         "log in to database `{}` at {} for replication",
         database.dbname,

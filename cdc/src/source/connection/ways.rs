@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use postgres_tls::{Attempt, TlsProblem};
 
-use super::{FrameBuffer, ReplicationConnection, Transport};
+use super::{FrameBuffer, ReplicationConnection, Transport, startup::log_in};
 use crate::{
     Error, ErrorKind,
     config::DatabaseConfig,
@@ -73,12 +73,11 @@ impl ReplicationConnection {
         if !self.transport.is_tls() || error.kind() != ErrorKind::Connection {
             return error;
         }
-        let attempted = error.to_string();
-        if let Some(told) = tls_error(attempted.clone(), &error, database) {
+        if let Some(told) = tls_error(log_in(database), &error, database) {
             return told;
         }
         match self.fill().await {
-            Err(after) => tls_error(attempted, &after, database).unwrap_or(error),
+            Err(after) => tls_error(log_in(database), &after, database).unwrap_or(error),
             Ok(()) => error,
         }
     }

@@ -1,0 +1,283 @@
+use std::{collections::BTreeMap, fs, path::Path};
+
+use super::jaas;
+
+/// A security setting that cannot be used. Never holds a value that may be secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the Kafka setting `{setting}` cannot be used: {reason}")]
+pub struct KafkaSettingError {
+    pub setting: String,
+    pub reason: String,
+}
+
+/// Settings of Java's security that change nothing here: OpenSSL decides these.
+const JAVA_ONLY: [&str; 8] = [
+    "sasl.kerberos.service.name",
+    "ssl.enabled.protocols",
+    "ssl.keymanager.algorithm",
+    "ssl.protocol",
+    "ssl.provider",
+    "ssl.secure.random.implementation",
+    "ssl.trustmanager.algorithm",
+    "ssl.truststore.password",
+];
+
+/// Java classes that would decide who is let in.
+const JAVA_CLASSES: [&str; 4] = [
+    "sasl.client.callback.handler.class",
+    "sasl.login.callback.handler.class",
+    "sasl.login.class",
+    "ssl.engine.factory.class",
+];
+
+/// The settings with those of Kafka's Java client turned into librdkafka's; others, librdkafka's own among them, stay as
+/// they are. Stores of type PEM and a client's PKCS12 are used where they are; JKS is refused with the command that
+/// converts it.
+///
+/// # Errors
+/// The first setting that cannot be used, and what to do.
+pub fn security_settings(
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, KafkaSettingError> {
+    let mut translated = BTreeMap::new();
+    for (name, value) in settings {
+        let refused = |reason: String| KafkaSettingError {
+            setting: name.clone(),
+            reason,
+        };
+        let mut set = |name: &str, value: String| {
+            translated.insert(name.to_owned(), value);
+        };
+        match name.as_str() {
+            "security.protocol" => {
+                let protocol = value.trim().to_ascii_lowercase();
+                if !["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(&protocol.as_str())
+                {
+                    return Err(refused(
+                        "want PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL".to_owned(),
+                    ));
+                }
+                set(name, protocol);
+            }
+            "sasl.mechanism" | "sasl.mechanisms" => {
+                let mechanism = value.trim().to_ascii_uppercase();
+                if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
+                    return Err(refused(format!(
+                        "`{mechanism}` is not supported: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
+                    )));
+                }
+                set("sasl.mechanism", mechanism);
+            }
+            "sasl.jaas.config" => {
+                let (user, password) = jaas::login(value).map_err(refused)?;
+                set("sasl.username", user);
+                set("sasl.password", password);
+            }
+            "ssl.endpoint.identification.algorithm" => {
+                let algorithm = value.trim().to_ascii_lowercase();
+                let none = algorithm.is_empty();
+                set(name, if none { "none".to_owned() } else { algorithm });
+            }
+            "ssl.truststore.location" => {
+                pem_store(
+                    value,
+                    settings.get("ssl.truststore.type"),
+                    "ssl.truststore.type",
+                )
+                .map_err(refused)?;
+                set("ssl.ca.location", value.clone());
+            }
+            "ssl.truststore.certificates" => set("ssl.ca.pem", rewrapped(value)),
+            "ssl.keystore.location" => {
+                if is_pkcs12(value, settings.get("ssl.keystore.type")) {
+                    set(name, value.clone());
+                } else {
+                    pem_store(value, settings.get("ssl.keystore.type"), "ssl.keystore.type")
+                        .map_err(|reason| {
+                            refused(format!("{reason}; for a keystore also: keytool -importkeystore -srckeystore {value} -destkeystore client.p12 -deststoretype PKCS12, with ssl.keystore.type=PKCS12"))
+                        })?;
+                    set("ssl.certificate.location", value.clone());
+                    set("ssl.key.location", value.clone());
+                }
+            }
+            "ssl.keystore.password" => {
+                let store = settings.get("ssl.keystore.location");
+                if store.is_some_and(|path| is_pkcs12(path, settings.get("ssl.keystore.type"))) {
+                    set(name, value.clone());
+                }
+            }
+            "ssl.keystore.certificate.chain" => set("ssl.certificate.pem", rewrapped(value)),
+            "ssl.keystore.key" => set("ssl.key.pem", rewrapped(value)),
+            "ssl.truststore.type" | "ssl.keystore.type" => {}
+            java if JAVA_CLASSES.contains(&java) => {
+                return Err(refused("Java classes cannot be loaded".to_owned()));
+            }
+            java if JAVA_ONLY.contains(&java) => {
+                tracing::info!(setting = %java, "setting of Kafka's Java client has no effect");
+            }
+            _ => set(name, value.clone()),
+        }
+    }
+    Ok(translated)
+}
+
+fn is_pkcs12(path: &str, kind: Option<&String>) -> bool {
+    match kind {
+        Some(kind) => kind.eq_ignore_ascii_case("PKCS12"),
+        None => path.ends_with(".p12") || path.ends_with(".pfx"),
+    }
+}
+
+/// The magic number at the beginning of a JKS file.
+const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
+
+/// Whether a store is PEM: by its type, or where that is not said (Java's default is JKS) by what it holds.
+fn pem_store(path: &str, kind: Option<&String>, setting: &str) -> Result<(), String> {
+    let bytes = fs::read(Path::new(path)).map_err(|error| format!("read `{path}`: {error}"))?;
+    if memchr::memmem::find(&bytes, b"-----BEGIN ").is_some() {
+        return Ok(());
+    }
+    let found = if bytes.starts_with(&JKS) {
+        "JKS".to_owned()
+    } else {
+        kind.map_or_else(|| "not PEM".to_owned(), |kind| kind.to_uppercase())
+    };
+    Err(format!(
+        "`{path}` is {found}, which is not supported here: convert it with `keytool -list -rfc -keystore {path} > certificates.pem` and set {setting}=PEM"
+    ))
+}
+
+/// PEM whose lines may have been joined, as Java's properties hold it, with a line for each 64 characters again.
+fn rewrapped(pem: &str) -> String {
+    let mut text = String::new();
+    let mut rest = pem;
+    while let Some(section) = next_section(rest) {
+        let (label, body, after) = section;
+        text.push_str(&format!("-----BEGIN {label}-----\n"));
+        let body: Vec<char> = body
+            .replace("\\n", "\n")
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .collect();
+        for line in body.chunks(64) {
+            text.extend(line);
+            text.push('\n');
+        }
+        text.push_str(&format!("-----END {label}-----\n"));
+        rest = after;
+    }
+    text
+}
+
+fn next_section(text: &str) -> Option<(&str, &str, &str)> {
+    let (_, begun) = text.split_once("-----BEGIN ")?;
+    let (label, body) = begun.split_once("-----")?;
+    let end = format!("-----END {label}-----");
+    let (body, after) = body.split_once(end.as_str())?;
+    Some((label, body, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(text: &[(&str, &str)]) -> BTreeMap<String, String> {
+        text.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn javas_settings_become_librdkafkas() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pem = folder.path().join("store.pem");
+        fs::write(&pem, "-----BEGIN CERTIFICATE-----\n").expect("written");
+        let pem = pem.display().to_string();
+        let found = security_settings(&map(&[
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            (
+                "sasl.jaas.config",
+                "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"u\" password=\"p\";",
+            ),
+            ("ssl.truststore.location", &pem),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.keystore.location", "/etc/client.p12"),
+            ("ssl.keystore.password", "secret"),
+            ("ssl.endpoint.identification.algorithm", ""),
+            ("ssl.protocol", "TLSv1.3"),
+            ("linger.ms", "5"),
+        ]));
+        let wanted = map(&[
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.username", "u"),
+            ("sasl.password", "p"),
+            ("ssl.ca.location", &pem),
+            ("ssl.keystore.location", "/etc/client.p12"),
+            ("ssl.keystore.password", "secret"),
+            ("ssl.endpoint.identification.algorithm", "none"),
+            ("linger.ms", "5"),
+        ]);
+        assert_eq!(found, Ok(wanted));
+        let pem_keystore = security_settings(&map(&[("ssl.keystore.location", &pem)]));
+        let wanted = map(&[
+            ("ssl.certificate.location", &pem),
+            ("ssl.key.location", &pem),
+        ]);
+        assert_eq!(pem_keystore, Ok(wanted));
+    }
+
+    #[test]
+    fn certificates_on_one_line_are_wrapped_again() {
+        let body = "A".repeat(100);
+        let line = format!("-----BEGIN CERTIFICATE----- {body} -----END CERTIFICATE-----");
+        let found = security_settings(&map(&[("ssl.truststore.certificates", &line)]));
+        let wanted = format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----\n",
+            "A".repeat(64),
+            "A".repeat(36)
+        );
+        assert_eq!(found, Ok(map(&[("ssl.ca.pem", &wanted)])));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_a_remedy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let jks = folder.path().join("trust.jks");
+        fs::write(&jks, JKS).expect("written");
+        let jks = jks.display().to_string();
+        for (name, value, said) in [
+            (
+                "ssl.truststore.location",
+                jks.as_str(),
+                "keytool -list -rfc",
+            ),
+            (
+                "ssl.keystore.location",
+                jks.as_str(),
+                "-deststoretype PKCS12",
+            ),
+            (
+                "ssl.truststore.location",
+                "/missing.pem",
+                "read `/missing.pem`",
+            ),
+            ("security.protocol", "TLS", "SASL_SSL"),
+            ("sasl.mechanism", "GSSAPI", "SCRAM-SHA-512"),
+            (
+                "sasl.jaas.config",
+                "x required password=\"geheim\";",
+                "PlainLoginModule",
+            ),
+            ("ssl.engine.factory.class", "a.B", "Java classes"),
+        ] {
+            let error = security_settings(&map(&[(name, value)])).expect_err("refused");
+            assert_eq!(error.setting, name);
+            assert!(
+                error.reason.contains(said) && !error.reason.contains("geheim"),
+                "{error}"
+            );
+        }
+    }
+}
