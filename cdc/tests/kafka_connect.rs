@@ -18,3 +18,5 @@ mod recordings;
 mod refusals;
 #[path = "kafka_connect/rest.rs"]
 mod rest;
+#[path = "kafka_connect/security.rs"]
+mod security;

@@ -13,7 +13,7 @@ use datafusion::{
 use deltalake_core::DeltaTable;
 use lakewriter::{
     LakeConfig,
-    lake::{Lake, property},
+    lake::{Lake, check_certificate, property},
 };
 
 use crate::{
@@ -68,10 +68,13 @@ impl SqlEngine {
     /// # Errors
     /// The URL names no store, or the store cannot be read.
     pub async fn open(config: &LakeConfig) -> Result<Self, Error> {
-        let lake = Lake::connect(config).map_err(|source| Error::OpenLake {
-            url: config.url.clone(),
-            source: source.into(),
-        })?;
+        let trusted = check_certificate(config).await;
+        let lake = trusted
+            .and_then(|()| Lake::connect(config))
+            .map_err(|source| Error::OpenLake {
+                url: config.url.clone(),
+                source: source.into(),
+            })?;
         let mut session_config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA)
             .with_information_schema(true);

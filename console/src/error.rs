@@ -29,9 +29,15 @@ pub enum Error {
 
 impl Error {
     /// What the person at the keyboard can do about it.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::OpenLake { .. } => Some("check --lake and the credentials of the object store"),
+            // A wrong setting has a remedy of its own.
+            Self::OpenLake { source, .. } => match source.downcast_ref::<lakewriter::Error>() {
+                Some(error) if error.kind() == lakewriter::ErrorKind::Configuration => {
+                    Some(error.hint())
+                }
+                _ => Some("check --lake and the credentials of the object store"),
+            },
             Self::Query(_) => {
                 Some("`\\d` lists the tables, `\\d public.tweets` the columns of one")
             }

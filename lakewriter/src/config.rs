@@ -1,6 +1,6 @@
 //! The validated settings of a lake writer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use service::Secret;
 
@@ -16,6 +16,8 @@ pub struct LakeConfig {
     /// S3: without keys, object_store looks for them in the usual `AWS_*` variables and metadata services.
     pub access_key: Option<String>,
     pub secret_key: Option<Secret>,
+    /// S3: PEM file of root certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// S3: the endpoint may be plain HTTP.
     pub allow_http: bool,
     /// S3: `bucket.endpoint` instead of `endpoint/bucket`.
@@ -48,7 +50,8 @@ pub struct KafkaConfig {
     /// `<topic prefix>.tributary.schemas`, one for each connector that writes to the topics. Missing ones are only
     /// reported: events of a foreign Debezium carry their schema otherwise.
     pub schema_topics: Vec<String>,
-    /// librdkafka settings that are passed through.
+    /// Settings that are passed through, by the names of librdkafka; those of security also by those of Kafka's Java
+    /// client.
     pub overrides: BTreeMap<String, String>,
 }
 

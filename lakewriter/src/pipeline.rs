@@ -14,7 +14,7 @@ use crate::{
     flush::{FlushLimits, flush_reason},
     lake::Lake,
     publish::{FlushSet, NextOffsets},
-    source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics},
+    source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics, reach},
 };
 
 /// Longest wait for a record before the loop looks around.
@@ -97,6 +97,7 @@ struct Session {
 impl Session {
     /// Each turn, in this order: the commit in flight, the end, new partitions, a commit that is due, records.
     fn run(&self) -> Result<(), Error> {
+        reach(&self.config.kafka)?;
         let mut schemas = SchemaTopics::read(&self.config.kafka)?;
         let consumer = Consumer::subscribe(&self.config.kafka, Arc::clone(&self.assignments))?;
         let limits = FlushLimits {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use cdc::connect::WorkerConfig;
 
-use super::{Failure, start};
+use super::{Failure, kafka, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -12,7 +12,8 @@ use crate::settings::Settings;
   curl -X POST -H 'Content-Type: application/json' http://127.0.0.1:8083/connectors -d @register-postgres.json
 
 The names that Connect's images read from the environment are read too: BOOTSTRAP_SERVERS, GROUP_ID,
-CONFIG_STORAGE_TOPIC, OFFSET_STORAGE_TOPIC, STATUS_STORAGE_TOPIC."
+CONFIG_STORAGE_TOPIC, OFFSET_STORAGE_TOPIC, STATUS_STORAGE_TOPIC, and of the worker's own settings those of
+security (CONNECT_SECURITY_PROTOCOL, CONNECT_SASL_..., CONNECT_SSL_..., CONNECT_PRODUCER_...)."
 )]
 pub struct Arguments {
     /// Folder of connector files that are registered at start (cdc.connectors_folder)
@@ -54,6 +55,19 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     config.config_topic = text("cdc.config_storage_topic");
     config.offset_topic = text("cdc.offset_storage_topic");
     config.status_topic = text("cdc.status_storage_topic");
+    let mut worker = kafka::connect_environment(std::env::vars());
+    worker.extend(kafka::security(settings));
+    for (name, value) in worker {
+        match name.strip_prefix("producer.") {
+            Some(name) => {
+                let inherited = format!("producer.override.{name}");
+                config.converter_defaults.insert(inherited, value);
+            }
+            None => {
+                config.kafka_overrides.insert(name, value);
+            }
+        }
+    }
     config.connectors_folder = settings.get("cdc.connectors_folder").map(PathBuf::from);
     start(settings, "info")?.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;

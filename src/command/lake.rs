@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use lakewriter::LakeConfig;
 use service::Secret;
 
@@ -11,6 +13,11 @@ pub fn config(settings: &Settings) -> LakeConfig {
         .endpoint
         .as_deref()
         .is_some_and(|endpoint| endpoint.starts_with("http://"));
+    config.ca_file = settings
+        .get("lake.ca_file")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("AWS_CA_BUNDLE")?)))
+        .filter(|path| !path.as_os_str().is_empty());
     config.region = settings.get("lake.region").map(str::to_owned);
     config.access_key = settings.get("lake.access_key_id").map(str::to_owned);
     config.secret_key = settings.get("lake.secret_access_key").map(Secret::new);

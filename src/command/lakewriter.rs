@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, http::StatusCode, routing::get};
 use lakewriter::{KafkaConfig, LakeProgress, LakeWriterConfig};
 
-use super::{Failure, lake, quantity, start};
+use super::{Failure, kafka, lake, quantity, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
                 "{}.tributary.schemas",
                 text("lakewriter.topic_prefix")
             )],
-            overrides: Default::default(),
+            overrides: kafka::security(settings),
         },
         pipeline: text("lakewriter.pipeline"),
         freshness: settings.parse::<quantity::Time>("lakewriter.freshness")?.0,

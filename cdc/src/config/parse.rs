@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use postgres_tls::TlsSettings;
-use service::Secret;
+use service::{Secret, kafka::security_settings};
 
 use super::{
     ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, FailureHandling, Handling,
@@ -114,6 +114,10 @@ impl ConnectorConfig {
             1 << 10,
             1 << 30,
         );
+        if let Err(error) = security_settings(&reader.below("producer.override.")) {
+            let property = format!("producer.override.{}", error.setting);
+            reader.problem(&property, error.reason);
+        }
         let notices = notices(&mut reader, properties);
         if !reader.problems.is_empty() {
             return Err(ConfigReport {

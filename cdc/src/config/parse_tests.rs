@@ -157,8 +157,16 @@ fn unknown_and_idle_properties_are_notices() {
 
 #[test]
 fn a_secret_is_not_in_the_report() {
-    let report =
-        ConnectorConfig::parse(&properties(&[("database.sslpassword", "hunter2")])).unwrap_err();
+    let report = ConnectorConfig::parse(&properties(&[
+        ("database.sslpassword", "hunter2"),
+        ("database.sslmode", "on"),
+        (
+            "producer.override.sasl.jaas.config",
+            "PlainLoginModule required password=\"hunter2\";",
+        ),
+    ]))
+    .unwrap_err();
+    assert_eq!(report.problems.len(), 2, "{report}");
     assert!(!format!("{report:?} {report}").contains("hunter2"));
 }
 

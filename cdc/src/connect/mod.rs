@@ -46,7 +46,8 @@ pub struct WorkerConfig {
     pub connectors_folder: Option<PathBuf>,
     /// Settings of all Kafka clients, by Kafka's names.
     pub kafka_overrides: BTreeMap<String, String>,
-    /// What connectors inherit that do not say it: `key.converter`, `value.converter` and what is below them.
+    /// What connectors inherit that do not say it: `key.converter`, `value.converter` and what is below them, and
+    /// `producer.override.*` of what the worker has below `producer.`.
     pub converter_defaults: BTreeMap<String, String>,
     /// Where `${...}` in connectors' settings leads: `config.providers`.
     pub providers: Providers,

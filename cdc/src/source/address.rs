@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, fmt};
 
 use postgres_tls::TlsProblem;
+use service::ErrorKind as _;
 
 use crate::{Error, ErrorKind, config::DatabaseConfig};
 

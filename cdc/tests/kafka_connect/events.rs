@@ -44,7 +44,18 @@ pub fn config(name: &str, extra: &[(&str, &str)]) -> Result<ConnectorConfig> {
 
 /// A sink as a task opens it, and where it would go on from.
 pub async fn open(kafka: &Kafka, config: &ConnectorConfig) -> Result<(KafkaSink, StartPosition)> {
-    let client = KafkaClient::new(kafka.bootstrap(), &BTreeMap::new())?;
+    open_with(
+        KafkaClient::new(kafka.bootstrap(), &BTreeMap::new())?,
+        config,
+    )
+    .await
+}
+
+/// As [`open`], with the client's own settings.
+pub async fn open_with(
+    client: KafkaClient,
+    config: &ConnectorConfig,
+) -> Result<(KafkaSink, StartPosition)> {
     let opened = KafkaSink::connect(
         config,
         &client,

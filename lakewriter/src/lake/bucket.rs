@@ -1,11 +1,11 @@
 //! The bucket of an S3 lake: made once, before the first writer starts.
 
 use object_store::{
-    ClientOptions,
     aws::{AwsAuthorizer, AwsCredential},
     client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector},
 };
 
+use super::{certificate::untrusted, store::client_options};
 use crate::{Error, ErrorKind, LakeConfig, error::storage_error};
 
 /// Whether a bucket had to be made.
@@ -56,14 +56,14 @@ pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Er
     )
     .authorize(&mut request, None);
     let client = ReqwestConnector::default()
-        .connect(&ClientOptions::new().with_allow_http(config.allow_http))
+        .connect(&client_options(config)?)
         .map_err(|error| storage_error(attempted(), error))?;
     let response = client.execute(request).await.map_err(|error| {
-        Error::new(
-            ErrorKind::Storage,
-            format!("create bucket `{name}` at `{endpoint}`"),
-        )
-        .with_source(error)
+        let attempted = format!("create bucket `{name}` at `{endpoint}`");
+        match untrusted(&error) {
+            Some(problem) => problem.error(attempted),
+            None => Error::new(ErrorKind::Storage, attempted).with_source(error),
+        }
     })?;
     let status = response.status().as_u16();
     let body = response

@@ -1,6 +1,7 @@
 //! The lake: one root on an object store, Delta tables below it. Only this module writes to the store.
 
 mod bucket;
+mod certificate;
 pub mod delta;
 mod durable_disk;
 mod layout;
@@ -10,6 +11,7 @@ mod store;
 mod tables;
 
 pub use bucket::{Bucket, create_bucket};
+pub use certificate::check as check_certificate;
 pub use delta::property;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};

@@ -4,7 +4,7 @@ use std::{path::Path as FilePath, sync::Arc, time::Duration};
 
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use object_store::{
-    ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
+    Certificate, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
     path::Path,
     prefix::PrefixStore,
@@ -34,6 +34,7 @@ impl Lake {
     /// `Configuration` for a URL that names no store, `UnsafeStore` if the store overwrites where it must not,
     /// `Permission` and `Storage` as the store answers.
     pub async fn open(config: &LakeConfig) -> Result<Self, Error> {
+        super::certificate::check(config).await?;
         Self::prove(Self::connect(config)?).await
     }
 
@@ -126,6 +127,35 @@ impl Lake {
     }
 }
 
+/// How the S3 API is spoken to.
+///
+/// # Errors
+/// `Configuration`: `lake.ca_file` cannot be used.
+pub(super) fn client_options(config: &LakeConfig) -> Result<ClientOptions, Error> {
+    let mut options = ClientOptions::new().with_allow_http(config.allow_http);
+    let Some(path) = &config.ca_file else {
+        return Ok(options);
+    };
+    let attempted = || {
+        Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "trust the root certificates of `{}` (lake.ca_file)",
+                path.display()
+            ),
+        )
+    };
+    // Read once by the reader that names what is wrong with a file, then handed over as it is.
+    service::tls::root_store(path).map_err(|error| attempted().with_source(error))?;
+    let pem = std::fs::read(path).map_err(|error| attempted().with_source(error))?;
+    let certificates =
+        Certificate::from_pem_bundle(&pem).map_err(|error| attempted().with_source(error))?;
+    for certificate in certificates {
+        options = options.with_root_certificate(certificate);
+    }
+    Ok(options)
+}
+
 type Opened = (Arc<dyn ObjectStore>, Url, Path);
 
 fn unusable(config: &LakeConfig) -> Error {
@@ -167,7 +197,7 @@ fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
             retry_timeout: REQUEST_RETRY_TIMEOUT,
             ..RetryConfig::default()
         })
-        .with_client_options(ClientOptions::new().with_allow_http(config.allow_http));
+        .with_client_options(client_options(config)?);
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
     }

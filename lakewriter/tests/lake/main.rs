@@ -5,4 +5,5 @@ mod faulty_store;
 mod kafka;
 mod road;
 mod rows;
+mod secured;
 mod shop;

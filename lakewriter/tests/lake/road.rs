@@ -227,7 +227,10 @@ pub struct Case {
 }
 
 pub async fn case(prefix: &str, partitions: i32) -> Result<Case> {
-    let kafka = broker().await?;
+    case_on(broker().await?, prefix, partitions).await
+}
+
+pub async fn case_on(kafka: &'static Kafka, prefix: &str, partitions: i32) -> Result<Case> {
     let folder = tempfile::tempdir()?;
     let lake_config = LakeConfig::new(folder.path().display().to_string());
     Ok(Case {

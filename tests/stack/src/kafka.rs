@@ -1,5 +1,6 @@
 mod broker;
 mod records;
+mod security;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use rdkafka::util::Timeout;
 use tempfile::TempDir;
 
 use crate::child::{Child, Lifetime};
-use crate::{free_port, port, until};
+use crate::{Identity, free_port, port, until};
 
 pub use broker::{Broker, answers};
 pub use records::{Header, Record};
@@ -23,6 +24,16 @@ pub use records::{Header, Record};
 const START: Duration = Duration::from_secs(120);
 const REQUEST: Duration = Duration::from_secs(20);
 
+/// Listeners of a [`Kafka`] with TLS, beside the one without; both by the name `localhost`.
+#[derive(Clone, Debug)]
+pub struct KafkaSecurity {
+    pub server: Identity,
+    /// The root of clients' certificates, in PEM: the listener without SASL demands one.
+    pub client_root: Option<String>,
+    /// Names and passwords, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 alike.
+    pub users: Vec<(String, String)>,
+}
+
 /// How a [`Kafka`] differs from the usual test broker.
 #[derive(Clone, Debug)]
 pub struct KafkaOptions {
@@ -30,6 +41,7 @@ pub struct KafkaOptions {
     pub heap_mib: u32,
     /// Further lines of `server.properties`, which win over ours.
     pub properties: Vec<(String, String)>,
+    pub security: Option<KafkaSecurity>,
 }
 
 impl Default for KafkaOptions {
@@ -37,6 +49,7 @@ impl Default for KafkaOptions {
         Self {
             heap_mib: 512,
             properties: Vec::new(),
+            security: None,
         }
     }
 }
@@ -46,6 +59,8 @@ impl Default for KafkaOptions {
 pub struct Kafka {
     process: Mutex<Child>,
     port: u16,
+    sasl_ssl: u16,
+    ssl: u16,
     broker: Broker,
     // removed after the broker is gone
     _folder: TempDir,
@@ -68,9 +83,18 @@ impl Kafka {
             data: folder.path().join("data"),
             cluster_id: broker::new_cluster_id(),
             heap: vec!["-Xms128m".to_owned(), format!("-Xmx{}m", options.heap_mib)],
+            scram: security::scram(options.security.as_ref()),
         };
-        let port = free_port()?;
-        let ours = broker::single_node(port, free_port()?);
+        let (port, controller) = (free_port()?, free_port()?);
+        let (sasl_ssl, ssl) = (free_port()?, free_port()?);
+        let mut ours = broker::single_node(port, controller);
+        if let Some(with) = &options.security {
+            ours.extend(security::listeners(
+                with,
+                &broker.home,
+                [port, controller, sasl_ssl, ssl],
+            )?);
+        }
         broker.write_config(
             ours.iter()
                 .chain(&options.properties)
@@ -81,6 +105,8 @@ impl Kafka {
         let kafka = Self {
             process,
             port,
+            sasl_ssl,
+            ssl,
             broker,
             _folder: folder,
         };
@@ -91,6 +117,16 @@ impl Kafka {
     /// `host:port` for clients.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `host:port` of the listener with SASL over TLS, where there is security.
+    pub fn bootstrap_sasl_ssl(&self) -> String {
+        format!("localhost:{}", self.sasl_ssl)
+    }
+
+    /// `host:port` of the listener with TLS alone, where there is security.
+    pub fn bootstrap_ssl(&self) -> String {
+        format!("localhost:{}", self.ssl)
     }
 
     /// TCP port on 127.0.0.1.

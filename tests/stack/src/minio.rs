@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::child::{Child, Lifetime};
-use crate::{free_port, get, port, program, until};
+use crate::{Identity, free_port, get, port, program, until};
 
 const ACCESS_KEY: &str = "tributary";
 const SECRET_KEY: &str = "tributary-secret";
@@ -18,6 +18,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct MinioOptions {
     /// Buckets that exist from the start.
     pub buckets: Vec<String>,
+    /// Serve HTTPS only, with this certificate.
+    pub tls: Option<Identity>,
 }
 
 /// A MinIO server (S3, path style, conditional PUT) in a temporary folder.
@@ -26,6 +28,7 @@ pub struct Minio {
     process: Mutex<Child>,
     port: u16,
     console_port: u16,
+    is_tls: bool,
     folder: TempDir,
 }
 
@@ -34,6 +37,7 @@ impl Minio {
     pub async fn start(buckets: &[&str]) -> Result<Self> {
         Self::start_with(MinioOptions {
             buckets: buckets.iter().map(|bucket| (*bucket).to_owned()).collect(),
+            tls: None,
         })
         .await
     }
@@ -48,20 +52,31 @@ impl Minio {
             make_bucket(&folder, bucket)?;
         }
         std::fs::create_dir_all(folder.path().join("data")).context("make MinIO's data folder")?;
+        let certificates = folder.path().join("certs");
+        std::fs::create_dir_all(&certificates).context("make MinIO's folder of certificates")?;
+        if let Some(identity) = &options.tls {
+            std::fs::write(certificates.join("public.crt"), &identity.certificate)
+                .and_then(|()| std::fs::write(certificates.join("private.key"), &identity.key))
+                .context("write MinIO's certificate")?;
+        }
         let (port, console_port) = (free_port()?, free_port()?);
         let process = Mutex::new(launch(&folder, port, console_port).await?);
         let minio = Self {
             process,
             port,
             console_port,
+            is_tls: options.tls.is_some(),
             folder,
         };
         minio.ready().await?;
         Ok(minio)
     }
 
-    /// URL of the S3 API.
+    /// URL of the S3 API; with TLS by the name `localhost`.
     pub fn endpoint(&self) -> String {
+        if self.is_tls {
+            return format!("https://localhost:{}", self.port);
+        }
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -108,13 +123,15 @@ impl Minio {
 
     async fn ready(&self) -> Result<()> {
         // its health checks answer before it can serve: a request without a signature must be refused, not put off
-        let url = format!("{}/", self.endpoint());
+        // with TLS that a plain request is refused must do
+        let refused = if self.is_tls { 400 } else { 403 };
+        let url = format!("http://127.0.0.1:{}/", self.port);
         let ready = until("MinIO to answer", START, async || {
             // an ended process will never answer: give that up at once, as a value
             if let Err(error) = self.child().expect_running() {
                 return Ok(Some(Err(error)));
             }
-            if get(&url).await?.status != 403 {
+            if get(&url).await?.status != refused {
                 return Ok(None);
             }
             if !port::listens(self.pid(), self.port) {
@@ -140,6 +157,8 @@ async fn launch(folder: &TempDir, port: u16, console_port: u16) -> Result<Child>
     command
         .arg("server")
         .arg(folder.path().join("data"))
+        .arg("--certs-dir")
+        .arg(folder.path().join("certs"))
         .args([
             "--address",
             &format!("127.0.0.1:{port}"),

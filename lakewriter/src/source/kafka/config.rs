@@ -1,9 +1,13 @@
 use rdkafka::ClientConfig;
+use service::kafka::security_settings;
 
-use crate::KafkaConfig;
+use crate::{Error, ErrorKind, KafkaConfig};
 
 /// What every consumer of ours has in common.
-pub(super) fn client_config(config: &KafkaConfig) -> ClientConfig {
+///
+/// # Errors
+/// A setting of security cannot be used.
+pub(super) fn client_config(config: &KafkaConfig) -> Result<ClientConfig, Error> {
     let mut client = ClientConfig::new();
     client
         .set("bootstrap.servers", &config.bootstrap)
@@ -27,8 +31,11 @@ pub(super) fn client_config(config: &KafkaConfig) -> ClientConfig {
         .set("queued.min.messages", "20000")
         // How long it does not fetch once they are full: its default of a second would read one queue a second.
         .set("fetch.queue.backoff.ms", "10");
-    for (key, value) in &config.overrides {
+    let settings = security_settings(&config.overrides).map_err(|error| {
+        Error::new(ErrorKind::Configuration, "read the Kafka settings").with_source(error)
+    })?;
+    for (key, value) in &settings {
         client.set(key, value);
     }
-    client
+    Ok(client)
 }

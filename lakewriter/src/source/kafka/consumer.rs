@@ -144,7 +144,7 @@ impl<A: Assignments> Consumer<A> {
                 config.topics, config.group
             )
         };
-        let inner: BaseConsumer<_> = client_config(config)
+        let inner: BaseConsumer<_> = client_config(config)?
             .set("group.id", &config.group)
             .set("partition.assignment.strategy", "range,roundrobin")
             .create_with_context(context)

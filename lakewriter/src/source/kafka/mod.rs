@@ -5,10 +5,12 @@ mod batch;
 mod config;
 mod consumer;
 mod headers;
+mod reach;
 mod schemas;
 mod topic_id;
 
 pub(crate) use assignment::{LakeAssignments, Lease, RunningCommit, lsn_app_id, ordinal_app_id};
 pub(crate) use batch::OpenBatch;
 pub(crate) use consumer::{Consumer, Polled};
+pub(crate) use reach::reach;
 pub(crate) use schemas::SchemaTopics;

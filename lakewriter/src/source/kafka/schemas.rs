@@ -49,7 +49,7 @@ pub(crate) struct SchemaTopics {
 impl SchemaTopics {
     /// Read everything that is published now.
     pub(crate) fn read(config: &KafkaConfig) -> Result<Self, Error> {
-        let consumer: BaseConsumer = client_config(config)
+        let consumer: BaseConsumer = client_config(config)?
             // Wanted by the client; nothing is committed under it.
             .set("group.id", format!("{}-schemas", config.group))
             .set("auto.offset.reset", "earliest")

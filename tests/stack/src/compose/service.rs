@@ -241,6 +241,7 @@ impl<'a> Launch<'a> {
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
+            scram: Vec::new(),
         };
         broker.write_config(
             properties

@@ -25,6 +25,8 @@ pub struct Broker {
     pub cluster_id: String,
     /// Options of the Java machine for its heap, such as `-Xmx512m`.
     pub heap: Vec<String>,
+    /// SCRAM credentials that exist from the start, as `SCRAM-SHA-256=[name=...,password=...]`.
+    pub scram: Vec<String>,
 }
 
 impl Broker {
@@ -66,6 +68,9 @@ impl Broker {
                 "--config",
             ])
             .arg(self.config_file());
+        for credential in &self.scram {
+            command.arg("--add-scram").arg(credential);
+        }
         let output = tokio::process::Command::from(command)
             .output()
             .await
@@ -181,6 +186,7 @@ mod tests {
             data: data.clone(),
             cluster_id: new_cluster_id(),
             heap: Vec::new(),
+            scram: Vec::new(),
         };
         broker
             .write_config([("a", "1"), ("a", "2")])

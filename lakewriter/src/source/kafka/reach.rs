@@ -1,0 +1,84 @@
+//! Whether the cluster lets us in: librdkafka's calls only say that no broker answers, its log lines say why.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+};
+use service::kafka::{KafkaRefusal, RefusalKind};
+
+use super::config::client_config;
+use crate::{Error, ErrorKind, KafkaConfig};
+
+/// How long the cluster may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// One turn of waiting for it.
+const TURN: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<Option<KafkaRefusal>>>);
+
+impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if let Some(refusal) = KafkaRefusal::find(message) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        }
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+}
+
+impl ConsumerContext for Listener {}
+
+/// Ask for the cluster's topics once. Blocks.
+///
+/// # Errors
+/// `Configuration` and `Permission` where nothing but a change of settings helps, `Kafka` where no broker answers.
+pub(crate) fn reach(config: &KafkaConfig) -> Result<(), Error> {
+    let mut attempted = format!("ask Kafka at `{}` for its topics", config.bootstrap);
+    for name in ["security.protocol", "sasl.mechanism"] {
+        if let Some(value) = config.overrides.get(name) {
+            attempted.push_str(&format!(" with {name}={value}"));
+        }
+    }
+    let listener = Listener::default();
+    let mut client = client_config(config)?;
+    client.set_log_level(RDKafkaLogLevel::Info);
+    let consumer: BaseConsumer<Listener> =
+        client
+            .create_with_context(listener.clone())
+            .map_err(|error| {
+                Error::new(ErrorKind::Configuration, attempted.clone()).with_source(error)
+            })?;
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        let Err(error) = consumer.fetch_metadata(None, TURN) else {
+            return Ok(());
+        };
+        let over = Instant::now() >= deadline;
+        let refusal = listener
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match refusal {
+            Some(refusal) if refusal.is_final() || over => {
+                let kind = match refusal.kind {
+                    RefusalKind::Credentials => ErrorKind::Permission,
+                    RefusalKind::Protocol => ErrorKind::Kafka,
+                    _ => ErrorKind::Configuration,
+                };
+                let hint = refusal.hint();
+                return Err(Error::new(kind, attempted)
+                    .with_source(refusal)
+                    .with_hint(hint));
+            }
+            None if over => return Err(Error::new(ErrorKind::Kafka, attempted).with_source(error)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,184 @@
+/// One setting: `section.key`.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub key: &'static str,
+    pub default: Option<&'static str>,
+    pub secret: bool,
+    pub doc: &'static str,
+}
+
+const fn setting(key: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        key,
+        default: Some(default),
+        secret: false,
+        doc,
+    }
+}
+
+const fn unset(key: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        key,
+        default: None,
+        secret: false,
+        doc,
+    }
+}
+
+const fn secret(key: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        key,
+        default: None,
+        secret: true,
+        doc,
+    }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "log.format",
+        "text",
+        "Log lines on standard error: `text` or `json`. The level is `TRIBUTARY_LOG` (`info`, `cdc=debug,info`).",
+    ),
+    setting(
+        "generator.dsn",
+        "postgresql://postgres@127.0.0.1:5432/postgres",
+        "Where the generator writes: a PostgreSQL connection string (URL or `key=value`).",
+    ),
+    secret(
+        "generator.password",
+        "Password for `generator.dsn`, so that the connection string can be shown.",
+    ),
+    setting(
+        "generator.rate",
+        "50/s",
+        "Tweets a second: `50/s`, `3000/m`, or `unlimited`.",
+    ),
+    setting(
+        "generator.mix",
+        "insert=80,update=15,delete=5",
+        "Shares of the operations; they need not add up to 100.",
+    ),
+    unset(
+        "generator.seed",
+        "Same seed, same rows. Without it every run differs.",
+    ),
+    setting(
+        "kafka.bootstrap_servers",
+        "127.0.0.1:9092",
+        "Kafka brokers, `host:port,host:port`.",
+    ),
+    unset(
+        "kafka.security_protocol",
+        "How to speak to Kafka: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL` (see [security](security.md)).",
+    ),
+    unset(
+        "kafka.sasl_mechanism",
+        "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.",
+    ),
+    unset("kafka.sasl_username", "User of Kafka."),
+    secret("kafka.sasl_password", "Password of that user."),
+    unset(
+        "kafka.ssl_ca_file",
+        "PEM file of the root certificates that the brokers' are signed by. Without it: the system's.",
+    ),
+    unset(
+        "kafka.ssl_certificate_file",
+        "PEM file of our own certificate, where the brokers ask for one.",
+    ),
+    unset("kafka.ssl_key_file", "PEM file of that certificate's key."),
+    secret("kafka.ssl_key_password", "Password of that key."),
+    unset(
+        "kafka.ssl_endpoint_identification_algorithm",
+        "`https` compares the brokers' names with their certificates (the default), `none` does not.",
+    ),
+    setting(
+        "cdc.listen",
+        "127.0.0.1:8083",
+        "Address of the Kafka Connect REST face, `/healthz`, `/readyz` and `/metrics`.",
+    ),
+    unset(
+        "cdc.connectors_folder",
+        "Folder of connector files (`*.json`, as posted to `/connectors`) that are registered at start.",
+    ),
+    setting(
+        "cdc.group_id",
+        "tributary",
+        "Name of this Connect worker group (the image's GROUP_ID).",
+    ),
+    setting(
+        "cdc.config_storage_topic",
+        "connect_configs",
+        "Compacted topic of connector configurations (CONFIG_STORAGE_TOPIC).",
+    ),
+    setting(
+        "cdc.offset_storage_topic",
+        "connect_offsets",
+        "Compacted topic of source positions (OFFSET_STORAGE_TOPIC).",
+    ),
+    setting(
+        "cdc.status_storage_topic",
+        "connect_statuses",
+        "Compacted topic of connector states (STATUS_STORAGE_TOPIC).",
+    ),
+    setting(
+        "lake.url",
+        "data/lake",
+        "Root of the lake: a folder, `file://`, `s3://bucket/prefix`, or any other object store URL.",
+    ),
+    unset(
+        "lake.endpoint",
+        "S3 endpoint, such as `http://minio:9000`; path-style requests. Without it: AWS.",
+    ),
+    unset(
+        "lake.ca_file",
+        "PEM file of root certificates that the S3 endpoint's may be signed by, beside the system's. Without it: AWS_CA_BUNDLE.",
+    ),
+    setting("lake.region", "us-east-1", "S3 region."),
+    secret(
+        "lake.access_key_id",
+        "S3 access key. Without it: the environment's usual AWS sources.",
+    ),
+    secret("lake.secret_access_key", "S3 secret key."),
+    setting(
+        "lakewriter.pipeline",
+        "tributary",
+        "Name of this writer in the lake's transaction markers; one name, one consumer group.",
+    ),
+    setting(
+        "lakewriter.group_id",
+        "tributary-lakewriter",
+        "Kafka consumer group; its offsets only show the lag, the lake holds the true ones.",
+    ),
+    setting(
+        "lakewriter.topics",
+        "twitter\\..*",
+        "Topics to write, as a regular expression over whole names.",
+    ),
+    setting(
+        "lakewriter.topic_prefix",
+        "twitter",
+        "Prefix whose schema topic (`<prefix>.tributary.schemas`) types the columns.",
+    ),
+    setting(
+        "lakewriter.freshness",
+        "1s",
+        "Longest time from reading a record to committing it.",
+    ),
+    setting(
+        "lakewriter.max_batch_bytes",
+        "64MB",
+        "Commit a table's batch at this size, however fresh.",
+    ),
+    setting(
+        "lakewriter.max_batch_rows",
+        "200000",
+        "Commit a table's batch at this many rows.",
+    ),
+    setting(
+        "lakewriter.listen",
+        "127.0.0.1:8084",
+        "Address of `/healthz`, `/readyz` and `/metrics`.",
+    ),
+];
