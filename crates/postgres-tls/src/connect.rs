@@ -12,7 +12,7 @@ use crate::{
 #[non_exhaustive]
 pub enum ConnectError {
     /// A certificate or key cannot be used, or settings contradict each other.
-    Setup(TlsSetupError),
+    Setup(Box<TlsSetupError>),
     /// The server has no TLS, and the settings demand it.
     Tls(TlsProblem),
     Postgres(tokio_postgres::Error),
@@ -154,7 +154,8 @@ pub async fn connect(
         settings.mode.attempts()
     };
     for attempt in attempts {
-        let tls = ClientTls::load(settings).map_err(ConnectError::Setup)?;
+        let tls =
+            ClientTls::load(settings).map_err(|error| ConnectError::Setup(Box::new(error)))?;
         config.ssl_mode(match attempt {
             Attempt::Plain => config::SslMode::Disable,
             Attempt::TlsWhereOffered => config::SslMode::Prefer,
