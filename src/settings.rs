@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
 };
 
-pub use list::{SETTINGS, Setting};
+pub use list::SETTINGS;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
