@@ -1,6 +1,7 @@
 //! The settings of the command line: embedded defaults, then `tributary.toml`, then `TRIBUTARY_<SECTION>__<KEY>`,
 //! then flags. One list names them all; the reference in `docs/` is printed from it.
 
+mod connector;
 mod list;
 
 use std::{
@@ -41,6 +42,7 @@ pub struct SettingsError(Vec<String>);
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
+    connector: BTreeMap<String, (String, Origin)>,
 }
 
 impl Settings {
@@ -65,7 +67,9 @@ impl Settings {
         if let Some(path) = file.or_else(|| default_file.exists().then_some(default_file)) {
             settings.read_file(path, &mut problems);
         }
-        settings.read_environment(environment, &mut problems);
+        let environment: Vec<(String, String)> = environment.collect();
+        settings.read_connector(environment.clone(), &mut problems);
+        settings.read_environment(environment.into_iter(), &mut problems);
         if problems.is_empty() {
             Ok(settings)
         } else {
@@ -90,14 +94,14 @@ impl Settings {
                 ));
                 continue;
             };
-            for (key, value) in keys {
-                let key = format!("{section}.{key}");
-                let text = match value {
-                    toml::Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                match find(&key) {
-                    Ok(known) => self.set(known, text, Origin::File(path.to_owned())),
+            for (key, text) in connector::flat(keys) {
+                let setting = format!("{section}.{key}");
+                let origin = Origin::File(path.to_owned());
+                match find(&setting) {
+                    Ok(known) => self.set(known, text, origin),
+                    Err(_) if section == "cdc" && connector::is_property(&key) => {
+                        self.connector.insert(key, (text, origin));
+                    }
                     Err(problem) => problems.push(format!("{shown}: {problem}")),
                 }
             }
@@ -160,6 +164,13 @@ impl Settings {
         }
     }
 
+    /// Whether more than the default stands.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.values
+            .get(key)
+            .is_some_and(|(_, origin)| *origin != Origin::Default)
+    }
+
     /// The text of a setting; empty counts as not set.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values
@@ -201,7 +212,7 @@ impl Settings {
 
     /// `section.key = value  # origin`, secrets masked.
     pub fn print(&self) -> String {
-        SETTINGS
+        let settings: String = SETTINGS
             .iter()
             .map(|setting| match self.values.get(setting.key) {
                 Some((_, origin)) if setting.secret => {
@@ -210,7 +221,8 @@ impl Settings {
                 Some((text, origin)) => format!("{} = {text} # {origin}\n", setting.key),
                 None => format!("{} is not set\n", setting.key),
             })
-            .collect()
+            .collect();
+        settings + &self.print_connector()
     }
 }
 
@@ -278,69 +290,5 @@ pub fn reference() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(pairs: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect::<Vec<_>>()
-            .into_iter()
-    }
-
-    #[test]
-    fn environment_goes_over_file_and_flag_over_both() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("t.toml");
-        fs::write(&file, "[lake]\nurl = \"from-file\"\nregion = \"eu\"\n").unwrap();
-        let mut settings = Settings::load(
-            Some(&file),
-            environment(&[("TRIBUTARY_LAKE__URL", "from-env"), ("HOME", "x")]),
-        )
-        .unwrap();
-        assert_eq!(settings.get("lake.url"), Some("from-env"));
-        assert_eq!(settings.get("lake.region"), Some("eu"));
-        settings.set_flag("lake.url", Some("from-flag"));
-        settings.set_flag("lake.region", None::<&str>);
-        assert_eq!(settings.get("lake.url"), Some("from-flag"));
-        assert_eq!(settings.get("lake.region"), Some("eu"));
-    }
-
-    #[test]
-    fn every_unknown_key_is_reported_with_the_nearest_name() {
-        let error = Settings::load(
-            None,
-            environment(&[
-                ("TRIBUTARY_LAKE__URK", "x"),
-                ("TRIBUTARY_NO__SUCH_THING", "y"),
-            ]),
-        )
-        .unwrap_err()
-        .to_string();
-        assert!(error.contains("did you mean `lake.url`?"), "{error}");
-        assert!(error.contains("`no.such_thing`"), "{error}");
-    }
-
-    #[test]
-    fn secrets_come_from_files_and_are_not_printed() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("key");
-        fs::write(&file, "hunter2\n").unwrap();
-        let path = file.display().to_string();
-        let settings = Settings::load(
-            None,
-            environment(&[("TRIBUTARY_LAKE__SECRET_ACCESS_KEY_FILE", &path)]),
-        )
-        .unwrap();
-        assert_eq!(settings.get("lake.secret_access_key"), Some("hunter2"));
-        assert!(!settings.print().contains("hunter2"));
-    }
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
-    }
-}
+#[path = "settings/tests.rs"]
+mod tests;

@@ -3,48 +3,101 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::{
+    CONNECTOR_CLASS,
+    debezium_server::{from_server_form, is_server_form},
+    java_properties::parse_properties,
+};
 use crate::{Error, ErrorKind};
 
-/// A connector as it is posted to Kafka Connect: `{"name": ..., "config": {...}}`.
+/// A connector as it is registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorFile {
     pub name: String,
-    /// `config`, with numbers and booleans turned to text as Connect does, and with `name` in it.
+    /// Kafka Connect's names, with `name` among them; numbers and booleans of JSON are text, as Connect makes them.
     pub properties: BTreeMap<String, String>,
+    /// Where Kafka is, if the file says so, as Debezium Server's do.
+    pub bootstrap_servers: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RawConnectorFile {
-    name: String,
-    config: serde_json::Map<String, Value>,
+impl ConnectorFile {
+    /// A connector from a flat map in Kafka Connect's or Debezium Server's names. Without `name` it is called `name`.
+    ///
+    /// # Errors
+    /// What of Debezium Server's form cannot be.
+    pub fn from_settings(
+        mut settings: BTreeMap<String, String>,
+        name: &str,
+    ) -> Result<Self, Vec<String>> {
+        let mut bootstrap_servers = None;
+        if is_server_form(&settings) {
+            let form = from_server_form(&settings)?;
+            (settings, bootstrap_servers) = (form.properties, form.bootstrap_servers);
+        }
+        let name = match settings.get("name").map(|name| name.trim()) {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ => name.to_owned(),
+        };
+        settings.insert("name".to_owned(), name.clone());
+        let class = settings.entry("connector.class".to_owned());
+        class.or_insert_with(|| CONNECTOR_CLASS.to_owned());
+        Ok(Self {
+            name,
+            properties: settings,
+            bootstrap_servers,
+        })
+    }
 }
 
-/// A connector from a JSON file such as Debezium's `register-postgres.json`.
+/// A connector from a file: JSON such as Debezium's `register-postgres.json`, or the flat map alone, or `.properties`
+/// with Kafka Connect's or Debezium Server's names. One without a name is called as its file.
 ///
 /// # Errors
-/// The file cannot be read, or is not `{"name", "config"}` with flat values.
+/// The file cannot be read, or is not a flat map.
 pub fn load_connector_file(path: &Path) -> Result<ConnectorFile, Error> {
-    let attempted = || format!("read the connector file `{}`", path.display());
-    let text = std::fs::read(path)
-        .map_err(|error| Error::new(ErrorKind::Configuration, attempted()).with_source(error))?;
-    let raw: RawConnectorFile = serde_json::from_slice(&text).map_err(|error| {
-        Error::new(ErrorKind::Configuration, attempted())
-            .with_source(error)
-            .with_hint("want {\"name\": \"...\", \"config\": {\"property\": \"value\", ...}}")
-    })?;
-    let mut properties = string_map(&raw.config)
-        .map_err(|reason| Error::new(ErrorKind::Configuration, attempted()).with_source(reason))?;
-    properties.insert("name".to_owned(), raw.name.clone());
-    Ok(ConnectorFile {
-        name: raw.name,
-        properties,
-    })
+    let attempted = || {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("read the connector file `{}`", path.display()),
+        )
+    };
+    let bytes = std::fs::read(path).map_err(|error| attempted().with_source(error))?;
+    let (settings, name) = if path.extension().is_some_and(|it| it == "properties") {
+        let settings = parse_properties(&bytes).map_err(|error| attempted().with_source(error))?;
+        (settings, None)
+    } else {
+        let object: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| {
+            attempted()
+                .with_source(error)
+                .with_hint("want {\"name\": \"...\", \"config\": {\"property\": \"value\", ...}}, or the flat config")
+        })?;
+        let (config, name) = match object.get("config") {
+            Some(Value::Object(config)) => (config, object.get("name").and_then(Value::as_str)),
+            _ => (&object, None),
+        };
+        let settings = string_map(config).map_err(|reason| attempted().with_source(reason))?;
+        (settings, name.map(str::to_owned))
+    };
+    let named = settings.get("name");
+    if let Some((name, other)) = name
+        .as_ref()
+        .zip(named)
+        .filter(|(name, other)| name != other)
+    {
+        return Err(
+            attempted().with_source(format!("it is named `{name}`, and `{other}` in its config"))
+        );
+    }
+    let stem = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
+    ConnectorFile::from_settings(settings, &name.or(stem).unwrap_or_default())
+        .map_err(|problems| attempted().with_source(problems.join("; ")))
 }
 
-/// Every `*.json` of a folder, by file name.
+/// Every `*.json` and `*.properties` of a folder, by file name.
 ///
 /// # Errors
 /// The folder or one of its files cannot be read.
@@ -60,7 +113,7 @@ pub fn load_connectors_folder(folder: &Path) -> Result<Vec<ConnectorFile>, Error
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {
             path.extension()
-                .is_some_and(|extension| extension == "json")
+                .is_some_and(|extension| extension == "json" || extension == "properties")
         })
         .collect();
     paths.sort();
@@ -110,21 +163,38 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_gives_its_json_files_in_order() {
+    fn a_folder_gives_its_connectors_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b", "a"] {
-            std::fs::write(
-                folder.path().join(format!("{name}.json")),
-                format!(r#"{{"name":"{name}","config":{{"topic.prefix":"p"}}}}"#),
-            )
-            .unwrap();
+        for (file, text) in [
+            (
+                "b.json",
+                r#"{"name":"named","config":{"topic.prefix":"p"}}"#,
+            ),
+            ("a.json", r#"{"topic.prefix":"p","tasks.max":1}"#),
+            ("c.properties", "name = c-named\ntopic.prefix=p"),
+            (
+                "d.properties",
+                "debezium.source.topic.prefix=p\ndebezium.sink.kafka.producer.bootstrap.servers=k",
+            ),
+            ("notes.txt", "no"),
+        ] {
+            std::fs::write(folder.path().join(file), text).unwrap();
         }
-        std::fs::write(folder.path().join("notes.txt"), "no").unwrap();
-        let names: Vec<String> = load_connectors_folder(folder.path())
-            .unwrap()
-            .into_iter()
-            .map(|file| file.name)
-            .collect();
-        assert_eq!(names, ["a", "b"]);
+        let files = load_connectors_folder(folder.path()).unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["a", "named", "c-named", "d"]);
+        for file in &files {
+            assert_eq!(file.properties["topic.prefix"], "p");
+            assert_eq!(file.properties["name"], file.name);
+        }
+        assert_eq!(files[3].bootstrap_servers.as_deref(), Some("k"));
+    }
+
+    #[test]
+    fn two_names_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        std::fs::write(&path, r#"{"name":"a","config":{"name":"b"}}"#).unwrap();
+        assert!(load_connector_file(&path).is_err());
     }
 }

@@ -6,6 +6,8 @@
 
 mod column_rules;
 mod contract;
+mod debezium_server;
+mod environment;
 mod file;
 mod filter;
 mod java_properties;
@@ -24,6 +26,7 @@ use regex::Regex;
 use service::Secret;
 
 pub use column_rules::{ColumnRules, RuledColumn};
+pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
 pub use parse::{CONNECTOR_CLASS, Parsed};

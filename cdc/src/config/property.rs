@@ -246,6 +246,18 @@ pub const KNOWN: &[Property] = &[
         "lsn.flush.timeout.action",
         "confirming an LSN does not wait",
     ),
+    ignored(
+        "offset.storage*",
+        "offsets live in the worker's offsets topic",
+    ),
+    ignored(
+        "offset.flush.*",
+        "the position is stored with the events that it is of",
+    ),
+    ignored(
+        "schema.history.internal*",
+        "PostgreSQL connectors have no schema history",
+    ),
     ignored("internal.*", "it belongs to Debezium's own tests"),
     ignored("sourceinfo.struct.maker", JAVA),
     refused(

@@ -5,6 +5,7 @@
 //!                 \-> Connector (one task each: KafkaSink + pipeline)
 //! ```
 
+mod basic_auth;
 mod config_topic;
 mod connector;
 mod definition;
@@ -15,6 +16,7 @@ mod status_topic;
 mod task;
 mod validation;
 mod worker;
+mod worker_properties;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -22,9 +24,15 @@ use service::Backoff;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Disposition, Error, ErrorKind, config::Providers};
+use crate::{
+    Disposition, Error, ErrorKind,
+    config::{ConnectorFile, Providers},
+};
+pub use basic_auth::BasicAuth;
 pub use connector::{TargetState, TaskState};
+pub use rest::RestTls;
 pub use worker::Worker;
+pub use worker_properties::property_of_variable;
 
 /// What the version claims to be: tools choose by it what they ask for.
 pub const CONNECT_VERSION: &str = "3.9.1";
@@ -39,11 +47,22 @@ pub struct WorkerConfig {
     pub config_topic: String,
     pub offset_topic: String,
     pub status_topic: String,
+    /// Partitions of the offset and status topics where they have to be made.
+    pub offset_partitions: i32,
+    pub status_partitions: i32,
+    /// Replicas of the three topics where they have to be made; -1 is the broker's default.
+    pub replication_factor: i32,
     pub rest_listen: SocketAddr,
+    /// Who may use the REST face; everybody without it.
+    pub rest_auth: Option<BasicAuth>,
+    /// TLS of the REST face; plain HTTP without it.
+    pub rest_tls: Option<RestTls>,
     /// `host:port` under which others reach the REST face; the listening address without it.
     pub advertised: Option<String>,
-    /// `*.json` files that are registered at start, where they are absent or differ.
+    /// `*.json` and `*.properties` files that are registered at start, where they are absent or differ.
     pub connectors_folder: Option<PathBuf>,
+    /// Connectors from elsewhere that are registered as those of the folder are.
+    pub connectors: Vec<ConnectorFile>,
     /// Settings of all Kafka clients, by Kafka's names.
     pub kafka_overrides: BTreeMap<String, String>,
     /// What connectors inherit that do not say it: `key.converter`, `value.converter` and what is below them, and
@@ -64,9 +83,15 @@ impl WorkerConfig {
             config_topic: "connect_configs".to_owned(),
             offset_topic: "connect_offsets".to_owned(),
             status_topic: "connect_statuses".to_owned(),
+            offset_partitions: 1,
+            status_partitions: 1,
+            replication_factor: -1,
             rest_listen,
+            rest_auth: None,
+            rest_tls: None,
             advertised: None,
             connectors_folder: None,
+            connectors: Vec::new(),
             kafka_overrides: BTreeMap::new(),
             converter_defaults: BTreeMap::new(),
             providers: Providers::default(),
@@ -101,16 +126,28 @@ pub async fn run_worker_on(
         .advertised
         .clone()
         .unwrap_or_else(|| address.to_string());
+    let tls = config.rest_tls.clone();
     let worker = Arc::new(Worker::new(config, advertised)?);
     let serving = stop.child_token();
-    let server = tokio::spawn({
-        let (router, serving) = (rest::router(Arc::clone(&worker)), serving.clone());
-        async move {
+    let (router, end) = (
+        rest::router(Arc::clone(&worker)),
+        serving.clone().cancelled_owned(),
+    );
+    let server = match tls {
+        None => tokio::spawn(async move {
             axum::serve(listener, router)
-                .with_graceful_shutdown(serving.cancelled_owned())
+                .with_graceful_shutdown(end)
                 .await
+        }),
+        Some(tls) => {
+            let listener = rest::TlsListener::new(&tls, listener)?;
+            tokio::spawn(async move {
+                axum::serve(listener, router)
+                    .with_graceful_shutdown(end)
+                    .await
+            })
         }
-    });
+    };
     let outcome = start(&worker, &stop).await;
     if outcome.is_ok() {
         tracing::info!(%address, "the Kafka Connect REST face is ready");

@@ -114,17 +114,18 @@ impl Worker {
     /// Kafka does not answer, or a file is wrong.
     pub async fn load(&self) -> Result<(), Error> {
         let _change = self.changes.lock().await;
-        let files = match &self.config.connectors_folder {
-            Some(folder) => load_connectors_folder(folder)?,
-            None => Vec::new(),
-        };
+        let mut files = self.config.connectors.clone();
+        if let Some(folder) = &self.config.connectors_folder {
+            files.extend(load_connectors_folder(folder)?);
+        }
         let (kafka, config) = (self.kafka.clone(), self.config.clone());
         let (cluster_id, mut stored) = blocking("read the worker's topics", move || {
             let topics = Topics::new(&kafka)?;
+            let replicas = config.replication_factor;
             topics.ensure(&[
-                TopicSpec::compacted(&config.config_topic, 1, -1),
-                TopicSpec::compacted(&config.offset_topic, 1, -1),
-                TopicSpec::compacted(&config.status_topic, 1, -1),
+                TopicSpec::compacted(&config.config_topic, 1, replicas),
+                TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
+                TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
             ])?;
             let stored = config_topic::read(&kafka, &config.config_topic)?;
             Ok((topics.cluster_id(), stored))
@@ -135,6 +136,18 @@ impl Worker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = cluster_id;
         for file in files {
+            if let Some(elsewhere) = &file.bootstrap_servers
+                && *elsewhere != self.config.bootstrap_servers
+            {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!("register connector `{}`: it is for Kafka at `{elsewhere}`", file.name),
+                )
+                .with_hint(format!(
+                    "this worker is at `{}`: remove `debezium.sink.kafka.producer.bootstrap.servers`, or run another worker",
+                    self.config.bootstrap_servers
+                )));
+            }
             self.providers
                 .parse(&with_defaults(&file.properties, &self.converter_defaults))?;
             let known = stored.get(&file.name);

@@ -114,6 +114,17 @@ pub(super) async fn create(
             "Invalid value  for configuration name: String may not be empty",
         )));
     }
+    let control: Vec<String> = name
+        .chars()
+        .filter(|c| c.is_control())
+        .map(|c| format!("0x{:02X}", u32::from(c)))
+        .collect();
+    if !control.is_empty() {
+        return Err(ErrorAnswer::bad_request(refusal(&format!(
+            "Invalid value {name} for configuration name: String may not contain control sequences but had the following ASCII chars: [{}]",
+            control.join(", ")
+        ))));
+    }
     properties.insert("name".to_owned(), name.clone());
     let target = match request.get("initial_state").and_then(Value::as_str) {
         None => TargetState::Started,
@@ -137,13 +148,32 @@ fn created_answer(worker: &Worker, headers: &HeaderMap, created: &ConnectorView)
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or(&worker.id);
-    let location = format!("http://{host}/connectors/{}", created.name);
+    let scheme = match &worker.config.rest_tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let location = format!(
+        "{scheme}://{host}/connectors/{}",
+        percent_encoded(&created.name)
+    );
     (
         StatusCode::CREATED,
         [(header::LOCATION, location)],
         Json(info_body(worker, created, json!([]))),
     )
         .into_response()
+}
+
+/// A name as a segment of a URL's path (RFC 3986, section 3.3).
+fn percent_encoded(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    })
 }
 
 fn check_class(properties: &BTreeMap<String, String>) -> Result<(), ErrorAnswer> {
@@ -305,4 +335,20 @@ pub(super) async fn reset_topics(State(worker): Shared, Path(name): Path<String>
         topics.forget();
     }
     StatusCode::ACCEPTED.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_encoded;
+
+    #[test]
+    fn names_are_path_segments() {
+        for (name, want) in [
+            ("inventory-connector", "inventory-connector"),
+            ("a b/c", "a%20b%2Fc"),
+            ("\u{e4}", "%C3%A4"),
+        ] {
+            assert_eq!(percent_encoded(name), want);
+        }
+    }
 }

@@ -6,13 +6,14 @@ mod lifecycle;
 mod loggers;
 mod offsets;
 mod plugins;
+mod tls;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post, put},
@@ -21,6 +22,8 @@ use serde_json::json;
 
 use super::{CONNECT_VERSION, worker::Worker};
 use answer::ErrorAnswer;
+pub use tls::RestTls;
+pub(super) use tls::TlsListener;
 
 type Shared = State<Arc<Worker>>;
 
@@ -92,11 +95,9 @@ pub(super) fn router(worker: Arc<Worker>) -> Router {
                 .route(&format!("{path}/"), calls)
         },
     )
-    .layer(from_fn_with_state(Arc::clone(&worker), while_ready));
+    .layer(from_fn_with_state(Arc::clone(&worker), while_ready))
+    .route("/metrics", get(metrics));
     connect
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
         .fallback(async || ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
         .method_not_allowed_fallback(async || {
             ErrorAnswer::new(
@@ -104,7 +105,28 @@ pub(super) fn router(worker: Arc<Worker>) -> Router {
                 "HTTP 405 Method Not Allowed",
             )
         })
+        .layer(from_fn_with_state(Arc::clone(&worker), admitted))
+        // Whoever watches over the process needs no login.
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
         .with_state(worker)
+}
+
+/// Only users that are named, where some are.
+async fn admitted(State(worker): Shared, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION);
+    let header = header.map(HeaderValue::as_bytes);
+    if worker
+        .config
+        .rest_auth
+        .as_ref()
+        .is_none_or(|users| users.admits(header))
+    {
+        return next.run(request).await;
+    }
+    let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Kafka Connect\"")];
+    let refusal = ErrorAnswer::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.");
+    (ask, refusal).into_response()
 }
 
 /// Clients of Kafka Connect ask again after a 503.
