@@ -34,9 +34,18 @@ error that names the nearest one. `tributary config` shows the effective values 
 const PROPERTIES: &str = "
 ## Connector properties
 
-A connector is Debezium's own flat JSON, from a file of `cdc.connectors_folder` or posted to `/connectors`. What is not
-known at all is ignored with a warning that names the nearest property, as Kafka Connect ignores it. A name that ends in
-`*` stands for all names with that beginning.
+A connector is a flat map of these: Debezium's JSON posted to `/connectors`, a `.json` or `.properties` file of
+`cdc.connectors_folder` (Debezium Server's `debezium.source.*` too), `[cdc]` of `tributary.toml` (tables and lists as TOML
+has them), or the environment: `TRIBUTARY_CDC_DATABASE_HOSTNAME`, `DEBEZIUM_SOURCE_DATABASE_HOSTNAME`; a secret's name with
+`_FILE` at its end names a file that holds it.
+
+Values may refer to what is kept elsewhere: `${file:/path/to/file.properties:key}`, `${directory:/path:file}`,
+`${env:NAME}`; `config.providers` of the worker limits or renames these. They are stored and shown as references, and
+resolved when the connector is checked and when it starts. Passwords are shown as `********` unless the worker has
+`rest.show.passwords=true`; sent back so, they stay what they are.
+
+What is not known at all is ignored with a warning that names the nearest property, as Kafka Connect ignores it. A name
+that ends in `*` stands for all names with that beginning.
 
 | property | handling |
 |---|---|
