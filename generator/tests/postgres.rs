@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use generator::{Error, Mix, Pace, Progress, Settings, Summary, create_tables, run};
-use stack::{Postgres, PostgresOptions, until};
+use stack::{Authority, Postgres, PostgresOptions, PostgresTls, until};
 use tokio_util::sync::CancellationToken;
 
 async fn database(postgres: &Postgres, name: &str) -> Result<Settings> {
@@ -262,6 +262,56 @@ async fn refuses_clearly() -> Result<()> {
         ..Settings::new("")
     };
     assert!(matches!(finish(settings).await, Err(Error::Settings(_))));
+    Ok(())
+}
+
+/// The string's `sslmode` and what goes with it, on a server that lets nobody in without TLS.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_over_tls_as_its_connection_string_says() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let authority = Authority::new("the root")?;
+    let root = folder.path().join("root.crt");
+    std::fs::write(&root, authority.pem())?;
+    let postgres = Postgres::start_with(PostgresOptions {
+        tls: Some(PostgresTls {
+            server: authority.server(&["localhost"])?,
+            client_root: None,
+        }),
+        hba: Some("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n".to_owned()),
+        ..PostgresOptions::default()
+    })
+    .await?;
+    postgres.create_database("secured").await?;
+    let dsn = postgres.dsn("secured").replace("127.0.0.1", "localhost");
+    let verified = format!("{dsn}?sslmode=verify-full&sslrootcert={}", root.display());
+    create_tables(&verified).await?;
+    let summary = finish(Settings {
+        pace: Pace::Unlimited,
+        count: Some(1000),
+        ..Settings::new(verified.as_str())
+    })
+    .await?;
+    assert_eq!(summary.changes(), 1000);
+    for (dsn, said) in [
+        (
+            verified.replace("localhost", "127.0.0.1"),
+            "the server's certificate is for",
+        ),
+        (format!("{dsn}?sslmode=disable"), "no encryption"),
+        (format!("{dsn}?sslmode=verify-ca"), "sslrootcert"),
+        (format!("{dsn}?sslmode=on"), "sslmode `on`"),
+        (format!("{dsn}?sslcrl=x"), "sslcrl is not supported"),
+    ] {
+        let started = Instant::now();
+        let error = finish(Settings::new(dsn.as_str()))
+            .await
+            .err()
+            .context("refused")?;
+        let text = service::render_error(&error, error.hint());
+        assert!(text.contains(said), "{dsn}: {text}");
+        assert!(!text.contains("postgres:postgres"), "{text}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{text}");
+    }
     Ok(())
 }
 

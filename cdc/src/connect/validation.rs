@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, error::Error as _};
 
+use postgres_tls::TlsProblem;
+
 use super::definition::{framework_problem, position};
 use crate::{
     Error,
@@ -151,7 +153,10 @@ fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
         root = cause.to_string();
         source = cause.source();
     }
-    format!("The connection attempt failed: {root} ({error})")
+    // Nobody guesses what to do about a certificate.
+    let remedy =
+        TlsProblem::find(error).map_or_else(String::new, |_| format!(": {}", error.hint()));
+    format!("The connection attempt failed: {root} ({error}){remedy}")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    consumer::{BaseConsumer, Consumer as _},
     metadata::Metadata,
     types::RDKafkaErrorCode,
 };
@@ -57,7 +58,7 @@ impl TopicSpec {
 /// Looks up topics and creates those that are missing. Its calls block.
 pub struct Topics {
     admin: AdminClient<LogContext>,
-    context: LogContext,
+    client: KafkaClient,
     address: String,
 }
 
@@ -65,14 +66,13 @@ impl Topics {
     /// # Errors
     /// A client setting is wrong.
     pub fn new(client: &KafkaClient) -> Result<Self, Error> {
-        let context = LogContext::default();
         let admin = client
             .config()
-            .create_with_context(context.clone())
+            .create_with_context(LogContext::default())
             .map_err(|error| failed("make a Kafka admin client", error))?;
         Ok(Self {
             admin,
-            context,
+            client: client.clone(),
             address: client.bootstrap_servers().to_owned(),
         })
     }
@@ -103,16 +103,32 @@ impl Topics {
             .collect())
     }
 
-    /// Asked in short turns: a broker that lets nobody in is told at once, not after the whole wait.
     fn metadata(&self) -> Result<Metadata, Error> {
+        match self.admin.inner().fetch_metadata(None, TURN) {
+            Ok(metadata) => Ok(metadata),
+            Err(_) => self.metadata_or_reason(),
+        }
+    }
+
+    /// Asked in short turns by a client that hears what the brokers say: that they let nobody in is told at once, not
+    /// after the whole wait.
+    fn metadata_or_reason(&self) -> Result<Metadata, Error> {
         let attempted = || format!("list the topics of Kafka at `{}`", self.address);
+        let context = LogContext::default();
+        let listener: BaseConsumer<LogContext> = self
+            .client
+            .config()
+            .create_with_context(context.clone())
+            .map_err(|error| failed(attempted(), error))?;
         let deadline = Instant::now() + REQUEST;
         loop {
-            let error = match self.admin.inner().fetch_metadata(None, TURN) {
+            let error = match listener.fetch_metadata(None, TURN) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => error,
             };
-            match self.context.refusal() {
+            // Their errors come by polling; a consumer without topics has no records.
+            while listener.poll(Duration::ZERO).is_some() {}
+            match context.refusal() {
                 Some(refusal) if refusal.is_final() || Instant::now() >= deadline => {
                     return Err(not_let_in(attempted(), refusal));
                 }

@@ -108,11 +108,17 @@ fn not_connected(database: &DatabaseConfig, error: ConnectError) -> Error {
         _ if kind == ErrorKind::Permission => Some(permission_hint(database)),
         _ => None,
     };
+    let hint = match (&error, hint) {
+        (ConnectError::BothWays { .. }, Some(hint)) => {
+            Some(format!("{hint}; both ways failed: {error}"))
+        }
+        (_, hint) => hint,
+    };
     let told = Error::new(kind, attempted);
     let told = match (error, answer) {
-        (ConnectError::Postgres(_), Some(answer)) => told.with_source(answer),
+        (_, Some(answer)) => told.with_source(answer),
         (ConnectError::Postgres(error), None) => told.with_source(error),
-        (other, _) => told.with_source(other),
+        (other, None) => told.with_source(other),
     };
     match hint {
         Some(hint) => told.with_hint(hint),

@@ -158,7 +158,7 @@ async fn refusals(secured: &Secured) -> Result<()> {
             by_address,
             sasl(root, "PLAIN", "wonder land"),
             ErrorKind::Configuration,
-            "certificate is for",
+            "ssl.endpoint.identification.algorithm",
         ),
         (
             kafka.bootstrap_ssl(),

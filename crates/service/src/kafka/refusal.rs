@@ -1,4 +1,4 @@
-/// Why a broker and this client cannot come together, read from a log line of librdkafka: its calls only say that no
+/// Why a broker and this client cannot come together, read from an error or log line of librdkafka: its calls only say that no
 /// broker answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -15,10 +15,8 @@ pub enum RefusalKind {
     Credentials,
     /// The mechanism.
     Mechanism,
-    /// The broker's certificate is not trusted.
+    /// The broker's certificate is not trusted, or is for another host: librdkafka does not tell them apart.
     Certificate,
-    /// The broker's certificate is for another host.
-    HostName,
     /// The broker does not take ours.
     ClientCertificate,
     /// One speaks TLS or SASL and the other does not: or the broker is just starting or stopping.
@@ -42,8 +40,6 @@ impl KafkaRefusal {
             "invalid credentials",
         ]) {
             RefusalKind::Credentials
-        } else if has(&["hostname mismatch", "ip address mismatch"]) {
-            RefusalKind::HostName
         } else if has(&[
             "certificate verify failed",
             "certificate could not be verified",
@@ -90,10 +86,7 @@ impl KafkaRefusal {
                 "set sasl.mechanism to one that the broker has enabled: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
             }
             RefusalKind::Certificate => {
-                "name the root certificate of the broker's in ssl.truststore.location (type PEM) or ssl.ca.location, or renew the broker's certificate"
-            }
-            RefusalKind::HostName => {
-                "connect to a name that the broker's certificate is for; ssl.endpoint.identification.algorithm= (empty) does not compare names"
+                "name the root certificate of the broker's in ssl.truststore.location (type PEM) or ssl.ca.location; where it is named, the broker's certificate has expired or is for another host name (ssl.endpoint.identification.algorithm= empty does not compare names)"
             }
             RefusalKind::ClientCertificate => {
                 "name a client certificate that the broker trusts in ssl.keystore.location (PEM or PKCS12)"

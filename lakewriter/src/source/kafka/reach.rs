@@ -1,4 +1,4 @@
-//! Whether the cluster lets us in: librdkafka's calls only say that no broker answers, its log lines say why.
+//! Whether the cluster lets us in: librdkafka's calls only say that no broker answers, its errors and log lines say why.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,6 +9,7 @@ use rdkafka::{
     ClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    error::KafkaError,
 };
 use service::kafka::{KafkaRefusal, RefusalKind};
 
@@ -23,11 +24,22 @@ const TURN: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 struct Listener(Arc<Mutex<Option<KafkaRefusal>>>);
 
-impl ClientContext for Listener {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+impl Listener {
+    fn note(&self, message: &str) {
         if let Some(refusal) = KafkaRefusal::find(message) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
         }
+    }
+}
+
+impl ClientContext for Listener {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.note(reason);
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.note(message);
         tracing::debug!(?level, facility, message, "librdkafka");
     }
 }
@@ -59,6 +71,8 @@ pub(crate) fn reach(config: &KafkaConfig) -> Result<(), Error> {
         let Err(error) = consumer.fetch_metadata(None, TURN) else {
             return Ok(());
         };
+        // Brokers' errors come by polling; a consumer without topics has no records.
+        while consumer.poll(Duration::ZERO).is_some() {}
         let over = Instant::now() >= deadline;
         let refusal = listener
             .0
