@@ -1,6 +1,6 @@
 //! The validated settings of a lake writer.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use service::Secret;
 
@@ -39,7 +39,7 @@ impl LakeConfig {
 }
 
 /// Where change events come from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KafkaConfig {
     /// `host:port,host:port`.
     pub bootstrap: String,
@@ -53,6 +53,19 @@ pub struct KafkaConfig {
     /// Settings that are passed through, by the names of librdkafka; those of security also by those of Kafka's Java
     /// client.
     pub overrides: BTreeMap<String, String>,
+}
+
+/// Values of overrides may be passwords.
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("bootstrap", &self.bootstrap)
+            .field("group", &self.group)
+            .field("topics", &self.topics)
+            .field("schema_topics", &self.schema_topics)
+            .field("overrides", &self.overrides.keys())
+            .finish()
+    }
 }
 
 /// Everything that the Kafka -> lake road needs.
