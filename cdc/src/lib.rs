@@ -8,6 +8,7 @@ mod error;
 pub mod kafka;
 pub mod metrics;
 pub mod pipeline;
+pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod transform;

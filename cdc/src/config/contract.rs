@@ -1,6 +1,6 @@
 use debezium::{
-    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, HstoreHandling,
-    IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
+    BinaryHandling, ContractSettings, DecimalHandling, HstoreHandling, IntervalHandling,
+    NameAdjustment, SkippedOperations, TimePrecision,
 };
 
 use super::reader::Reader;
@@ -75,41 +75,6 @@ pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> Contrac
     );
     contract.tombstones_on_delete = reader.boolean("tombstones.on.delete", true);
     contract.skipped_operations = skipped_operations(reader);
-    contract.key_schemas_enable = reader.boolean("key.converter.schemas.enable", true);
-    contract.value_schemas_enable = reader.boolean("value.converter.schemas.enable", true);
-    let formats = [
-        ("BASE64", DecimalFormat::Base64),
-        ("NUMERIC", DecimalFormat::Numeric),
-    ];
-    contract.replace_null_with_default =
-        reader.boolean("value.converter.replace.null.with.default", true);
-    contract.decimal_format = reader.choice(
-        "value.converter.decimal.format",
-        DecimalFormat::Base64,
-        &formats,
-    );
-    // One setting serves keys and values; where the key's is not said it goes with the value's.
-    if reader.choice(
-        "key.converter.decimal.format",
-        contract.decimal_format,
-        &formats,
-    ) != contract.decimal_format
-    {
-        reader.problem(
-            "key.converter.decimal.format",
-            "it must be that of value.converter.decimal.format",
-        );
-    }
-    if reader.boolean(
-        "key.converter.replace.null.with.default",
-        contract.replace_null_with_default,
-    ) != contract.replace_null_with_default
-    {
-        reader.problem(
-            "key.converter.replace.null.with.default",
-            "it must be that of value.converter.replace.null.with.default",
-        );
-    }
     contract
 }
 

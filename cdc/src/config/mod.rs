@@ -6,6 +6,7 @@
 
 mod column_rules;
 mod contract;
+mod converter;
 mod debezium_server;
 mod environment;
 mod file;
@@ -26,6 +27,7 @@ use regex::Regex;
 use service::Secret;
 
 pub use column_rules::{ColumnRules, RuledColumn};
+pub use converter::{Registration, Registries, RegistryConfig, SubjectNameStrategy};
 pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
@@ -149,6 +151,8 @@ pub struct ConnectorConfig {
     pub message_key_columns: Vec<MessageKeyColumns>,
     pub column_rules: ColumnRules,
     pub contract: ContractSettings,
+    /// The schema registries of keys and values that are Avro.
+    pub registries: Registries,
     /// `topic.delimiter`.
     pub topic_delimiter: String,
     pub routes: Vec<TopicRoute>,

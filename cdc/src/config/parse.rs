@@ -8,6 +8,7 @@ use super::{
     Notice, PublicationAutocreate, SnapshotMode, TopicCreation, TopicRoute,
     column_rules::column_rules,
     contract::contract,
+    converter::converters,
     filter::{capture_filter, message_key_columns},
     property,
     reader::Reader,
@@ -17,9 +18,6 @@ use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
 
 /// `connector.class` of the connector that this is a stand-in for.
 pub const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
-
-const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
-const HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
 /// Half of the 16 MiB that the open batch and the one in flight may hold together: enough to fill a Kafka transaction
 /// while the last one commits, small enough for the 128 MB that a connector may take.
@@ -74,7 +72,7 @@ impl ConnectorConfig {
             // Checked as Debezium does; memory is bounded by `tributary.batch.bytes` instead.
             reader.integer(buffer, default, 0, i64::MAX);
         }
-        let contract = contract(&mut reader, topic_prefix);
+        let mut contract = contract(&mut reader, topic_prefix);
         let snapshot_mode = snapshot_mode(&mut reader);
         let filter = capture_filter(&mut reader);
         let message_key_columns = message_key_columns(&mut reader);
@@ -92,7 +90,7 @@ impl ConnectorConfig {
             ],
         );
         let skip_messages_without_change = reader.boolean("skip.messages.without.change", false);
-        converters(&mut reader);
+        let registries = converters(&mut reader, &mut contract);
         let routes = routes(&mut reader);
         let topic_creation = topic_creation(&mut reader);
         let delivery = delivery(&mut reader);
@@ -141,6 +139,7 @@ impl ConnectorConfig {
                 message_key_columns,
                 column_rules,
                 contract,
+                registries,
                 topic_delimiter,
                 routes,
                 records,
@@ -279,24 +278,6 @@ fn topic_delimiter(reader: &mut Reader<'_>) -> String {
         );
     }
     delimiter
-}
-
-fn converters(reader: &mut Reader<'_>) {
-    for (property, available) in [
-        ("key.converter", JSON_CONVERTER),
-        ("value.converter", JSON_CONVERTER),
-        ("header.converter", HEADER_CONVERTER),
-    ] {
-        if reader
-            .text(property)
-            .is_some_and(|class| class != available)
-        {
-            reader.problem(
-                property,
-                format!("the converter is not available: only {available}"),
-            );
-        }
-    }
 }
 
 fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {

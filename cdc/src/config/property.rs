@@ -14,7 +14,8 @@ pub enum Handling {
     },
 }
 
-/// A property's name and handling. A name that ends in `*` stands for all names with that beginning.
+/// A property's name and handling. A name that ends in `*` stands for all names with that beginning; one that begins with
+/// `*.converter.` for the same of `key.converter.`, `value.converter.` and `header.converter.`.
 #[derive(Debug, Clone, Copy)]
 pub struct Property {
     pub name: &'static str,
@@ -126,14 +127,41 @@ pub const KNOWN: &[Property] = &[
     used("max.queue.size.in.bytes"),
     used("poll.interval.ms"),
     used("key.converter"),
-    used("key.converter.schemas.enable"),
-    used("key.converter.decimal.format"),
     used("value.converter"),
-    used("value.converter.schemas.enable"),
-    used("value.converter.decimal.format"),
-    used("key.converter.replace.null.with.default"),
-    used("value.converter.replace.null.with.default"),
     used("header.converter"),
+    used("*.converter.schemas.enable"),
+    used("*.converter.decimal.format"),
+    used("*.converter.replace.null.with.default"),
+    used("*.converter.schema.registry.url"),
+    used("*.converter.basic.auth.credentials.source"),
+    used("*.converter.basic.auth.user.info"),
+    used("*.converter.schema.registry.basic.auth.user.info"),
+    used("*.converter.auto.register.schemas"),
+    used("*.converter.use.latest.version"),
+    used("*.converter.normalize.schemas"),
+    used("*.converter.key.subject.name.strategy"),
+    used("*.converter.value.subject.name.strategy"),
+    used("*.converter.connect.meta.data"),
+    used("*.converter.ignore.default.for.nullables"),
+    used("*.converter.schema.registry.ssl.truststore.location"),
+    used("*.converter.schema.registry.ssl.truststore.type"),
+    used("*.converter.schema.registry.ssl.keystore.location"),
+    used("*.converter.schema.registry.ssl.keystore.type"),
+    used("*.converter.schema.registry.ssl.key.password"),
+    used("*.converter.apicurio.registry.url"),
+    used("*.converter.apicurio.registry.as-confluent"),
+    used("*.converter.apicurio.registry.use-id"),
+    used("*.converter.apicurio.registry.headers.enabled"),
+    used("*.converter.apicurio.registry.auto-register"),
+    used("*.converter.apicurio.registry.find-latest"),
+    used("*.converter.apicurio.registry.artifact-resolver-strategy"),
+    used("*.converter.apicurio.registry.auth.username"),
+    used("*.converter.apicurio.registry.auth.password"),
+    used("*.converter.apicurio.registry.request.ssl.truststore.location"),
+    used("*.converter.apicurio.registry.request.ssl.truststore.type"),
+    used("*.converter.serializer.type"),
+    used("*.converter.data.serializer.type"),
+    used("*.converter.json.schemas.enable"),
     used("transforms"),
     used("transforms.*"),
     used("topic.creation.default.*"),
@@ -141,14 +169,124 @@ pub const KNOWN: &[Property] = &[
     ignored("tasks.max", "one slot has one reader"),
     ignored("tasks.max.enforce", "one slot has one reader"),
     ignored("task.class", "set by Kafka Connect for its own use"),
+    ignored("*.converter.schemas.cache.size", "every schema is kept"),
+    ignored("*.converter.schemas.cache.config", "every schema is kept"),
     ignored(
-        "key.converter.*",
-        "it has no effect on JSON that is written",
+        "*.converter.max.schemas.per.subject",
+        "every schema is kept",
     ),
     ignored(
-        "value.converter.*",
-        "it has no effect on JSON that is written",
+        "*.converter.converter.type",
+        "the place of the converter says it",
     ),
+    ignored(
+        "*.converter.latest.compatibility.strict",
+        "the newest schema must be equal",
+    ),
+    ignored(
+        "*.converter.flatten.singleton.unions",
+        "it concerns readers",
+    ),
+    ignored(
+        "*.converter.allow.optional.map.keys",
+        "no map has such keys",
+    ),
+    ignored(
+        "*.converter.apicurio.registry.auto-register.if-exists",
+        "an equal schema keeps its id",
+    ),
+    ignored(
+        "*.converter.apicurio.registry.check-period-ms",
+        "schemas do not change under their ids",
+    ),
+    ignored(
+        "*.converter.apicurio.registry.retry-count",
+        "the registry is tried five times",
+    ),
+    ignored(
+        "*.converter.apicurio.registry.retry-backoff-ms",
+        "the registry is tried five times",
+    ),
+    refused(
+        "*.converter.enhanced.avro.schema.support",
+        &["false"],
+        "it is not available",
+    ),
+    refused(
+        "*.converter.scrub.invalid.names",
+        &["false"],
+        "set schema.name.adjustment.mode and field.name.adjustment.mode to avro instead",
+    ),
+    refused(
+        "*.converter.generalized.sum.type.support",
+        &["false"],
+        "it is not available",
+    ),
+    refused(
+        "*.converter.discard.type.doc.default",
+        &["false"],
+        "it is not available",
+    ),
+    refused(
+        "*.converter.bearer.auth.*",
+        &[],
+        "only basic auth is available",
+    ),
+    refused("*.converter.context.name.strategy", &[], JAVA),
+    refused(
+        "*.converter.proxy.host",
+        &[],
+        "the registry is asked directly",
+    ),
+    refused(
+        "*.converter.schema.registry.ssl.truststore.password",
+        &[],
+        "only PEM files are read, which have none",
+    ),
+    refused(
+        "*.converter.schema.registry.ssl.keystore.password",
+        &[],
+        "only PEM files are read: see schema.registry.ssl.key.password",
+    ),
+    refused(
+        "*.converter.schema.registry.ssl.endpoint.identification.algorithm",
+        &["https"],
+        "host names are always verified",
+    ),
+    refused("*.converter.use.schema.id", &[], "it is not available"),
+    refused(
+        "*.converter.rule.*",
+        &[],
+        "data contracts are not available",
+    ),
+    refused(
+        "*.converter.apicurio.registry.artifact.group-id",
+        &["default"],
+        "only the default group has Confluent's face",
+    ),
+    refused(
+        "*.converter.apicurio.registry.artifact.*",
+        &[],
+        "artifacts are found by their schemas",
+    ),
+    refused(
+        "*.converter.apicurio.registry.auth.*",
+        &[],
+        "only basic auth is available",
+    ),
+    refused("*.converter.apicurio.registry.id-handler", &[], JAVA),
+    refused("*.converter.metadata.source", &[], "it is not available"),
+    refused(
+        "*.converter.extension.attributes.enable",
+        &["true"],
+        "it is not available",
+    ),
+    refused(
+        "*.converter.schema.cloudevents.name",
+        &[],
+        "CloudEvents are JSON without schema",
+    ),
+    ignored("*.converter.*", "it has no effect on what is written"),
     ignored(
         "config.action.reload",
         "settings are read when the connector starts",
@@ -369,10 +507,16 @@ pub const KNOWN: &[Property] = &[
 
 /// The table's row for a property name.
 pub fn find(name: &str) -> Option<&'static Property> {
+    let of_converter = ["key", "value", "header"]
+        .iter()
+        .find_map(|part| name.strip_prefix(part)?.strip_prefix(".converter."));
     KNOWN.iter().find(|property| {
-        property.name == name
-            || property
-                .name
+        let (name, known) = match (property.name.strip_prefix("*.converter."), of_converter) {
+            (Some(known), Some(name)) => (name, known),
+            _ => (name, property.name),
+        };
+        known == name
+            || known
                 .strip_suffix('*')
                 .is_some_and(|beginning| name.starts_with(beginning))
     })
@@ -381,7 +525,7 @@ pub fn find(name: &str) -> Option<&'static Property> {
 /// Whether a property's value must not be shown.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["password", "secret", "jaas", "sslkey", "token"]
+    ["password", "secret", "jaas", "sslkey", "token", "user.info"]
         .iter()
         .any(|word| name.contains(word))
 }
@@ -390,7 +534,7 @@ pub fn is_secret(name: &str) -> bool {
 pub fn nearest(name: &str) -> Option<&'static str> {
     KNOWN
         .iter()
-        .filter(|property| !property.name.ends_with('*'))
+        .filter(|property| !property.name.contains('*'))
         .map(|property| (edit_distance(name, property.name), property.name))
         .min()
         .filter(|(distance, _)| *distance <= 1 + name.len() / 5)

@@ -1,9 +1,10 @@
-//! Real servers for tests, benchmarks and `make stack`: PostgreSQL, Apache Kafka and MinIO started natively on free
+//! Real servers for tests, benchmarks and `make stack`: PostgreSQL, Apache Kafka, Apicurio Registry and MinIO started natively on free
 //! loopback ports, and our own processes to be watched, stopped and killed.
 //!
 //! What is started here dies with its handle, and with the process that started it. A server that does not come up is
 //! an error with the end of its log, never a skipped test.
 
+mod apicurio;
 mod certificate;
 mod child;
 mod compose;
@@ -17,6 +18,7 @@ mod process;
 mod program;
 mod user;
 
+pub use apicurio::Apicurio;
 pub use certificate::{Authority, Identity};
 pub use child::Lifetime;
 pub use compose::{ComposeFile, Composition, Ports, State};

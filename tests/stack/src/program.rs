@@ -22,6 +22,12 @@ pub async fn kafka() -> Result<&'static Path> {
     ensure(&FOUND, "kafka").await
 }
 
+/// The jar of Apicurio Registry.
+pub async fn apicurio() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "apicurio").await
+}
+
 /// The MinIO server program.
 pub async fn minio() -> Result<&'static Path> {
     static FOUND: OnceCell<PathBuf> = OnceCell::const_new();

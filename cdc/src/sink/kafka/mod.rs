@@ -3,6 +3,7 @@
 mod active_topics;
 mod position;
 mod records;
+mod registration;
 mod rows;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -23,11 +24,13 @@ use crate::{
         schemas::{PublishedSchemas, schemas_topic},
     },
     pipeline::PipelineStatus,
+    registry::SchemaRegistries,
 };
 
 pub use active_topics::ActiveTopics;
 use position::{LastRecord, RecordKind};
 use records::RecordRoutes;
+use registration::{Registration, set_ids};
 use rows::TableRoute;
 
 /// The end of a transaction whose events were on their way before it is stored at most this often on its own: it only
@@ -53,6 +56,7 @@ pub struct KafkaSink {
     batch_bytes: usize,
     producer: Producer,
     published: PublishedSchemas,
+    registration: Registration,
     topics: ActiveTopics,
     records: RecordRoutes,
     transaction_metadata: bool,
@@ -89,6 +93,7 @@ impl KafkaSink {
         topics: ActiveTopics,
         status: Arc<PipelineStatus>,
     ) -> Result<(Self, StartPosition), Error> {
+        let registries = SchemaRegistries::new(&config.registries)?;
         let client = kafka.with_settings(&config.producer_overrides)?;
         let producer = Producer::start(
             client,
@@ -133,6 +138,7 @@ impl KafkaSink {
             batch_bytes: config.batch_bytes,
             producer,
             published,
+            registration: Registration::new(registries),
             topics,
             records: RecordRoutes::new(config),
             transaction_metadata: config.transaction_metadata,
@@ -255,7 +261,7 @@ impl EventSink for KafkaSink {
 
     fn dispatch(&mut self) -> Result<(), Error> {
         self.check()?;
-        if self.in_flight.is_some() {
+        if self.in_flight.is_some() || self.registration.is_open() {
             return Ok(());
         }
         let due = self.offset_due().is_some_and(|due| due <= Instant::now());
@@ -286,6 +292,16 @@ impl EventSink for KafkaSink {
                     flushed: self.stored.tributary_end_lsn.map(Lsn),
                     events: in_flight.events,
                 });
+            }
+            if self.registration.is_open() {
+                let registered = self.registration.registered().await;
+                for (index, ids) in registered.inspect_err(|_| self.failed = true)? {
+                    if let Some(route) = self.tables.get_mut(index) {
+                        set_ids(route, ids, &mut self.open);
+                    }
+                }
+                self.dispatch()?;
+                continue;
             }
             match self.offset_due() {
                 Some(due) => {

@@ -60,6 +60,7 @@ impl KafkaSink {
         let target = Target::new(topic, &table.table.to_string(), table.id(&self.contract));
         tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %table.id(&self.contract), "writing a version of a table");
         let index = self.tables.len();
+        self.registration.add(index, &encoder, &target.topic)?;
         self.tables.push(TableRoute {
             encoder,
             target: Arc::new(target),

@@ -1,0 +1,101 @@
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    Error, ErrorKind,
+    kafka::RecordBatch,
+    registry::{RegisteredIds, SchemaRegistries, Subjects},
+};
+
+use super::rows::TableRoute;
+
+/// A route and the ids of its schemas.
+type Registered = (usize, RegisteredIds);
+
+/// Avro schemas on their way to the registries. Records of their routes wait in the open batch meanwhile, with zeros
+/// where their ids will stand: nothing but delivery waits for a registry.
+#[derive(Debug)]
+pub(super) struct Registration {
+    registries: SchemaRegistries,
+    /// Routes whose schemas were not asked for yet.
+    waiting: Vec<(usize, Subjects)>,
+    running: Option<AbortOnDropHandle<Result<Vec<Registered>, Error>>>,
+}
+
+impl Registration {
+    pub(super) fn new(registries: SchemaRegistries) -> Self {
+        Self {
+            registries,
+            waiting: Vec::new(),
+            running: None,
+        }
+    }
+
+    /// A new route writes records of these schemas to a topic. Must be called within the runtime.
+    pub(super) fn add(
+        &mut self,
+        route: usize,
+        encoder: &debezium::EventEncoder,
+        topic: &str,
+    ) -> Result<(), Error> {
+        let subjects =
+            self.registries
+                .subjects(topic, encoder.key_schema(), encoder.value_schema())?;
+        if !subjects.is_empty() {
+            self.waiting.push((route, subjects));
+            self.start();
+        }
+        Ok(())
+    }
+
+    /// Nothing of the open batch may be sent yet.
+    pub(super) fn is_open(&self) -> bool {
+        !self.waiting.is_empty() || self.running.is_some()
+    }
+
+    fn start(&mut self) {
+        if self.running.is_some() || self.waiting.is_empty() {
+            return;
+        }
+        let (registries, waiting) = (self.registries.clone(), std::mem::take(&mut self.waiting));
+        self.running = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut registered = Vec::with_capacity(waiting.len());
+            for (route, subjects) in &waiting {
+                registered.push((*route, registries.ids(subjects).await?));
+            }
+            Ok(registered)
+        })));
+    }
+
+    /// The ids of some of the routes. Cancel-safe; pending while nothing is under way.
+    pub(super) async fn registered(&mut self) -> Result<Vec<Registered>, Error> {
+        let Some(running) = &mut self.running else {
+            return std::future::pending().await;
+        };
+        let answer = running.await;
+        self.running = None;
+        let registered = answer.map_err(|error| {
+            Error::new(ErrorKind::Delivery, "register Avro schemas").with_source(error)
+        })?;
+        self.start();
+        registered
+    }
+}
+
+/// From now on the route's records carry the ids; those of the open batch get them.
+pub(super) fn set_ids(route: &mut TableRoute, ids: RegisteredIds, batch: &mut RecordBatch) {
+    route.encoder.set_schema_ids(ids.key, ids.value);
+    let target = std::sync::Arc::as_ptr(&route.target);
+    for record in &batch.records {
+        if std::sync::Arc::as_ptr(&record.target) != target {
+            continue;
+        }
+        for (range, id) in [(&record.key, ids.key), (&record.value, ids.value)] {
+            // Only Avro has an id, and there 0 is none.
+            if let (Some(range), true) = (range, id > 0)
+                && let Some(slot) = batch.bytes.get_mut(range.start + 1..range.start + 5)
+            {
+                slot.copy_from_slice(&id.to_be_bytes());
+            }
+        }
+    }
+}
