@@ -45,7 +45,8 @@ resolved when the connector is checked and when it starts. Passwords are shown a
 `rest.show.passwords=true`; sent back so, they stay what they are.
 
 What is not known at all is ignored with a warning that names the nearest property, as Kafka Connect ignores it. A name
-that ends in `*` stands for all names with that beginning.
+that ends in `*` stands for all names with that beginning; one that begins with `*.converter.` for the same of
+`key.converter.`, `value.converter.` and `header.converter.`.
 
 | property | handling |
 |---|---|

@@ -1,6 +1,7 @@
-use debezium::ContractSettings;
+use debezium::{ContractSettings, Format};
 
 use super::*;
+use crate::config::{Registration, SubjectNameStrategy};
 
 fn properties(text: &[(&str, &str)]) -> BTreeMap<String, String> {
     [
@@ -89,8 +90,8 @@ fn what_would_change_the_output_is_refused_by_name() {
     for (name, value, rule) in [
         (
             "value.converter",
-            "io.confluent.connect.avro.AvroConverter",
-            "the converter is not available: only org.apache.kafka.connect.json.JsonConverter",
+            "com.example.Converter",
+            "the converter is not available: one of org.apache.kafka.connect.json.JsonConverter, io.confluent.connect.avro.AvroConverter, io.apicurio.registry.utils.converter.AvroConverter, org.apache.kafka.connect.storage.StringConverter, io.debezium.converters.CloudEventsConverter",
         ),
         (
             "snapshot.mode",
@@ -235,4 +236,72 @@ fn a_broken_transform_names_its_property() {
         let report = ConnectorConfig::parse(&properties(&extra)).unwrap_err();
         assert_eq!(report.problems[0].property, property);
     }
+}
+
+#[test]
+fn keys_as_json_and_values_as_avro() {
+    let parsed = ConnectorConfig::parse(&properties(&[
+        (
+            "key.converter",
+            "org.apache.kafka.connect.json.JsonConverter",
+        ),
+        ("key.converter.schemas.enable", "false"),
+        ("value.converter", "io.confluent.connect.avro.AvroConverter"),
+        (
+            "value.converter.schema.registry.url",
+            "http://one:8081/, https://two:8081",
+        ),
+        ("value.converter.basic.auth.credentials.source", "USER_INFO"),
+        ("value.converter.basic.auth.user.info", "me:pa:ss"),
+        ("value.converter.auto.register.schemas", "false"),
+        (
+            "value.converter.value.subject.name.strategy",
+            "io.confluent.kafka.serializers.subject.RecordNameStrategy",
+        ),
+        ("value.converter.max.schemas.per.subject", "5"),
+    ]))
+    .unwrap();
+    let config = parsed.config;
+    assert_eq!(config.contract.key_format, Format::Json);
+    assert!(!config.contract.key_schemas_enable);
+    assert_eq!(config.contract.value_format, Format::Avro);
+    assert_eq!(config.registries.key, None);
+    let registry = config.registries.value.unwrap();
+    assert_eq!(registry.urls, ["http://one:8081", "https://two:8081"]);
+    let (user, password) = registry.login.unwrap();
+    assert_eq!((user.as_str(), password.reveal()), ("me", "pa:ss"));
+    assert_eq!(registry.registration, Registration::Lookup);
+    assert_eq!(registry.strategy, SubjectNameStrategy::Record);
+    assert_eq!(parsed.notices.len(), 1, "{:?}", parsed.notices);
+}
+
+#[test]
+fn apicurios_settings_as_recorded() {
+    let of_apicurio = |name: &str| format!("value.converter.apicurio.registry.{name}");
+    let mut all = properties(&[(
+        "value.converter",
+        "io.apicurio.registry.utils.converter.AvroConverter",
+    )]);
+    for (name, value) in [
+        ("url", "http://127.0.0.1:8085/apis/registry/v2"),
+        ("auto-register", "true"),
+        ("find-latest", "true"),
+        ("as-confluent", "true"),
+        ("use-id", "contentId"),
+        ("headers.enabled", "false"),
+    ] {
+        all.insert(of_apicurio(name), value.to_owned());
+    }
+    let registry = ConnectorConfig::parse(&all)
+        .unwrap()
+        .config
+        .registries
+        .value
+        .unwrap();
+    assert_eq!(registry.urls, ["http://127.0.0.1:8085/apis/ccompat/v7"]);
+    assert_eq!(registry.registration, Registration::Register);
+    all.remove(&of_apicurio("as-confluent"));
+    let report = ConnectorConfig::parse(&all).unwrap_err();
+    assert_eq!(report.problems.len(), 1);
+    assert_eq!(report.problems[0].property, of_apicurio("as-confluent"));
 }
