@@ -30,7 +30,7 @@ use crate::{
 pub use active_topics::ActiveTopics;
 use position::{LastRecord, RecordKind};
 use records::RecordRoutes;
-use registration::{Registration, set_ids};
+use registration::Registration;
 use rows::TableRoute;
 
 /// The end of a transaction whose events were on their way before it is stored at most this often on its own: it only
@@ -241,8 +241,7 @@ impl EventSink for KafkaSink {
 
     fn write_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {
         self.check()?;
-        self.write_source_record(record);
-        Ok(())
+        self.write_source_record(record)
     }
 
     fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
@@ -295,10 +294,8 @@ impl EventSink for KafkaSink {
             }
             if self.registration.is_open() {
                 let registered = self.registration.registered().await;
-                for (index, ids) in registered.inspect_err(|_| self.failed = true)? {
-                    if let Some(route) = self.tables.get_mut(index) {
-                        set_ids(route, ids, &mut self.open);
-                    }
+                for route in registered.inspect_err(|_| self.failed = true)? {
+                    self.set_schema_ids(route);
                 }
                 self.dispatch()?;
                 continue;

@@ -2,20 +2,23 @@ use std::sync::Arc;
 
 use debezium::{
     ChangePosition, ContractSettings, Format, HeartbeatEncoder, LogicalMessage, MessageEncoder,
-    SnapshotMarker, Source, SourceRecord, TransactionEncoder, TransactionMetadata,
+    RecordEncoder, SnapshotMarker, Source, SourceRecord, TransactionEncoder, TransactionMetadata,
 };
 
 use super::{
     ActiveTopics, KafkaSink,
     position::{LastRecord, RecordKind},
+    registration::{Registered, Registration, RouteId, set_ids},
     rows::now_nanos,
 };
 use crate::{
+    Error,
     config::ConnectorConfig,
     kafka::{
         RecordBatch, Target,
         batch::{RecordSlot, Step},
     },
+    registry::RegisteredIds,
     transform::routed_topic,
 };
 
@@ -53,17 +56,25 @@ impl<E> Route<E> {
     }
 }
 
-impl<E> Route<E> {
+impl<E: AsRef<RecordEncoder> + AsMut<RecordEncoder>> Route<E> {
+    fn set_schema_ids(&mut self, ids: RegisteredIds, batch: &mut RecordBatch) {
+        self.encoder.as_mut().set_schema_ids(ids.key, ids.value);
+        set_ids(batch, &self.target, ids);
+    }
+
     fn push(
         &mut self,
-        batch: &mut RecordBatch,
-        topics: &ActiveTopics,
+        id: RouteId,
+        (batch, topics, registration): (&mut RecordBatch, &ActiveTopics, &mut Registration),
         position: Option<ChangePosition>,
         key: impl FnOnce(&E, &mut Vec<u8>),
         value: impl FnOnce(&E, &mut Vec<u8>),
-    ) {
+    ) -> Result<(), Error> {
         if !std::mem::replace(&mut self.active, true) {
             topics.add(&self.target.topic);
+            let schemas = self.encoder.as_ref();
+            let (key, value) = (schemas.key_schema(), schemas.value_schema());
+            registration.add(id, &self.target.topic, Some(key), value)?;
         }
         let start = batch.bytes.len();
         key(&self.encoder, &mut batch.bytes);
@@ -78,6 +89,7 @@ impl<E> Route<E> {
             key_header: None,
             unavailable: None,
         });
+        Ok(())
     }
 }
 
@@ -112,7 +124,23 @@ impl RecordRoutes {
 }
 
 impl KafkaSink {
-    pub(super) fn write_source_record(&mut self, record: &SourceRecord<'_>) {
+    /// The registries know the schemas of a route.
+    pub(super) fn set_schema_ids(&mut self, (route, ids): Registered) {
+        let batch = &mut self.open;
+        match route {
+            RouteId::Heartbeat => self.records.heartbeat.set_schema_ids(ids, batch),
+            RouteId::Message => self.records.message.set_schema_ids(ids, batch),
+            RouteId::Transaction => self.records.transaction.set_schema_ids(ids, batch),
+            RouteId::Table(index) => {
+                if let Some(route) = self.tables.get_mut(index) {
+                    route.encoder.set_schema_ids(ids.key, ids.value);
+                    set_ids(batch, &route.target, ids);
+                }
+            }
+        }
+    }
+
+    pub(super) fn write_source_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {
         // A heartbeat says nothing of how far the stream was read.
         self.snapshot_completed |= !matches!(record, SourceRecord::Heartbeat);
         match record {
@@ -122,40 +150,41 @@ impl KafkaSink {
         }
     }
 
-    fn write_heartbeat(&mut self) {
+    fn write_heartbeat(&mut self) -> Result<(), Error> {
         self.records.heartbeat.push(
-            &mut self.open,
-            &self.topics,
+            RouteId::Heartbeat,
+            (&mut self.open, &self.topics, &mut self.registration),
             None,
             |encoder, out| encoder.encode_key(out),
             |encoder, out| encoder.encode_value(now_millis(), out),
-        );
+        )
     }
 
-    fn write_message(&mut self, message: &LogicalMessage<'_>) {
+    fn write_message(&mut self, message: &LogicalMessage<'_>) -> Result<(), Error> {
         self.records.message.push(
-            &mut self.open,
-            &self.topics,
+            RouteId::Message,
+            (&mut self.open, &self.topics, &mut self.registration),
             Some(message.position),
             |encoder, out| encoder.encode_key(message, out),
             |encoder, out| encoder.encode_value(message, now_millis(), out),
-        );
+        )?;
         self.open_events += 1;
         self.reached(LastRecord {
             kind: RecordKind::Message("MESSAGE"),
             source: message.source,
             position: message.position,
         });
+        Ok(())
     }
 
-    fn write_transaction(&mut self, transaction: &TransactionMetadata<'_>) {
+    fn write_transaction(&mut self, transaction: &TransactionMetadata<'_>) -> Result<(), Error> {
         self.records.transaction.push(
-            &mut self.open,
-            &self.topics,
+            RouteId::Transaction,
+            (&mut self.open, &self.topics, &mut self.registration),
             Some(transaction.position),
             |encoder, out| encoder.encode_key(transaction, out),
             |encoder, out| encoder.encode_value(transaction, out),
-        );
+        )?;
         let (message_type, last_commit_lsn) = match transaction.counts {
             None => ("BEGIN", transaction.last_commit_lsn),
             Some(_) => ("COMMIT", Some(transaction.lsn)),
@@ -171,6 +200,7 @@ impl KafkaSink {
             },
             position: transaction.position,
         });
+        Ok(())
     }
 }
 

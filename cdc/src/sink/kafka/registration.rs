@@ -1,15 +1,26 @@
+use std::sync::Arc;
+
+use debezium::ConnectSchema;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     Error, ErrorKind,
-    kafka::RecordBatch,
+    kafka::{RecordBatch, Target},
     registry::{RegisteredIds, SchemaRegistries, Subjects},
 };
 
-use super::rows::TableRoute;
+/// Whose records a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RouteId {
+    /// A version of a table, by its index.
+    Table(usize),
+    Heartbeat,
+    Message,
+    Transaction,
+}
 
 /// A route and the ids of its schemas.
-type Registered = (usize, RegisteredIds);
+pub(super) type Registered = (RouteId, RegisteredIds);
 
 /// Avro schemas on their way to the registries. Records of their routes wait in the open batch meanwhile, with zeros
 /// where their ids will stand: nothing but delivery waits for a registry.
@@ -17,7 +28,7 @@ type Registered = (usize, RegisteredIds);
 pub(super) struct Registration {
     registries: SchemaRegistries,
     /// Routes whose schemas were not asked for yet.
-    waiting: Vec<(usize, Subjects)>,
+    waiting: Vec<(RouteId, Subjects)>,
     running: Option<AbortOnDropHandle<Result<Vec<Registered>, Error>>>,
 }
 
@@ -31,15 +42,17 @@ impl Registration {
     }
 
     /// A new route writes records of these schemas to a topic. Must be called within the runtime.
+    ///
+    /// # Errors
+    /// A schema has a name that Avro does not allow.
     pub(super) fn add(
         &mut self,
-        route: usize,
-        encoder: &debezium::EventEncoder,
+        route: RouteId,
         topic: &str,
+        key: Option<&ConnectSchema>,
+        value: &ConnectSchema,
     ) -> Result<(), Error> {
-        let subjects =
-            self.registries
-                .subjects(topic, encoder.key_schema(), encoder.value_schema())?;
+        let subjects = self.registries.subjects(topic, key, value)?;
         if !subjects.is_empty() {
             self.waiting.push((route, subjects));
             self.start();
@@ -81,12 +94,10 @@ impl Registration {
     }
 }
 
-/// From now on the route's records carry the ids; those of the open batch get them.
-pub(super) fn set_ids(route: &mut TableRoute, ids: RegisteredIds, batch: &mut RecordBatch) {
-    route.encoder.set_schema_ids(ids.key, ids.value);
-    let target = std::sync::Arc::as_ptr(&route.target);
+/// Puts the ids into those records of a batch that go to `target`.
+pub(super) fn set_ids(batch: &mut RecordBatch, target: &Arc<Target>, ids: RegisteredIds) {
     for record in &batch.records {
-        if std::sync::Arc::as_ptr(&record.target) != target {
+        if !Arc::ptr_eq(&record.target, target) {
             continue;
         }
         for (range, id) in [(&record.key, ids.key), (&record.value, ids.value)] {

@@ -10,7 +10,7 @@ use debezium::{
 
 use pgoutput::Lsn;
 
-use super::KafkaSink;
+use super::{KafkaSink, registration::RouteId};
 use crate::{
     Error, ErrorKind,
     kafka::{
@@ -60,7 +60,12 @@ impl KafkaSink {
         let target = Target::new(topic, &table.table.to_string(), table.id(&self.contract));
         tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %table.id(&self.contract), "writing a version of a table");
         let index = self.tables.len();
-        self.registration.add(index, &encoder, &target.topic)?;
+        self.registration.add(
+            RouteId::Table(index),
+            &target.topic,
+            encoder.key_schema(),
+            encoder.value_schema(),
+        )?;
         self.tables.push(TableRoute {
             encoder,
             target: Arc::new(target),

@@ -44,3 +44,15 @@ impl HeartbeatEncoder {
         self.record.encode_value(&value, out);
     }
 }
+
+impl AsRef<RecordEncoder> for HeartbeatEncoder {
+    fn as_ref(&self) -> &RecordEncoder {
+        &self.record
+    }
+}
+
+impl AsMut<RecordEncoder> for HeartbeatEncoder {
+    fn as_mut(&mut self) -> &mut RecordEncoder {
+        &mut self.record
+    }
+}

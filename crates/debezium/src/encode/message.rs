@@ -118,3 +118,15 @@ impl MessageEncoder {
         ConnectValue::Struct(values.collect())
     }
 }
+
+impl AsRef<RecordEncoder> for MessageEncoder {
+    fn as_ref(&self) -> &RecordEncoder {
+        &self.record
+    }
+}
+
+impl AsMut<RecordEncoder> for MessageEncoder {
+    fn as_mut(&mut self) -> &mut RecordEncoder {
+        &mut self.record
+    }
+}

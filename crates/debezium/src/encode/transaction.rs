@@ -82,3 +82,15 @@ impl TransactionEncoder {
 fn id(transaction: &TransactionMetadata<'_>) -> ConnectValue<'static> {
     ConnectValue::text(format!("{}:{}", transaction.tx_id, transaction.lsn))
 }
+
+impl AsRef<RecordEncoder> for TransactionEncoder {
+    fn as_ref(&self) -> &RecordEncoder {
+        &self.record
+    }
+}
+
+impl AsMut<RecordEncoder> for TransactionEncoder {
+    fn as_mut(&mut self) -> &mut RecordEncoder {
+        &mut self.record
+    }
+}
