@@ -58,7 +58,9 @@ pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
     match kind {
         ErrorKind::Permission => told.with_hint("check the Kafka user, its password and its ACLs"),
         ErrorKind::Connection => {
-            told.with_hint("check that Kafka runs and that its address is right")
+            told.with_hint(
+                "check that Kafka runs, that its address is right and that security.protocol is that of its listener",
+            )
         }
         ErrorKind::Encode => told.with_hint(
             "raise `producer.override.max.request.size` and the topic's `max.message.bytes`, or exclude the column",
