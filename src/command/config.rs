@@ -1,4 +1,4 @@
-use cdc::config::{Handling, KNOWN};
+use cdc::config::{KNOWN, Property};
 
 use super::Failure;
 use crate::settings::{Settings, reference};
@@ -55,23 +55,8 @@ that ends in `*` stands for all names with that beginning; one that begins with 
 fn document() -> String {
     let mut text = format!("{HEAD}{}{PROPERTIES}", reference());
     for property in KNOWN {
-        let handling = match property.handling {
-            Handling::Used => "used".to_owned(),
-            Handling::Ignored(reason) => format!("accepted without effect: {reason}"),
-            Handling::Refused {
-                neutral: [],
-                reason,
-            } => format!("refused: {reason}"),
-            Handling::Refused { neutral, reason } => format!(
-                "refused unless {}: {reason}",
-                neutral
-                    .iter()
-                    .map(|value| format!("`{value}`"))
-                    .collect::<Vec<_>>()
-                    .join(" or ")
-            ),
-        };
-        text.push_str(&format!("| `{}` | {handling} |\n", property.name));
+        let Property { name, handling } = property;
+        text.push_str(&format!("| `{name}` | {handling} |\n"));
     }
     text
 }

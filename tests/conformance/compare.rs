@@ -1,180 +1,130 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::normal::Record;
 
-/// Where ours differ on purpose: `deviations.toml` for streamed records, `deviations-snapshot.toml` for snapshot rows.
-pub struct Deviations {
-    streamed: Vec<Deviation>,
-    snapshot: Vec<Deviation>,
-}
-
-#[derive(Deserialize)]
-struct DeviationsFile {
-    #[serde(default, rename = "deviation")]
-    list: Vec<Deviation>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deviation {
-    scenario: String,
-    topic: String,
-    /// Number of the record among those of its topic and kind; none is all of them.
-    record: Option<usize>,
-    /// A JSON pointer into the value, or `records` for their number.
-    path: String,
-    /// Without it any value.
-    theirs: Option<String>,
-    ours: Option<String>,
-    why: String,
-}
-
-impl Deviations {
-    pub fn read(golden: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let text = std::fs::read_to_string(golden.join(name)).context(name.to_owned())?;
-            let file: DeviationsFile = toml::from_str(&text).context(name.to_owned())?;
-            let reasons = file.list.iter().all(|deviation| !deviation.why.is_empty());
-            ensure!(reasons, "{name}: a deviation needs its reason");
-            Ok(file.list)
-        };
-        Ok(Self {
-            streamed: read("deviations.toml")?,
-            snapshot: read("deviations-snapshot.toml")?,
-        })
-    }
-}
-
-/// A scenario as it was recorded and as it was played, in ranks.
-pub struct Played {
-    pub scenario: String,
-    pub theirs: Vec<Record>,
-    pub ours: Vec<Record>,
-}
-
 /// One place where a record of ours is not Debezium's.
-struct Difference {
-    path: String,
-    theirs: String,
-    ours: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub topic: String,
+    /// None concerns the topic, or the whole scenario.
+    pub record: Option<usize>,
+    /// `key`, `headers`, `records`, `value`, `text`, or a JSON pointer into the value.
+    pub path: String,
+    pub theirs: String,
+    pub ours: String,
 }
 
-impl Difference {
-    fn new(path: &str, theirs: String, ours: String) -> Self {
-        let path = path.to_owned();
-        Self { path, theirs, ours }
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let record = self.record.map(|record| format!(" record {record}"));
+        write!(
+            f,
+            "{}{} {}\n    theirs {}\n    ours   {}",
+            self.topic,
+            record.unwrap_or_default(),
+            self.path,
+            self.theirs,
+            self.ours
+        )
     }
 }
 
-impl Played {
-    /// One text for each difference that is not a deviation. Snapshot rows and streamed records are compared apart:
-    /// each have their order, and the first come before the second.
-    pub fn differences(&self, deviations: &Deviations) -> Vec<String> {
-        let mut found = Vec::new();
-        for (kind, allowed) in [(true, &deviations.snapshot), (false, &deviations.streamed)] {
-            let (theirs, ours) = (by_topic(&self.theirs, kind), by_topic(&self.ours, kind));
-            let mut topics: Vec<&String> = theirs.keys().chain(ours.keys()).collect();
-            topics.sort();
-            topics.dedup();
-            for topic in topics {
-                let none = Vec::new();
-                let theirs = theirs.get(topic).unwrap_or(&none);
-                let ours = ours.get(topic).unwrap_or(&none);
-                let mut check = |number: usize, difference: Difference| {
-                    let on_purpose = allowed.iter().any(|deviation| {
-                        deviation.scenario == self.scenario
-                            && deviation.topic == *topic
-                            && deviation.record.is_none_or(|record| record == number)
-                            && deviation.path == difference.path
-                            && is_or_any(&deviation.theirs, &difference.theirs)
-                            && is_or_any(&deviation.ours, &difference.ours)
-                    });
-                    if !on_purpose {
-                        let rows = if kind { "snapshot row" } else { "record" };
-                        found.push(format!(
-                            "{topic} {rows} {number} {}\n    theirs {}\n    ours   {}",
-                            difference.path, difference.theirs, difference.ours
-                        ));
-                    }
-                };
-                if theirs.len() != ours.len() {
-                    let (theirs, ours) = (theirs.len().to_string(), ours.len().to_string());
-                    check(0, Difference::new("records", theirs, ours));
-                    continue;
-                }
-                for (number, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
-                    for difference in record_differences(theirs, ours) {
-                        check(number, difference);
-                    }
-                }
-            }
-        }
-        found
-    }
-}
-
-fn is_or_any(expected: &Option<String>, found: &str) -> bool {
-    expected.as_deref().is_none_or(|expected| expected == found)
-}
-
-fn by_topic(records: &[Record], snapshot: bool) -> BTreeMap<String, Vec<&Record>> {
-    let mut topics: BTreeMap<String, Vec<&Record>> = BTreeMap::new();
-    for record in records.iter().filter(|record| record.snapshot == snapshot) {
-        topics.entry(record.topic.clone()).or_default().push(record);
-    }
-    topics
-}
-
-fn record_differences(theirs: &Record, ours: &Record) -> Vec<Difference> {
+/// All differences between two runs, partition by partition. Of topics whose length is a matter of time (`timed`) only
+/// the records that both have are compared; at least `LEAST_TIMED` of them there must be.
+pub fn differences(
+    theirs: &[Record],
+    ours: &[Record],
+    timed: impl Fn(&str) -> bool,
+) -> Vec<Difference> {
+    const LEAST_TIMED: usize = 3;
     let mut found = Vec::new();
-    let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".to_owned());
-    if theirs.key != ours.key {
-        found.push(Difference::new("key", shown(&theirs.key), shown(&ours.key)));
-    }
-    if theirs.headers != ours.headers {
-        let (theirs, ours) = (
-            format!("{:?}", theirs.headers),
-            format!("{:?}", ours.headers),
-        );
-        found.push(Difference::new("headers", theirs, ours));
-    }
-    match (&theirs.value, &ours.value) {
-        (None, None) => {}
-        (Some(their_text), Some(our_text)) => {
-            if their_text == our_text {
-                return found;
-            }
-            let before = found.len();
-            match (
-                serde_json::from_str(their_text),
-                serde_json::from_str(our_text),
-            ) {
-                (Ok(theirs), Ok(ours)) => tree_differences("", &theirs, &ours, &mut found),
-                _ => found.push(Difference::new(
-                    "text",
-                    their_text.clone(),
-                    our_text.clone(),
-                )),
-            }
-            // Equal trees can be different texts.
-            if found.len() == before && !only_doubles_differ(their_text, our_text) {
-                found.push(Difference::new(
-                    "text",
-                    their_text.clone(),
-                    our_text.clone(),
-                ));
+    let (theirs, ours) = (by_partition(theirs), by_partition(ours));
+    let partitions: BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
+    for &(topic, partition) in partitions {
+        let none = Vec::new();
+        let theirs = theirs.get(&(topic, partition)).unwrap_or(&none);
+        let ours = ours.get(&(topic, partition)).unwrap_or(&none);
+        let enough = ours.len() >= LEAST_TIMED.min(theirs.len());
+        if theirs.len() != ours.len() && !(timed(topic) && enough) {
+            found.push(Difference {
+                topic: topic.to_owned(),
+                record: None,
+                path: "records".to_owned(),
+                theirs: theirs.len().to_string(),
+                ours: ours.len().to_string(),
+            });
+            continue;
+        }
+        for (theirs, ours) in theirs.iter().zip(ours) {
+            for (path, their_text, our_text) in record_differences(theirs, ours) {
+                found.push(Difference {
+                    topic: topic.to_owned(),
+                    record: Some(theirs.number),
+                    path,
+                    theirs: their_text,
+                    ours: our_text,
+                });
             }
         }
-        (theirs, ours) => found.push(Difference::new("value", shown(theirs), shown(ours))),
     }
     found
 }
 
-fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Difference>) {
+type Partition<'r> = (&'r str, i32);
+
+fn by_partition(records: &[Record]) -> BTreeMap<Partition<'_>, Vec<&Record>> {
+    let mut partitions: BTreeMap<Partition<'_>, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        partitions
+            .entry((&record.topic, record.partition))
+            .or_default()
+            .push(record);
+    }
+    partitions
+}
+
+/// Path, theirs and ours.
+type Place = (String, String, String);
+
+fn record_differences(theirs: &Record, ours: &Record) -> Vec<Place> {
+    let mut found = Vec::new();
+    let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".to_owned());
+    let mut add = |path: &str, theirs: String, ours: String| {
+        if theirs != ours {
+            found.push((path.to_owned(), theirs, ours));
+        }
+    };
+    add("key", shown(&theirs.key), shown(&ours.key));
+    let headers = |record: &Record| format!("{:?}", record.headers);
+    add("headers", headers(theirs), headers(ours));
+    let (Some(their_text), Some(our_text)) = (&theirs.value, &ours.value) else {
+        add("value", shown(&theirs.value), shown(&ours.value));
+        return found;
+    };
+    if their_text == our_text {
+        return found;
+    }
+    let before = found.len();
+    let trees = (
+        serde_json::from_str(their_text),
+        serde_json::from_str(our_text),
+    );
+    if let (Ok(theirs), Ok(ours)) = trees {
+        tree_differences("", &theirs, &ours, &mut found);
+    }
+    // Equal trees can be different texts.
+    if found.len() == before && !only_doubles_differ(their_text, our_text) {
+        found.push(("text".to_owned(), their_text.clone(), our_text.clone()));
+    }
+    found
+}
+
+fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Place>) {
     match (theirs, ours) {
         // The names and their order decide first.
         (Value::Object(their_fields), Value::Object(our_fields))
@@ -192,7 +142,7 @@ fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Di
             }
         }
         _ if theirs == ours => {}
-        _ => found.push(Difference::new(path, theirs.to_string(), ours.to_string())),
+        _ => found.push((path.to_owned(), theirs.to_string(), ours.to_string())),
     }
 }
 

@@ -3,17 +3,32 @@
 //! byte for byte. Only what cannot be equal is put in order first: LSNs, transaction ids and times become ranks.
 
 mod compare;
+mod corpus;
+mod deviations;
+mod leaves;
 mod normal;
 mod play;
+mod report;
 mod script;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, ensure};
-use compare::Deviations;
+use anyhow::{Context, Result, ensure};
+use corpus::{Corpus, Found, Scenario};
+use deviations::Deviations;
+use futures::{StreamExt, stream};
 use play::Servers;
+use report::{CorpusReport, Outcome};
 
-/// Scenarios that must be among those that are played.
+/// Scenarios that are played at a time: they mostly wait, for their own pauses and for the server.
+const AT_ONCE: usize = 4;
+/// Of a hundred records, this many may deviate.
+const DEVIATING_PERCENT: usize = 3;
+
+/// Scenarios that must be among those of 2.7.3 that are played.
 const REQUIRED: [&str; 11] = [
     "arrays",
     "composite-key",
@@ -28,50 +43,171 @@ const REQUIRED: [&str; 11] = [
     "toast",
 ];
 
-/// `TRIBUTARY_SCENARIO=name,name` plays some of them.
+/// `TRIBUTARY_GOLDEN` is another folder of corpora; `TRIBUTARY_CORPUS` and `TRIBUTARY_SCENARIO` (name,name) play a part.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_are_debeziums() -> Result<()> {
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/golden");
-    let deviations = Deviations::read(&golden)?;
-    let only: Option<Vec<String>> = std::env::var("TRIBUTARY_SCENARIO")
-        .ok()
-        .map(|names| names.split(',').map(str::to_owned).collect());
+    let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let golden = std::env::var_os("TRIBUTARY_GOLDEN").map(PathBuf::from);
+    let deviations = Deviations::read(&home.join("tests/conformance/deviations.toml"))?;
+    let (corpora, scenarios) = (only("TRIBUTARY_CORPUS"), only("TRIBUTARY_SCENARIO"));
+    let complete = golden.is_none() && corpora.is_none() && scenarios.is_none();
+    let mut reports = Vec::new();
+    for corpus in Corpus::all(&golden.unwrap_or_else(|| home.join("data/golden")))? {
+        if is_among(&corpora, &corpus.name) {
+            reports.push(played(&corpus, &scenarios, &deviations).await?);
+        }
+    }
+    let different: usize = reports.iter().map(differences).sum();
+    ensure!(different == 0, "{different} differences, see above");
+    if complete {
+        let counts = reports.iter().map(CorpusReport::counts);
+        let (records, deviating) =
+            counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+        ensure!(
+            deviating * 100 <= records * DEVIATING_PERCENT,
+            "{deviating} of {records} records deviate"
+        );
+        let unmet = deviations.unmet();
+        ensure!(unmet.is_empty(), "deviations that are gone: {unmet:#?}");
+        let first = reports.first().context("a corpus")?;
+        for required in REQUIRED {
+            ensure!(
+                first.outcomes.contains_key(required),
+                "scenario `{required}` is missing"
+            );
+        }
+        page_is_written(&home, &reports)?;
+    }
+    Ok(())
+}
+
+fn only(variable: &str) -> Option<Vec<String>> {
+    let names = std::env::var(variable).ok()?;
+    Some(names.split(',').map(str::to_owned).collect())
+}
+
+fn is_among(only: &Option<Vec<String>>, name: &str) -> bool {
+    only.as_ref()
+        .is_none_or(|only| only.iter().any(|it| it == name))
+}
+
+fn differences(report: &CorpusReport) -> usize {
+    let outcomes = report.outcomes.values();
+    outcomes
+        .map(|outcome| match outcome {
+            Outcome::Different(found) => found.len(),
+            _ => 0,
+        })
+        .sum()
+}
+
+/// Plays all scenarios of a corpus on servers of its own: every corpus has the same names.
+async fn played(
+    corpus: &Corpus,
+    only: &Option<Vec<String>>,
+    deviations: &Deviations,
+) -> Result<CorpusReport> {
     let servers = Servers::start().await?;
-    let mut names: Vec<String> = std::fs::read_dir(golden.join("scenarios"))?
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<Result<_>>()?;
-    names.sort();
-    let (mut equal, mut failures) = (BTreeSet::new(), Vec::new());
-    for name in names {
-        if only.as_ref().is_some_and(|only| !only.contains(&name)) {
+    let (mut alone, mut together, mut outcomes) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for name in corpus.scenarios()? {
+        if !is_among(only, &name) {
             continue;
         }
-        let found = match servers.play(&golden, &name).await {
-            Ok(played) => played.differences(&deviations),
-            Err(error) => vec![format!("{name}: {error:#}")],
-        };
-        if found.is_empty() {
-            println!("equal: {name}");
-            equal.insert(name);
-        } else {
-            println!("DIFFERENT: {name}");
-            for difference in &found {
-                println!("{name}: {difference}");
+        match corpus.read(&name)? {
+            Found::Scenario(scenario) if scenario.is_alone() => alone.push(scenario),
+            Found::Scenario(scenario) => together.push(scenario),
+            Found::Later(reason) => {
+                println!("{}: later: {name}: {reason}", corpus.name);
+                outcomes.insert(name, Outcome::Later(reason));
             }
-            failures.extend(found);
         }
     }
-    servers.end().await?;
-    ensure!(
-        failures.is_empty(),
-        "{} differences, see above",
-        failures.len()
-    );
-    for required in REQUIRED {
-        ensure!(
-            only.is_some() || equal.contains(required),
-            "scenario `{required}` is missing"
-        );
+    for (scenarios, at_once) in [(together, AT_ONCE), (alone, 1)] {
+        let played: Vec<_> = stream::iter(scenarios)
+            .map(async |scenario| {
+                let outcome = outcome(&servers, corpus, &scenario, deviations).await;
+                print(corpus, &scenario.name, &outcome);
+                (scenario.name, outcome)
+            })
+            .buffer_unordered(at_once)
+            .collect()
+            .await;
+        outcomes.extend(played);
     }
+    servers.end().await?;
+    let report = CorpusReport {
+        corpus: corpus.name.clone(),
+        outcomes,
+    };
+    let (records, deviating) = report.counts();
+    println!(
+        "{}: {} scenarios, {records} records equal, {deviating} of them with a deviation ({:.1} %)",
+        corpus.name,
+        report.outcomes.len(),
+        100.0 * deviating as f64 / records.max(1) as f64
+    );
+    Ok(report)
+}
+
+async fn outcome(
+    servers: &Servers,
+    corpus: &Corpus,
+    scenario: &Scenario,
+    deviations: &Deviations,
+) -> Outcome {
+    let found = match servers.play(corpus, scenario).await {
+        Ok(found) => found,
+        Err(error) => return Outcome::Different(vec![format!("{error:#}")]),
+    };
+    let (mut unexplained, mut explained) = (Vec::new(), BTreeMap::new());
+    let mut deviating = BTreeSet::new();
+    for difference in found {
+        match deviations.reason(&corpus.name, &scenario.name, &difference) {
+            Some(why) => {
+                let record = (difference.topic, difference.record);
+                deviating.insert(record.clone());
+                let records: &mut BTreeSet<_> = explained.entry(why.to_owned()).or_default();
+                records.insert(record);
+            }
+            None => unexplained.push(difference.to_string()),
+        }
+    }
+    if !unexplained.is_empty() {
+        return Outcome::Different(unexplained);
+    }
+    let explained = explained.into_iter();
+    Outcome::Equal {
+        records: scenario.theirs.len(),
+        deviating: deviating.len(),
+        deviations: explained
+            .map(|(why, records)| (why, records.len()))
+            .collect(),
+    }
+}
+
+fn print(corpus: &Corpus, name: &str, outcome: &Outcome) {
+    let corpus = &corpus.name;
+    match outcome {
+        Outcome::Equal { .. } => println!("{corpus}: equal: {name}"),
+        Outcome::Later(_) => {}
+        Outcome::Different(found) => {
+            println!("{corpus}: DIFFERENT: {name}");
+            for difference in found {
+                println!("{corpus}: {name}: {difference}");
+            }
+        }
+    }
+}
+
+fn page_is_written(home: &Path, reports: &[CorpusReport]) -> Result<()> {
+    let path = home.join("docs/compatibility.md");
+    let page = report::page(reports);
+    if std::env::var_os("TRIBUTARY_BLESS").is_some() {
+        std::fs::write(&path, &page)?;
+    }
+    ensure!(
+        std::fs::read_to_string(&path)? == page,
+        "docs/compatibility.md is not what this run found: TRIBUTARY_BLESS=1 writes it"
+    );
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Every property that is known by name, and what is done with it.
 
+use std::fmt;
+
 /// What happens to a property that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handling {
@@ -12,6 +14,23 @@ pub enum Handling {
         neutral: &'static [&'static str],
         reason: &'static str,
     },
+}
+
+/// As the references in `docs` say it.
+impl fmt::Display for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Used => f.write_str("used"),
+            Self::Ignored(reason) => write!(f, "accepted without effect: {reason}"),
+            Self::Refused {
+                neutral: [],
+                reason,
+            } => write!(f, "refused: {reason}"),
+            Self::Refused { neutral, reason } => {
+                write!(f, "refused unless `{}`: {reason}", neutral.join("` or `"))
+            }
+        }
+    }
 }
 
 /// A property's name and handling. A name that ends in `*` stands for all names with that beginning; one that begins with
