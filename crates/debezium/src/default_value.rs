@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     BinaryHandling, Column, ConnectSchema, ConnectType, ContractSettings, PgTypeKind,
-    value::{Codec, Style},
+    value::{Codec, Figure, IsoText, Moment, Style},
 };
 
 /// What a default expression of PostgreSQL's catalog says.
@@ -226,7 +226,18 @@ pub(crate) fn fallback(
         Codec::ZonedTimestamp { .. } => return Some(b"\"1970-01-01T00:00:00Z\"".to_vec()),
         Codec::IntervalMicros | Codec::IntervalText => "00:00:00",
         Codec::Point => "(0,0)",
-        Codec::Geometry => return None,
+        Codec::Geometry { .. } => return None,
+        Codec::Moment(Moment::Date) | Codec::Iso(IsoText::Date) => "1970-01-01",
+        Codec::Moment(Moment::NanoTime) | Codec::Iso(IsoText::Time) => "00:00:00",
+        Codec::Moment(Moment::MicroTimestamp | Moment::NanoTimestamp)
+        | Codec::Iso(IsoText::Timestamp) => "1970-01-01 00:00:00",
+        Codec::Figure(figure) => match figure {
+            Figure::Line => "{0,1,0}",
+            Figure::Circle => "<(0,0),0>",
+            Figure::Box => "(0,0),(1,1)",
+            Figure::Lseg | Figure::Path => "[(0,0),(1,0)]",
+            Figure::Polygon => "((0,0),(1,0),(0,1))",
+        },
         Codec::Ruled(ruled) => return fallback(kind, schema, &ruled.codec),
         Codec::Array { .. } => "{}",
     };

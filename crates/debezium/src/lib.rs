@@ -45,7 +45,7 @@ pub use name::{sanitised_topic, topic_name};
 pub use position::{ChangePosition, ParsePositionError};
 pub use postgres_type::{PgType, PgTypeKind, RangeKind};
 pub use settings::{
-    BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, Format, HeaderFormat,
+    BinaryHandling, Compat, ContractSettings, DecimalFormat, DecimalHandling, Format, HeaderFormat,
     HstoreHandling, IntervalHandling, NameAdjustment, SkippedOperations, TimePrecision,
 };
 pub use source_record::{LogicalMessage, SourceRecord};

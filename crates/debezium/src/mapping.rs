@@ -1,7 +1,8 @@
 use crate::{
-    BinaryHandling, Column, ConnectField, ConnectSchema, ConnectType, ContractSettings,
+    BinaryHandling, Column, Compat, ConnectField, ConnectSchema, ConnectType, ContractSettings,
     DecimalFormat, DecimalHandling, HstoreHandling, IntervalHandling, PgType, PgTypeKind,
-    TimePrecision, default_value, value::Codec,
+    TimePrecision, default_value,
+    value::{Codec, Figure, IsoText, Moment},
 };
 
 /// How one column stands in events: its schema and how its values are written.
@@ -108,7 +109,7 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
         | P::Time { .. }
         | P::TimeTz { .. }
         | P::Timestamp { .. }
-        | P::TimestampTz { .. } => temporal(&pg_type.kind, settings.time_precision)?,
+        | P::TimestampTz { .. } => temporal(&pg_type.kind, settings)?,
         P::Interval => match settings.interval_handling {
             IntervalHandling::Numeric => named(
                 C::Int64,
@@ -117,22 +118,15 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
             ),
             IntervalHandling::String => string("io.debezium.time.Interval", Codec::IntervalText),
         },
-        P::Point => {
-            let mut schema = ConnectSchema::new(
-                C::Struct(vec![
-                    field("x", C::Float64, false),
-                    field("y", C::Float64, false),
-                    field("wkb", C::Bytes, true),
-                    field("srid", C::Int32, true),
-                ]),
-                true,
-            )
-            .named("io.debezium.data.geometry.Point");
-            schema.doc = Some("Geometry (POINT)".to_owned());
-            (schema, Codec::Point)
+        P::Point => (point(true), Codec::Point),
+        P::Geometry => geometry("Geometry", postgis(settings), settings),
+        P::Geography => geometry("Geography", postgis(settings), settings),
+        P::Tsvector | P::Line | P::Circle | P::Box | P::Lseg | P::Path | P::Polygon => {
+            match settings.compat {
+                Compat::V2_7 => unknown(settings)?,
+                Compat::V3 => mapped_by_3(&pg_type.kind, settings)?,
+            }
         }
-        P::Geometry => geometry("io.debezium.data.geometry.Geometry"),
-        P::Geography => geometry("io.debezium.data.geometry.Geography"),
         P::Enum { labels } => {
             let (schema, codec) = string("io.debezium.data.Enum", Codec::Text);
             (schema.parameter("allowed", labels.join(",")), codec)
@@ -181,12 +175,77 @@ fn field(name: &str, kind: ConnectType, optional: bool) -> ConnectField {
     }
 }
 
-fn geometry(name: &str) -> (ConnectSchema, Codec) {
+fn point(optional: bool) -> ConnectSchema {
     let fields = vec![
+        field("x", ConnectType::Float64, false),
+        field("y", ConnectType::Float64, false),
+        field("wkb", ConnectType::Bytes, true),
+        field("srid", ConnectType::Int32, true),
+    ];
+    let mut schema = ConnectSchema::new(ConnectType::Struct(fields), optional)
+        .named("io.debezium.data.geometry.Point");
+    schema.doc = Some("Geometry (POINT)".to_owned());
+    schema
+}
+
+const fn postgis(settings: &ContractSettings) -> Codec {
+    Codec::Geometry {
+        extensible: matches!(settings.compat, Compat::V3),
+    }
+}
+
+/// PostGIS, and what 3.x maps to its schema: version 2 says in `extensions` which type it was.
+fn geometry(name: &str, codec: Codec, settings: &ContractSettings) -> (ConnectSchema, Codec) {
+    let mut fields = vec![
         field("wkb", ConnectType::Bytes, false),
         field("srid", ConnectType::Int32, true),
     ];
-    named(ConnectType::Struct(fields), name, Codec::Geometry)
+    let has_extensions = settings.compat == Compat::V3;
+    if has_extensions {
+        let text = || Box::new(ConnectSchema::new(ConnectType::String, false));
+        let kind = ConnectType::Map {
+            keys: text(),
+            values: text(),
+        };
+        fields.push(field("extensions", kind, true));
+    }
+    let full_name = format!("io.debezium.data.geometry.{name}");
+    let (mut schema, codec) = named(ConnectType::Struct(fields), &full_name, codec);
+    schema.version = Some(if has_extensions { 2 } else { 1 });
+    schema.doc = Some(name.to_owned());
+    (schema, codec)
+}
+
+/// Types that have a mapping since 3.x.
+fn mapped_by_3(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
+    use ConnectType::{Float64, Struct};
+    let with_doc = |fields, name: &str, doc: &str, figure| {
+        let name = format!("io.debezium.data.geometry.{name}");
+        let (mut schema, codec) = named(Struct(fields), &name, Codec::Figure(figure));
+        schema.doc = Some(doc.to_owned());
+        (schema, codec)
+    };
+    let shape = |figure| geometry("Geometry", Codec::Figure(figure), settings);
+    Some(match kind {
+        PgTypeKind::Tsvector => string("io.debezium.data.Tsvector", Codec::Text),
+        PgTypeKind::Line => {
+            let fields = ["a", "b", "c"].map(|name| field(name, Float64, false));
+            with_doc(fields.into(), "Line", "Geometry (LINE)", Figure::Line)
+        }
+        PgTypeKind::Circle => {
+            let center = ConnectField {
+                name: "center".to_owned(),
+                schema: point(false),
+            };
+            let fields = vec![center, field("radius", Float64, false)];
+            with_doc(fields, "Circle", "Geometry (CIRCLE)", Figure::Circle)
+        }
+        PgTypeKind::Box => shape(Figure::Box),
+        PgTypeKind::Lseg => shape(Figure::Lseg),
+        PgTypeKind::Path => shape(Figure::Path),
+        PgTypeKind::Polygon => shape(Figure::Polygon),
+        _ => return None,
+    })
 }
 
 fn decimal(
@@ -242,10 +301,34 @@ fn variable_scale_decimal(settings: &ContractSettings) -> (ConnectSchema, Codec)
 const MILLIS: i64 = 1_000;
 const MICROS: i64 = 1;
 
-fn temporal(kind: &PgTypeKind, precision_mode: TimePrecision) -> Option<(ConnectSchema, Codec)> {
+fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
     use ConnectType::{Int32, Int64};
-    use TimePrecision::{Adaptive, AdaptiveTimeMicroseconds, Connect};
-    Some(match (kind, precision_mode) {
+    use TimePrecision::{Adaptive, AdaptiveTimeMicroseconds, Connect, Isostring, Nanoseconds};
+    let is_3 = settings.compat == Compat::V3;
+    Some(match (kind, settings.time_precision) {
+        (PgTypeKind::Date, Isostring) => {
+            string("io.debezium.time.IsoDate", Codec::Iso(IsoText::Date))
+        }
+        (PgTypeKind::Time { .. }, Isostring) => {
+            string("io.debezium.time.IsoTime", Codec::Iso(IsoText::Time))
+        }
+        (PgTypeKind::Timestamp { .. }, Isostring) => string(
+            "io.debezium.time.IsoTimestamp",
+            Codec::Iso(IsoText::Timestamp),
+        ),
+        (PgTypeKind::Time { .. }, Nanoseconds) => named(
+            Int64,
+            "io.debezium.time.NanoTime",
+            Codec::Moment(Moment::NanoTime),
+        ),
+        (PgTypeKind::Timestamp { .. }, Nanoseconds) => named(
+            Int64,
+            "io.debezium.time.NanoTimestamp",
+            Codec::Moment(Moment::NanoTimestamp),
+        ),
+        (PgTypeKind::Date, mode) if is_3 && mode != Connect => {
+            named(Int32, "io.debezium.time.Date", Codec::Moment(Moment::Date))
+        }
         (PgTypeKind::Date, Connect) => {
             named(Int32, "org.apache.kafka.connect.data.Date", Codec::Date)
         }
@@ -274,7 +357,11 @@ fn temporal(kind: &PgTypeKind, precision_mode: TimePrecision) -> Option<(Connect
         (PgTypeKind::Timestamp { .. }, _) => named(
             Int64,
             "io.debezium.time.MicroTimestamp",
-            Codec::Timestamp { divisor: MICROS },
+            if is_3 {
+                Codec::Moment(Moment::MicroTimestamp)
+            } else {
+                Codec::Timestamp { divisor: MICROS }
+            },
         ),
         (PgTypeKind::TimeTz { .. }, _) => string("io.debezium.time.ZonedTime", Codec::ZonedTime),
         (PgTypeKind::TimestampTz { precision }, _) => string(
@@ -309,9 +396,18 @@ fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema
         | P::Array { .. } => {
             return None;
         }
-        // Whatever the mode and the precision.
-        P::Time { .. } => micro_time(),
-        P::Unknown | P::InternalChar | P::Isbn => unknown(settings)?,
+        // Whatever the mode and the precision, before 3.x.
+        P::Time { .. } if settings.compat == Compat::V2_7 => micro_time(),
+        P::Unknown
+        | P::InternalChar
+        | P::Isbn
+        | P::Tsvector
+        | P::Line
+        | P::Circle
+        | P::Box
+        | P::Lseg
+        | P::Path
+        | P::Polygon => unknown(settings)?,
         _ => type_codec(element, settings)?,
     };
     items.optional = !matches!(element.kind, P::Enum { .. });

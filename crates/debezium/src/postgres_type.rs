@@ -76,6 +76,13 @@ pub enum PgTypeKind {
         range: RangeKind,
     },
     Point,
+    Tsvector,
+    Line,
+    Circle,
+    Box,
+    Lseg,
+    Path,
+    Polygon,
     /// Labels in their sort order.
     Enum {
         labels: Vec<String>,

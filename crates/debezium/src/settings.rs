@@ -1,5 +1,26 @@
 use serde::{Deserialize, Serialize};
 
+/// `debezium.compat`: the release whose events are written. Later ones map more types and say more of the source, so
+/// schemas differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Compat {
+    #[default]
+    #[serde(rename = "2.7")]
+    V2_7,
+    #[serde(rename = "3")]
+    V3,
+}
+
+impl Compat {
+    /// `source.version` of the release that it was compared with.
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::V2_7 => "2.7.3.Final",
+            Self::V3 => "3.7.0.Final",
+        }
+    }
+}
+
 /// `decimal.handling.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -10,7 +31,7 @@ pub enum DecimalHandling {
     String,
 }
 
-/// `time.precision.mode` (the modes of 2.7).
+/// `time.precision.mode`; the last three are of 3.x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimePrecision {
@@ -18,6 +39,9 @@ pub enum TimePrecision {
     Adaptive,
     AdaptiveTimeMicroseconds,
     Connect,
+    Isostring,
+    Microseconds,
+    Nanoseconds,
 }
 
 /// `interval.handling.mode`.
@@ -134,6 +158,9 @@ impl SkippedOperations {
 /// Debezium's properties.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContractSettings {
+    /// Whose events these are.
+    #[serde(default)]
+    pub compat: Compat,
     /// `source.name`: the `topic.prefix`.
     pub topic_prefix: String,
     /// `source.version`.
@@ -177,8 +204,9 @@ impl ContractSettings {
     /// Debezium's defaults for a topic prefix.
     pub fn new(topic_prefix: impl Into<String>) -> Self {
         Self {
+            compat: Compat::default(),
             topic_prefix: topic_prefix.into(),
-            source_version: "2.7.3.Final".to_owned(),
+            source_version: Compat::default().version().to_owned(),
             decimal_handling: DecimalHandling::default(),
             time_precision: TimePrecision::default(),
             interval_handling: IntervalHandling::default(),

@@ -71,7 +71,15 @@ impl LakeType {
             K::Geometry | K::Geography => Self::Geometry,
             K::Hstore => Self::Hstore,
             K::Array { element } => Self::List(Box::new(Self::of_element(element)?)),
-            K::Unknown => return None,
+            // Whether events have them depends on the release that they are written for.
+            K::Unknown
+            | K::Tsvector
+            | K::Line
+            | K::Circle
+            | K::Box
+            | K::Lseg
+            | K::Path
+            | K::Polygon => return None,
             K::Bpchar
             | K::Varchar
             | K::Text

@@ -1,6 +1,6 @@
 use crate::{
-    BinaryHandling, ContractSettings, DecimalHandling, HstoreHandling, IntervalHandling, PgType,
-    PgTypeKind, TimePrecision,
+    BinaryHandling, Compat, ContractSettings, DecimalHandling, HstoreHandling, IntervalHandling,
+    PgType, PgTypeKind, TimePrecision,
 };
 
 /// How the values of a column stand in the JSON of an event.
@@ -85,15 +85,26 @@ impl Representation {
             },
             K::Bytea => Self::Binary(settings.binary_handling),
             K::Bit { .. } | K::Varbit { .. } => Self::Bits,
+            K::Date | K::Time { .. } | K::Timestamp { .. }
+                if settings.time_precision == TimePrecision::Isostring =>
+            {
+                Self::ZonedText
+            }
             K::Date => Self::Days,
             K::Time { precision } => Self::Time(match settings.time_precision {
+                TimePrecision::Nanoseconds => TimeUnit::Nanoseconds,
                 TimePrecision::Adaptive if *precision > 3 => TimeUnit::Microseconds,
-                TimePrecision::AdaptiveTimeMicroseconds => TimeUnit::Microseconds,
                 TimePrecision::Adaptive | TimePrecision::Connect => TimeUnit::Milliseconds,
+                _ => TimeUnit::Microseconds,
             }),
             K::Timestamp { precision } => Self::Time(match settings.time_precision {
+                TimePrecision::Nanoseconds => TimeUnit::Nanoseconds,
                 TimePrecision::Connect => TimeUnit::Milliseconds,
-                _ if *precision <= 3 => TimeUnit::Milliseconds,
+                TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds
+                    if *precision <= 3 =>
+                {
+                    TimeUnit::Milliseconds
+                }
                 _ => TimeUnit::Microseconds,
             }),
             K::TimeTz { .. } | K::TimestampTz { .. } => Self::ZonedText,
@@ -108,7 +119,26 @@ impl Representation {
                 HstoreHandling::Map => Self::Map,
             },
             K::Array { element } => Self::List(Box::new(Self::of_element(element, settings)?)),
-            K::Unknown if !settings.include_unknown_datatypes => return None,
+            K::Tsvector | K::Line | K::Circle | K::Box | K::Lseg | K::Path | K::Polygon
+                if settings.compat == Compat::V3 =>
+            {
+                Self::Inferred
+            }
+            K::Unknown
+            | K::Tsvector
+            | K::Line
+            | K::Circle
+            | K::Box
+            | K::Lseg
+            | K::Path
+            | K::Polygon
+                if !settings.include_unknown_datatypes =>
+            {
+                return None;
+            }
+            K::Tsvector | K::Line | K::Circle | K::Box | K::Lseg | K::Path | K::Polygon => {
+                Self::Binary(settings.binary_handling)
+            }
             K::Unknown => Self::Binary(settings.binary_handling),
             K::Bpchar
             | K::Varchar
@@ -146,7 +176,9 @@ impl Representation {
             | K::Isbn
             | K::Array { .. }
             | K::Unknown => None,
-            K::Time { .. } => Some(Self::Time(TimeUnit::Microseconds)),
+            K::Time { .. } if settings.compat == Compat::V2_7 => {
+                Some(Self::Time(TimeUnit::Microseconds))
+            }
             _ => Self::of(element, settings),
         }
     }

@@ -65,10 +65,10 @@ impl EventEncoder {
         let fields = columns.iter().map(|column| column.field.clone()).collect();
         let mut row_schema = ConnectSchema::new(ConnectType::Struct(fields), true);
         row_schema.name = Some(name("Value"));
-        let value_schema = envelope_schema(&name("Envelope"), &row_schema);
+        let value_schema = envelope_schema(&name("Envelope"), &row_schema, settings.compat);
         Ok(Self {
             key: KeyEncoder::new(&table, &name("Key"), settings)?,
-            frame: ValueFrame::new(&value_schema, &source_schema(), &table.table, settings),
+            frame: ValueFrame::new(&value_schema, &source_schema(settings.compat), &table.table, settings),
             unconverted: vec![0; columns.len()],
             table,
             columns,

@@ -1,4 +1,4 @@
-use crate::{ConnectField, ConnectSchema, ConnectType};
+use crate::{Compat, ConnectField, ConnectSchema, ConnectType};
 
 pub(super) fn field(name: &str, schema: ConnectSchema) -> ConnectField {
     ConnectField {
@@ -16,33 +16,42 @@ pub(super) fn structure(name: &str, fields: Vec<ConnectField>) -> ConnectSchema 
     ConnectSchema::new(ConnectType::Struct(fields), false).named(name)
 }
 
-/// The schema of `source`, as 2.7.3 has it.
-pub(crate) fn source_schema() -> ConnectSchema {
+/// The schema of `source`.
+pub(crate) fn source_schema(compat: Compat) -> ConnectSchema {
     use ConnectType::{Int64, String};
+    let allowed = match compat {
+        Compat::V2_7 => "true,last,false,incremental",
+        Compat::V3 => {
+            "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental"
+        }
+    };
     let mut snapshot = ConnectSchema::new(String, true)
         .named("io.debezium.data.Enum")
-        .parameter("allowed", "true,last,false,incremental");
+        .parameter("allowed", allowed);
     snapshot.default = Some("\"false\"".to_owned());
-    let mut schema = ConnectSchema::new(
-        ConnectType::Struct(vec![
-            plain("version", String, false),
-            plain("connector", String, false),
-            plain("name", String, false),
-            plain("ts_ms", Int64, false),
-            field("snapshot", snapshot),
-            plain("db", String, false),
-            plain("sequence", String, true),
-            plain("ts_us", Int64, true),
-            plain("ts_ns", Int64, true),
-            plain("schema", String, false),
-            plain("table", String, false),
-            plain("txId", Int64, true),
-            plain("lsn", Int64, true),
-            plain("xmin", Int64, true),
-        ]),
-        false,
-    );
+    let mut fields = vec![
+        plain("version", String, false),
+        plain("connector", String, false),
+        plain("name", String, false),
+        plain("ts_ms", Int64, false),
+        field("snapshot", snapshot),
+        plain("db", String, false),
+        plain("sequence", String, true),
+        plain("ts_us", Int64, true),
+        plain("ts_ns", Int64, true),
+        plain("schema", String, false),
+        plain("table", String, false),
+        plain("txId", Int64, true),
+        plain("lsn", Int64, true),
+        plain("xmin", Int64, true),
+    ];
+    if compat == Compat::V3 {
+        fields.push(plain("origin", String, true));
+        fields.push(plain("origin_lsn", Int64, true));
+    }
+    let mut schema = ConnectSchema::new(ConnectType::Struct(fields), false);
     schema.name = Some("io.debezium.connector.postgresql.Source".to_owned());
+    schema.version = (compat == Compat::V3).then_some(1);
     schema
 }
 
@@ -60,13 +69,13 @@ pub(crate) fn transaction_schema() -> ConnectSchema {
 }
 
 /// The schema of a whole event: version 2 of the envelope.
-pub(crate) fn envelope_schema(name: &str, row: &ConnectSchema) -> ConnectSchema {
+pub(crate) fn envelope_schema(name: &str, row: &ConnectSchema, compat: Compat) -> ConnectSchema {
     use ConnectType::{Int64, String};
     let mut schema = ConnectSchema::new(
         ConnectType::Struct(vec![
             field("before", row.clone()),
             field("after", row.clone()),
-            field("source", source_schema()),
+            field("source", source_schema(compat)),
             field("transaction", transaction_schema()),
             plain("op", String, false),
             plain("ts_ms", Int64, true),

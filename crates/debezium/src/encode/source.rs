@@ -1,4 +1,4 @@
-use crate::{ContractSettings, SnapshotMarker, Source, TableId, json::write_string};
+use crate::{Compat, ContractSettings, SnapshotMarker, Source, TableId, json::write_string};
 
 /// Writes the `source` block. All of it but two LSNs is the same for the rows of a transaction, so it is put together
 /// once per transaction.
@@ -12,6 +12,8 @@ pub(super) struct SourceWriter {
     table: Vec<u8>,
     /// `"false"`: Debezium leaves `snapshot` null while streaming, and the schema's default shows.
     streaming: &'static [u8],
+    /// Behind `lsn`.
+    end: &'static [u8],
     transaction: Option<Transaction>,
     /// From `{` to the LSN inside `sequence`.
     before_sequence_lsn: Vec<u8>,
@@ -72,6 +74,10 @@ impl SourceWriter {
             } else {
                 b"null"
             },
+            end: match settings.compat {
+                Compat::V2_7 => b",\"xmin\":null}",
+                Compat::V3 => b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}",
+            },
             transaction: None,
             before_sequence_lsn: Vec::new(),
             before_lsn: Vec::new(),
@@ -95,7 +101,7 @@ impl SourceWriter {
         } else {
             lsn
         });
-        out.extend_from_slice(b",\"xmin\":null}");
+        out.extend_from_slice(self.end);
     }
 
     #[cold]

@@ -3,7 +3,9 @@
 use super::{
     Codec, Unconvertible,
     array::{Element, Elements},
-    binary, decimal, decimal_text, float, hstore, interval, money, time,
+    binary, decimal, decimal_text,
+    figure::FigureValue,
+    float, hstore, interval, money, time,
 };
 use crate::{
     BinaryHandling,
@@ -80,7 +82,7 @@ impl Codec {
                 })?;
                 out.push(FIRST);
             }
-            Self::Geometry => {
+            Self::Geometry { extensible } => {
                 let bytes = binary::hex_bytes(text)?;
                 write_length(text.len() / 2, out);
                 out.extend(bytes.clone());
@@ -91,7 +93,13 @@ impl Codec {
                         write_long(i64::from(srid), out);
                     }
                 }
+                if *extensible {
+                    out.push(FIRST);
+                }
             }
+            Self::Moment(moment) => write_long(moment.of(text)?, out),
+            Self::Iso(iso) => write_string(&iso.of(text)?, out),
+            Self::Figure(figure) => write_figure(&figure.of(text)?, out),
             Self::HstoreJson => write_sized(out, |out| hstore::write_json_text(text, out))?,
             Self::HstoreMap => write_map(text, out)?,
             Self::Array { element, optional } => element.write_items(text, *optional, out)?,
@@ -129,6 +137,36 @@ impl Codec {
             out.push(0);
         }
         Ok(())
+    }
+}
+
+fn write_figure(figure: &FigureValue, out: &mut Vec<u8>) {
+    let number = |number: &f64, out: &mut Vec<u8>| out.extend(number.to_le_bytes());
+    match figure {
+        FigureValue::Line { a, b, c } => {
+            for coefficient in [a, b, c] {
+                number(coefficient, out);
+            }
+        }
+        FigureValue::Circle { center, radius } => {
+            for coordinate in center {
+                number(coordinate, out);
+            }
+            out.push(SECOND);
+            write_bytes(&FigureValue::point(*center), out);
+            out.push(FIRST);
+            number(radius, out);
+        }
+        FigureValue::Shape { wkb, extensions } => {
+            write_bytes(wkb, out);
+            out.extend([FIRST, SECOND]);
+            write_length(extensions.len(), out);
+            for (name, value) in extensions {
+                write_string(name.as_bytes(), out);
+                write_string(value.as_bytes(), out);
+            }
+            out.push(0);
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{
     Codec, Style, Unconvertible,
     array::{Element, Elements},
-    base64, binary, decimal, decimal_text, float, hstore, interval, money, time,
+    base64, binary, decimal, decimal_text,
+    figure::FigureValue,
+    float, hstore, interval, money, time,
 };
 use crate::{BinaryHandling, ConnectSchema, ConnectType};
 
@@ -75,7 +77,7 @@ impl Codec {
                 write_buffer(float::point_wkb(x, y).count(), out);
                 out.push(b'}');
             }
-            Self::Geometry => {
+            Self::Geometry { .. } => {
                 let bytes = binary::hex_bytes(text)?;
                 out.extend_from_slice(b"Struct{wkb=");
                 write_buffer(text.len() / 2, out);
@@ -108,10 +110,43 @@ impl Codec {
             | Self::Date
             | Self::Time { .. }
             | Self::Timestamp { .. }
+            | Self::Moment(_)
             | Self::IntervalMicros => self.write_json(text, out)?,
+            Self::Iso(iso) => out.extend_from_slice(&iso.of(text)?),
+            Self::Figure(figure) => write_figure(&figure.of(text)?, out),
         }
         Ok(())
     }
+}
+
+fn write_figure(figure: &FigureValue, out: &mut Vec<u8>) {
+    let numbers = |named: &[(&str, f64)], out: &mut Vec<u8>| {
+        for (name, number) in named {
+            out.extend_from_slice(name.as_bytes());
+            float::write_java_double(*number, out);
+        }
+    };
+    match figure {
+        FigureValue::Line { a, b, c } => {
+            numbers(&[("Struct{a=", *a), (",b=", *b), (",c=", *c)], out);
+        }
+        FigureValue::Circle { center, radius } => {
+            let [x, y] = *center;
+            numbers(&[("Struct{center=Struct{x=", x), (",y=", y)], out);
+            out.extend_from_slice(b",wkb=");
+            write_buffer(FigureValue::point(*center).len(), out);
+            numbers(&[("},radius=", *radius)], out);
+        }
+        FigureValue::Shape { wkb, extensions } => {
+            out.extend_from_slice(b"Struct{wkb=");
+            write_buffer(wkb.len(), out);
+            out.extend_from_slice(b",extensions={");
+            let entries = extensions.iter().map(|(name, value)| format!("{name}={value}"));
+            out.extend_from_slice(entries.collect::<Vec<_>>().join(", ").as_bytes());
+            out.push(b'}');
+        }
+    }
+    out.push(b'}');
 }
 
 fn write_map(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {

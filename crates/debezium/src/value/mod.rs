@@ -6,10 +6,12 @@ mod base64;
 mod binary;
 mod day;
 mod decimal;
+mod figure;
 mod float;
 mod hstore;
 mod interval;
 mod java;
+mod moment;
 mod money;
 mod ruled;
 mod time;
@@ -17,6 +19,8 @@ mod time;
 use array::{Element, Elements};
 pub(crate) use decimal::same_number;
 pub(crate) use java::write_java_of_json;
+pub(crate) use figure::Figure;
+pub(crate) use moment::{IsoText, Moment};
 pub(crate) use ruled::{RuledText, TextRule};
 pub(crate) use time::write_timestamp_text;
 
@@ -78,7 +82,10 @@ pub(crate) enum Codec {
     IntervalMicros,
     IntervalText,
     Point,
-    Geometry,
+    Geometry {
+        /// The struct has the field `extensions`, which is null.
+        extensible: bool,
+    },
     HstoreJson,
     HstoreMap,
     /// A string under a column rule.
@@ -88,6 +95,9 @@ pub(crate) enum Codec {
         /// Elements may be NULL (those of Debezium's enum arrays may not).
         optional: bool,
     },
+    Moment(Moment),
+    Iso(IsoText),
+    Figure(Figure),
 }
 
 /// For whom the text is.
@@ -179,11 +189,20 @@ impl Codec {
                 out.push(b'"');
             }
             Self::Point => float::write_point(text, out)?,
-            Self::Geometry => binary::write_geometry(text, out)?,
+            Self::Geometry { extensible } => {
+                binary::write_geometry(text, out)?;
+                if *extensible {
+                    out.pop();
+                    out.extend_from_slice(b",\"extensions\":null}");
+                }
+            }
             Self::HstoreJson => hstore::write_json_string(text, out)?,
             Self::HstoreMap => hstore::write_object(text, out)?,
             Self::Ruled(ruled) => write_string(out, ruled.text(text)?.as_bytes()),
             Self::Array { element, .. } => element.write_array(text, Style::Json, out)?,
+            Self::Moment(moment) => write_number(moment.of(text)?, out),
+            Self::Iso(iso) => write_string(out, &iso.of(text)?),
+            Self::Figure(figure) => figure.of(text)?.write_json(out),
         }
         Ok(())
     }

@@ -325,6 +325,23 @@ pub(crate) fn write_date_text(days: i64, out: &mut Vec<u8>) {
     write_day(Day::from_epoch(days), out);
 }
 
+/// Appends days since the epoch as `YYYY-MM-DD`.
+pub(crate) fn write_iso_date(days: i32, out: &mut Vec<u8>) {
+    write_date_text(i64::from(days), out);
+}
+
+/// Appends microseconds since midnight as `HH:MM:SS[.f]`; a whole day is midnight again.
+pub(crate) fn write_iso_time(micros: i64, out: &mut Vec<u8>) {
+    write_clock(micros.rem_euclid(MICROS_PER_DAY), Fraction::Shortest, out);
+}
+
+/// Appends microseconds since the epoch as `YYYY-MM-DDTHH:MM:SS[.f]`.
+pub(crate) fn write_iso_timestamp(micros: i64, out: &mut Vec<u8>) {
+    write_day(Day::from_epoch(micros.div_euclid(MICROS_PER_DAY)), out);
+    out.push(b'T');
+    write_iso_time(micros, out);
+}
+
 /// Appends milliseconds since midnight as `HH:MM:SS.fffZ`.
 pub(crate) fn write_time_text(millis: i64, out: &mut Vec<u8>) {
     write_clock(
