@@ -1,5 +1,5 @@
 use debezium::{
-    BinaryHandling, ContractSettings, DecimalHandling, HstoreHandling, IntervalHandling,
+    BinaryHandling, Compat, ContractSettings, DecimalHandling, HstoreHandling, IntervalHandling,
     NameAdjustment, SkippedOperations, TimePrecision,
 };
 
@@ -8,6 +8,12 @@ use super::reader::Reader;
 /// The settings that decide how a change is written.
 pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> ContractSettings {
     let mut contract = ContractSettings::new(topic_prefix);
+    contract.compat = reader.choice(
+        "debezium.compat",
+        Compat::V2_7,
+        &[("2.7", Compat::V2_7), ("3", Compat::V3)],
+    );
+    contract.source_version = reader.text_or("source.version", contract.compat.version());
     contract.decimal_handling = reader.choice(
         "decimal.handling.mode",
         contract.decimal_handling,
@@ -17,17 +23,25 @@ pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> Contrac
             ("precise", DecimalHandling::Precise),
         ],
     );
+    let modes = [
+        ("adaptive", TimePrecision::Adaptive),
+        (
+            "adaptive_time_microseconds",
+            TimePrecision::AdaptiveTimeMicroseconds,
+        ),
+        ("connect", TimePrecision::Connect),
+        ("isostring", TimePrecision::Isostring),
+        ("microseconds", TimePrecision::Microseconds),
+        ("nanoseconds", TimePrecision::Nanoseconds),
+    ];
+    let known = match contract.compat {
+        Compat::V2_7 => 3,
+        Compat::V3 => modes.len(),
+    };
     contract.time_precision = reader.choice(
         "time.precision.mode",
         contract.time_precision,
-        &[
-            ("adaptive", TimePrecision::Adaptive),
-            (
-                "adaptive_time_microseconds",
-                TimePrecision::AdaptiveTimeMicroseconds,
-            ),
-            ("connect", TimePrecision::Connect),
-        ],
+        modes.get(..known).unwrap_or(&modes),
     );
     contract.hstore_handling = reader.choice(
         "hstore.handling.mode",

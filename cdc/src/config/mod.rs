@@ -21,7 +21,7 @@ mod report;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use debezium::ContractSettings;
+use debezium::{ContractSettings, SkippedOperations};
 use postgres_tls::TlsSettings;
 use regex::Regex;
 use service::Secret;
@@ -153,6 +153,10 @@ pub struct ConnectorConfig {
     pub contract: ContractSettings,
     /// The schema registries of keys and values that are Avro.
     pub registries: Registries,
+    /// `extended.headers.enabled`, which 2.7 does not have.
+    pub extended_headers: bool,
+    /// What a publication is narrowed to: `skipped.operations` where it is said and 3.x is written.
+    pub unpublished_operations: Option<SkippedOperations>,
     /// `topic.delimiter`.
     pub topic_delimiter: String,
     pub routes: Vec<TopicRoute>,

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
+use debezium::Compat;
 use postgres_tls::TlsSettings;
 use service::{Secret, kafka::security_settings};
 
@@ -73,6 +74,12 @@ impl ConnectorConfig {
             reader.integer(buffer, default, 0, i64::MAX);
         }
         let mut contract = contract(&mut reader, topic_prefix);
+        let is_3 = contract.compat == Compat::V3;
+        let extended_headers = reader.boolean("extended.headers.enabled", true) && is_3;
+        let unpublished_operations = reader
+            .text("skipped.operations")
+            .filter(|_| is_3)
+            .map(|_| contract.skipped_operations);
         let snapshot_mode = snapshot_mode(&mut reader);
         let filter = capture_filter(&mut reader);
         let message_key_columns = message_key_columns(&mut reader);
@@ -140,6 +147,8 @@ impl ConnectorConfig {
                 column_rules,
                 contract,
                 registries,
+                extended_headers,
+                unpublished_operations,
                 topic_delimiter,
                 routes,
                 records,

@@ -8,6 +8,9 @@ use std::{
 
 use debezium::{ChangePosition, SchemaId};
 
+/// Headers that are the same for all changes of rows in a run.
+pub type ContextHeaders = Arc<[(&'static str, Vec<u8>)]>;
+
 /// Where the records of one version of a table go, or those of one other kind.
 #[derive(Debug)]
 pub struct Target {
@@ -18,6 +21,7 @@ pub struct Target {
     pub schema: Option<String>,
     /// Where it must be the same for all records, whatever their keys.
     pub partition: Option<i32>,
+    pub context: ContextHeaders,
     /// How many partitions the topic has; 0 until the producer made sure of the topic.
     partitions: AtomicI32,
 }
@@ -30,6 +34,7 @@ impl Target {
             what: format!("the change of table `{table}`"),
             schema: Some(schema.to_string()),
             partition: None,
+            context: ContextHeaders::default(),
             partitions: AtomicI32::new(0),
         }
     }
@@ -41,8 +46,15 @@ impl Target {
             what: what.to_owned(),
             schema: None,
             partition,
+            context: ContextHeaders::default(),
             partitions: AtomicI32::new(0),
         }
+    }
+
+    /// The same with these headers on every record.
+    pub fn with_context(self, context: &ContextHeaders) -> Self {
+        let context = Arc::clone(context);
+        Self { context, ..self }
     }
 
     pub(super) fn partitions(&self) -> i32 {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use debezium::SkippedOperations;
 use tokio_postgres::Client;
 
 use super::{
@@ -40,7 +41,7 @@ pub async fn prepare_publication(client: &Client, config: &ConnectorConfig) -> R
         (PublicationAutocreate::Filtered, found) => filtered(client, config, found).await,
         (_, Some(_)) => Ok(()),
         (PublicationAutocreate::AllTables, None) => {
-            create(client, name, " for all tables").await.map_err(|error| {
+            create(client, config, " for all tables").await.map_err(|error| {
                 if error.kind() == ErrorKind::Permission {
                     error.with_hint("FOR ALL TABLES needs a superuser: set `publication.autocreate.mode` to `filtered`, or create the publication yourself")
                 } else {
@@ -48,7 +49,7 @@ pub async fn prepare_publication(client: &Client, config: &ConnectorConfig) -> R
                 }
             })
         }
-        (PublicationAutocreate::NoTables, None) => create(client, name, "").await,
+        (PublicationAutocreate::NoTables, None) => create(client, config, "").await,
     }
 }
 
@@ -83,16 +84,39 @@ async fn find(client: &Client, name: &str) -> Result<Option<Publication>, Error>
     .transpose()
 }
 
-async fn create(client: &Client, name: &str, tables: &str) -> Result<(), Error> {
-    let sql = format!("create publication {}{tables}", quote_identifier(name));
+async fn create(client: &Client, config: &ConnectorConfig, tables: &str) -> Result<(), Error> {
+    let name = &config.publication_name;
+    let sql = format!(
+        "create publication {}{tables}{}",
+        quote_identifier(name),
+        published(config.unpublished_operations)
+    );
     match run(client, &sql).await {
         Ok(()) => {
-            tracing::info!(publication = name, "publication created");
+            tracing::info!(publication = %name, "publication created");
             Ok(())
         }
         Err(error) if sqlstate(&error) == Some(DUPLICATE_OBJECT) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// The operations that a new publication publishes, where some are left out. One must stay.
+fn published(left_out: Option<SkippedOperations>) -> String {
+    let Some(left_out) = left_out else {
+        return String::new();
+    };
+    let operations: Vec<&str> = [
+        ("insert", left_out.create),
+        ("update", left_out.update),
+        ("delete", left_out.delete),
+        ("truncate", left_out.truncate),
+    ]
+    .into_iter()
+    .filter(|(_, skipped)| !skipped)
+    .map(|(name, _)| name)
+    .collect();
+    format!(" with (publish = '{}')", operations.join(", "))
 }
 
 async fn filtered(
@@ -126,7 +150,7 @@ async fn filtered(
         .collect::<Vec<_>>()
         .join(", ");
     if found.is_none() {
-        return create(client, name, &format!(" for table {list}")).await;
+        return create(client, config, &format!(" for table {list}")).await;
     }
     let published = client
         .query(

@@ -83,10 +83,17 @@ fn kinds() -> Vec<PgTypeKind> {
         Isbn,
         Geometry,
         Geography,
+        Tsvector,
+        Line,
+        Circle,
+        Box,
+        Lseg,
+        Path,
+        Polygon,
         Unknown,
     ];
     let arrays = scalars.iter().map(|kind| Array {
-        element: Box::new(of_kind(kind.clone())),
+        element: std::boxed::Box::new(of_kind(kind.clone())),
     });
     scalars.iter().cloned().chain(arrays).collect()
 }

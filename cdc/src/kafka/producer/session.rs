@@ -410,6 +410,12 @@ fn headers(batch: &RecordBatch, record: &RecordSlot, position: &mut [u8; 48]) ->
             value: Some(batch.slice(range)),
         });
     }
+    for (name, value) in record.target.context.iter() {
+        headers = headers.insert(Header {
+            key: name,
+            value: Some(value),
+        });
+    }
     if let Some(at) = record.position {
         headers = headers.insert(Header {
             key: POSITION_HEADER,

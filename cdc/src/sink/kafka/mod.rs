@@ -1,6 +1,7 @@
 //! Change events to Kafka topics, positions to the offsets topic.
 
 mod active_topics;
+mod context;
 mod position;
 mod records;
 mod registration;
@@ -20,6 +21,7 @@ use crate::{
     kafka::{
         KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
         Topics,
+        batch::ContextHeaders,
         offsets::{offset_key, read_offset},
         schemas::{PublishedSchemas, schemas_topic},
     },
@@ -28,6 +30,7 @@ use crate::{
 };
 
 pub use active_topics::ActiveTopics;
+use context::context_headers;
 use position::{LastRecord, RecordKind};
 use records::RecordRoutes;
 use registration::Registration;
@@ -58,6 +61,7 @@ pub struct KafkaSink {
     published: PublishedSchemas,
     registration: Registration,
     topics: ActiveTopics,
+    context: ContextHeaders,
     records: RecordRoutes,
     transaction_metadata: bool,
     tables: Vec<TableRoute>,
@@ -140,6 +144,7 @@ impl KafkaSink {
             published,
             registration: Registration::new(registries),
             topics,
+            context: context_headers(config),
             records: RecordRoutes::new(config),
             transaction_metadata: config.transaction_metadata,
             tables: Vec::new(),

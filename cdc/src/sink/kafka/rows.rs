@@ -57,7 +57,8 @@ impl KafkaSink {
         self.open
             .schemas
             .extend(self.published.publish(table, &self.contract)?);
-        let target = Target::new(topic, &table.table.to_string(), table.id(&self.contract));
+        let target = Target::new(topic, &table.table.to_string(), table.id(&self.contract))
+            .with_context(&self.context);
         tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %table.id(&self.contract), "writing a version of a table");
         let index = self.tables.len();
         self.registration.add(

@@ -68,7 +68,12 @@ impl EventEncoder {
         let value_schema = envelope_schema(&name("Envelope"), &row_schema, settings.compat);
         Ok(Self {
             key: KeyEncoder::new(&table, &name("Key"), settings)?,
-            frame: ValueFrame::new(&value_schema, &source_schema(settings.compat), &table.table, settings),
+            frame: ValueFrame::new(
+                &value_schema,
+                &source_schema(settings.compat),
+                &table.table,
+                settings,
+            ),
             unconverted: vec![0; columns.len()],
             table,
             columns,

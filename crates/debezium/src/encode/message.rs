@@ -1,10 +1,10 @@
 use super::{
-    envelope::{field, plain, source_schema, structure},
+    envelope::{field, plain, source_schema, structure, transaction_schema},
     record::RecordEncoder,
 };
 use crate::{
-    BinaryHandling, ConnectSchema, ConnectType, ConnectValue, ContractSettings, LogicalMessage,
-    Source, value::write_binary,
+    BinaryHandling, Compat, ConnectSchema, ConnectType, ConnectValue, ContractSettings,
+    LogicalMessage, Source, value::write_binary,
 };
 
 /// Writes the records of logical decoding messages.
@@ -37,16 +37,17 @@ impl MessageEncoder {
                 plain("content", content, true),
             ],
         );
-        let source = source_schema();
-        let value = structure(
-            "io.debezium.connector.postgresql.MessageValue",
-            vec![
-                plain("op", String, false),
-                plain("ts_ms", Int64, true),
-                field("source", source.clone()),
-                field("message", message),
-            ],
-        );
+        let source = source_schema(settings.compat);
+        let mut fields = vec![
+            plain("op", String, false),
+            plain("ts_ms", Int64, true),
+            field("source", source.clone()),
+            field("message", message),
+        ];
+        if settings.compat == Compat::V3 {
+            fields.insert(3, field("transaction", transaction_schema()));
+        }
+        let value = structure("io.debezium.connector.postgresql.MessageValue", fields);
         Self {
             record: RecordEncoder::new(key, value, settings),
             source,

@@ -141,7 +141,9 @@ fn write_figure(figure: &FigureValue, out: &mut Vec<u8>) {
             out.extend_from_slice(b"Struct{wkb=");
             write_buffer(wkb.len(), out);
             out.extend_from_slice(b",extensions={");
-            let entries = extensions.iter().map(|(name, value)| format!("{name}={value}"));
+            let entries = extensions
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"));
             out.extend_from_slice(entries.collect::<Vec<_>>().join(", ").as_bytes());
             out.push(b'}');
         }

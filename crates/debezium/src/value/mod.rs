@@ -18,8 +18,8 @@ mod time;
 
 use array::{Element, Elements};
 pub(crate) use decimal::same_number;
-pub(crate) use java::write_java_of_json;
 pub(crate) use figure::Figure;
+pub(crate) use java::write_java_of_json;
 pub(crate) use moment::{IsoText, Moment};
 pub(crate) use ruled::{RuledText, TextRule};
 pub(crate) use time::write_timestamp_text;

@@ -59,7 +59,8 @@ pub fn compare(
     let topics: BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
     for topic in topics {
         let mut check = |at, difference: &Difference| {
-            let allowed = deviations.allows("debezium-2.7.3-avro", &name, topic, at, difference, used);
+            let allowed =
+                deviations.allows("debezium-2.7.3-avro", &name, topic, at, difference, used);
             if !allowed {
                 let line = format!("{name}: {topic} {at}: {difference}");
                 outcome.failures.push(line);

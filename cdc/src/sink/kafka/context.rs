@@ -1,0 +1,54 @@
+use std::sync::Arc;
+
+use debezium::HeaderFormat;
+use uuid::Uuid;
+
+use crate::{config::ConnectorConfig, kafka::batch::ContextHeaders};
+
+/// `extended.headers.enabled`: which connector, task and run a change of a row comes from. There is one task.
+pub(super) fn context_headers(config: &ConnectorConfig) -> ContextHeaders {
+    if !config.extended_headers {
+        return Arc::default();
+    }
+    let run = Uuid::now_v7().to_string();
+    [
+        (
+            "__debezium.context.connectorLogicalName",
+            config.contract.topic_prefix.as_str(),
+        ),
+        ("__debezium.context.taskId", "0"),
+        ("__debezium.context.connectorName", "postgresql"),
+        ("__debezium.context.runId", &run),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name, header_value(config.contract.header_format, value)))
+    .collect()
+}
+
+/// A string as the header converter writes it.
+fn header_value(format: HeaderFormat, value: &str) -> Vec<u8> {
+    let json = || serde_json::Value::from(value).to_string();
+    match format {
+        HeaderFormat::Simple | HeaderFormat::Text => value.to_owned(),
+        HeaderFormat::Json { schemas: false } => json(),
+        HeaderFormat::Json { schemas: true } => format!(
+            "{{\"schema\":{{\"type\":\"string\",\"optional\":false}},\"payload\":{}}}",
+            json()
+        ),
+    }
+    .into_bytes()
+}
+
+#[test]
+fn values_are_the_converters() {
+    for (format, expected) in [
+        (HeaderFormat::Simple, "a"),
+        (HeaderFormat::Json { schemas: false }, "\"a\""),
+        (
+            HeaderFormat::Json { schemas: true },
+            "{\"schema\":{\"type\":\"string\",\"optional\":false},\"payload\":\"a\"}",
+        ),
+    ] {
+        assert_eq!(header_value(format, "a"), expected.as_bytes());
+    }
+}
