@@ -3,6 +3,7 @@ use std::sync::Arc;
 use debezium::HeaderFormat;
 use uuid::Uuid;
 
+use super::rows::now_nanos;
 use crate::{config::ConnectorConfig, kafka::batch::ContextHeaders};
 
 /// `extended.headers.enabled`: which connector, task and run a change of a row comes from. There is one task.
@@ -10,7 +11,7 @@ pub(super) fn context_headers(config: &ConnectorConfig) -> ContextHeaders {
     if !config.extended_headers {
         return Arc::default();
     }
-    let run = Uuid::now_v7().to_string();
+    let run = run_id(now_nanos());
     [
         (
             "__debezium.context.connectorLogicalName",
@@ -23,6 +24,18 @@ pub(super) fn context_headers(config: &ConnectorConfig) -> ContextHeaders {
     .into_iter()
     .map(|(name, value)| (name, header_value(config.contract.header_format, value)))
     .collect()
+}
+
+/// A UUID of version 7: it begins with the time.
+fn run_id(now_nanos: i64) -> String {
+    let millis = u64::try_from(now_nanos / 1_000_000).unwrap_or_default();
+    // Ten bytes of another one are random but for a few bits, which are set anew.
+    let random = Uuid::new_v4();
+    let (_, tail) = random.as_bytes().split_at(6);
+    let bytes = tail.try_into().unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes)
+        .into_uuid()
+        .to_string()
 }
 
 /// A string as the header converter writes it.
