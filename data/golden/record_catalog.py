@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--user", default="postgres")
     parser.add_argument("scenario", nargs="*")
     args = parser.parse_args()
-    names = args.scenario or sorted(p.name for p in (HERE / "debezium-2.7.3").iterdir() if p.is_dir())
+    names = args.scenario or sorted(p.name for p in (HERE / "debezium-2.7.3").iterdir() if (p / "wal.jsonl").exists())
     capture = (HERE / "catalog.sql").read_text()
     with tempfile.TemporaryDirectory() as folder, Server(folder, args.bin or find_bin(), args.user) as server:
         for name in names:
