@@ -52,6 +52,11 @@ pub enum Found {
     Later(String),
 }
 
+/// Converters whose records are compared here.
+const CONVERTERS: [&str; 2] = [
+    "org.apache.kafka.connect.json.JsonConverter",
+    "org.apache.kafka.connect.storage.SimpleHeaderConverter",
+];
 const REGEX_ROUTER: &str = "org.apache.kafka.connect.transforms.RegexRouter";
 
 impl Corpus {
@@ -163,7 +168,9 @@ fn later(config: &Map<String, Value>, input: &Path) -> Option<String> {
     let mut reasons = Vec::new();
     for (name, value) in config {
         let value = value.as_str().unwrap_or_default();
+        let header_json = name == "header.converter" && value == CONVERTERS[0];
         let reason = match name.split('.').next() {
+            Some("header") if header_json => "JsonConverter for headers".to_owned(),
             Some("transforms") if name.ends_with(".type") && value != REGEX_ROUTER => {
                 format!("transform {}", value.rsplit('.').next().unwrap_or(value))
             }
@@ -171,6 +178,11 @@ fn later(config: &Map<String, Value>, input: &Path) -> Option<String> {
             Some("signal") => "signals".to_owned(),
             Some("notification") => "notifications".to_owned(),
             Some("post") => "post processors".to_owned(),
+            Some("key" | "value" | "header")
+                if name.ends_with(".converter") && !CONVERTERS.contains(&value) =>
+            {
+                value.rsplit('.').next().unwrap_or(value).to_owned()
+            }
             _ => continue,
         };
         if !reasons.contains(&reason) {
