@@ -205,5 +205,9 @@ fn page_is_written(home: &Path, reports: &[CorpusReport]) -> Result<()> {
     if std::env::var_os("TRIBUTARY_BLESS").is_some() {
         std::fs::write(&path, &page)?;
     }
+    ensure!(
+        std::fs::read_to_string(&path)? == page,
+        "docs/compatibility.md is not what this run found: TRIBUTARY_BLESS=1 writes it"
+    );
     Ok(())
 }
