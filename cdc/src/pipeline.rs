@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
+use prepare::Prepared;
 pub use status::{Phase, PipelineStatus};
 
 use crate::{
@@ -44,8 +45,13 @@ pub async fn run<S: EventSink>(
     let mut control = Control::new(&config.database);
     let connected = async {
         let prepared = prepare::prepare(config, &start, &mut control, sink, status, &stop).await?;
-        let Some(start) = prepared else {
-            return Ok(None);
+        let start = match prepared {
+            Prepared::Stream(start) => start,
+            Prepared::Idle => {
+                idle(sink, status).await?;
+                return Ok(None);
+            }
+            Prepared::Stopped => return Ok(None),
         };
         let connection = prepare::start_streaming(config, &mut control, &start).await?;
         stream::Streaming::new(config, &mut control, connection, &start, sink, status)
@@ -61,11 +67,22 @@ pub async fn run<S: EventSink>(
     if let Some(streaming) = streaming {
         streaming.run(&stop).await?;
     }
-    if config.slot_drop_on_stop {
+    if config.slot_drop_on_stop && config.snapshot_mode.streams() {
         drop_slot(control.client().await?, &config.slot_name).await?;
         tracing::info!(slot = %config.slot_name, "slot dropped");
     }
     Ok(())
+}
+
+/// The connector that streams nothing: it delivers its snapshot and stays.
+async fn idle<S: EventSink>(sink: &mut S, status: &Arc<PipelineStatus>) -> Result<(), Error> {
+    sink.begin_drain();
+    while !sink.is_idle() {
+        sink.dispatch()?;
+        sink.progress().await?;
+    }
+    status.enter(Phase::Idle);
+    std::future::pending().await
 }
 
 /// Life after life until asked to stop, or until one ends with an error that a retry cannot cure. `open_sink` gives each

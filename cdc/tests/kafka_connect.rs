@@ -14,6 +14,8 @@ mod lifecycle;
 mod outage;
 #[path = "kafka_connect/recordings.rs"]
 mod recordings;
+#[path = "kafka_connect/records.rs"]
+mod records;
 #[path = "kafka_connect/refusals.rs"]
 mod refusals;
 #[path = "kafka_connect/rest.rs"]

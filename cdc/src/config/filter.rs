@@ -88,7 +88,7 @@ pub(super) fn regex_list(reader: &mut Reader<'_>, property: &str) -> Vec<Regex> 
     list
 }
 
-fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
+pub(super) fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!("^(?:{pattern})$"))
         .case_insensitive(true)
         .build()

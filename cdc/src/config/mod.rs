@@ -17,7 +17,9 @@ mod property;
 mod provider;
 mod reader;
 mod records;
+mod replica_identity;
 mod report;
+mod snapshot;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -35,7 +37,9 @@ pub use parse::{CONNECTOR_CLASS, Parsed};
 pub use property::{Handling, KNOWN, Property, find as find_property, is_secret};
 pub use provider::{Providers, is_reference};
 pub use records::{HeartbeatConfig, MessageFilter, RecordsConfig};
+pub use replica_identity::{IdentityRule, WantedIdentity};
 pub use report::{ConfigReport, Notice, Problem};
+pub use snapshot::{RowCountOrder, SnapshotConfig, SnapshotMode};
 
 /// `publication.autocreate.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,14 +49,6 @@ pub enum PublicationAutocreate {
     Filtered,
     Disabled,
     NoTables,
-}
-
-/// `snapshot.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SnapshotMode {
-    #[default]
-    Initial,
-    NoData,
 }
 
 /// `event.processing.failure.handling.mode`: what becomes of a streamed event that cannot be encoded.
@@ -146,6 +142,20 @@ pub struct ConnectorConfig {
     pub publication_name: String,
     pub publication_autocreate: PublicationAutocreate,
     pub snapshot_mode: SnapshotMode,
+    pub snapshot: SnapshotConfig,
+    /// `replica.identity.autoset.values`; the first that matches a table counts.
+    pub replica_identities: Vec<IdentityRule>,
+    /// `create.slot.command.timeout`.
+    pub create_slot_timeout: Duration,
+    /// `slot.failover`, on servers that know it.
+    pub slot_failover: bool,
+    /// `publish.via.partition.root`, of a publication that is made here.
+    pub publish_via_partition_root: bool,
+    /// `flush.lsn.source`, `lsn.flush.mode`: whether what was delivered is confirmed to the slot.
+    pub flush_lsn: bool,
+    /// `offset.mismatch.strategy` is `trust_slot` or `trust_greater_lsn`: a slot beyond the stored position is gone on
+    /// from, whatever it skipped.
+    pub trust_slot: bool,
     /// `snapshot.fetch.size` and the like are accepted and have no effect: rows come by COPY.
     pub filter: CaptureFilter,
     pub message_key_columns: Vec<MessageKeyColumns>,

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use debezium::Compat;
 use postgres_tls::TlsSettings;
@@ -6,7 +6,7 @@ use service::{Secret, kafka::security_settings};
 
 use super::{
     ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, FailureHandling, Handling,
-    Notice, PublicationAutocreate, SnapshotMode, TopicCreation, TopicRoute,
+    Notice, PublicationAutocreate, TopicCreation, TopicRoute,
     column_rules::column_rules,
     contract::contract,
     converter::converters,
@@ -14,6 +14,8 @@ use super::{
     property,
     reader::Reader,
     records::records,
+    replica_identity::identity_rules,
+    snapshot::{snapshot, snapshot_mode},
 };
 use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
 
@@ -81,6 +83,23 @@ impl ConnectorConfig {
             .filter(|_| is_3)
             .map(|_| contract.skipped_operations);
         let snapshot_mode = snapshot_mode(&mut reader);
+        let snapshot = snapshot(&mut reader);
+        let create_slot_timeout =
+            Duration::from_secs(reader.integer("create.slot.command.timeout", 90, 1, 86_400));
+        let replica_identities = identity_rules(&mut reader);
+        let slot_failover = reader.boolean("slot.failover", false);
+        let publish_via_partition_root = reader.boolean("publish.via.partition.root", false);
+        let flush_lsn = flush_lsn(&mut reader);
+        let trust_slot = reader.choice(
+            "offset.mismatch.strategy",
+            false,
+            &[
+                ("no_validation", false),
+                ("trust_offset", false),
+                ("trust_slot", true),
+                ("trust_greater_lsn", true),
+            ],
+        );
         let filter = capture_filter(&mut reader);
         let message_key_columns = message_key_columns(&mut reader);
         let column_rules = column_rules(&mut reader, properties);
@@ -142,6 +161,13 @@ impl ConnectorConfig {
                 publication_name,
                 publication_autocreate,
                 snapshot_mode,
+                snapshot,
+                replica_identities,
+                create_slot_timeout,
+                slot_failover,
+                publish_via_partition_root,
+                flush_lsn,
+                trust_slot,
                 filter,
                 message_key_columns,
                 column_rules,
@@ -251,28 +277,18 @@ fn slot_stream_params(reader: &mut Reader<'_>) -> Vec<(String, String)> {
     params
 }
 
-fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
-    let mode = reader.choice(
-        "snapshot.mode",
-        Some(SnapshotMode::Initial),
+/// Whether positions are confirmed: `lsn.flush.mode` is the later name of `flush.lsn.source`.
+fn flush_lsn(reader: &mut Reader<'_>) -> bool {
+    let source = reader.boolean("flush.lsn.source", true);
+    reader.choice(
+        "lsn.flush.mode",
+        source,
         &[
-            ("always", None),
-            ("never", Some(SnapshotMode::NoData)),
-            ("initial_only", None),
-            ("configuration_based", None),
-            ("when_needed", None),
-            ("initial", Some(SnapshotMode::Initial)),
-            ("custom", None),
-            ("no_data", Some(SnapshotMode::NoData)),
+            ("connector", true),
+            ("manual", false),
+            ("connector_and_driver", true),
         ],
-    );
-    mode.unwrap_or_else(|| {
-        reader.problem(
-            "snapshot.mode",
-            "it is not available yet: initial or no_data",
-        );
-        SnapshotMode::Initial
-    })
+    )
 }
 
 fn topic_delimiter(reader: &mut Reader<'_>) -> String {

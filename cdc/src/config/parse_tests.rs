@@ -95,8 +95,8 @@ fn what_would_change_the_output_is_refused_by_name() {
         ),
         (
             "snapshot.mode",
-            "when_needed",
-            "it is not available yet: initial or no_data",
+            "custom",
+            "a custom snapshotter is a Java class and cannot be loaded: choose one of the other modes",
         ),
         (
             "signal.data.collection",

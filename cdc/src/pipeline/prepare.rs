@@ -8,7 +8,7 @@ use super::status::{Phase, PipelineStatus};
 use crate::{
     Error, ErrorKind,
     checkpoint::StartPosition,
-    config::{ConnectorConfig, SnapshotMode},
+    config::ConnectorConfig,
     sink::EventSink,
     source::{
         Control,
@@ -16,9 +16,10 @@ use crate::{
         prepare_publication,
         server::{require_logical_wal, server_version},
         server_error::{OBJECT_IN_USE, sqlstate},
+        set_replica_identities,
         slot::{
-            SystemIdentity, create_slot, find_slot, identify_system, identity, verify_resume,
-            verify_usable,
+            Slot, SystemIdentity, create_slot, drop_slot, find_slot, identify_system, identity,
+            verify_resume, verify_usable,
         },
         snapshot::{SnapshotEnd, begin_snapshot, read_snapshot},
     },
@@ -26,6 +27,9 @@ use crate::{
 
 /// The first version whose pgoutput streams open transactions and sends logical messages.
 const STREAMING_SERVER_VERSION: u32 = 140_000;
+
+/// The first version that has failover slots.
+const FAILOVER_SERVER_VERSION: u32 = 170_000;
 
 /// The longest name of a slot, in bytes (`NAMEDATALEN - 1`).
 const MAX_SLOT_NAME_BYTES: usize = 63;
@@ -49,7 +53,17 @@ pub(super) struct StreamStart {
     pub(super) last_commit_micros: Option<i64>,
 }
 
-/// Publication, slot and, where asked for, the snapshot. None when asked to stop meanwhile.
+/// What follows the preparation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prepared {
+    Stream(StreamStart),
+    /// Nothing is streamed: `snapshot.mode` says so.
+    Idle,
+    /// Asked to stop meanwhile.
+    Stopped,
+}
+
+/// Publication, slot and, where asked for, the snapshot.
 pub(super) async fn prepare<S: EventSink>(
     config: &ConnectorConfig,
     start: &StartPosition,
@@ -57,22 +71,63 @@ pub(super) async fn prepare<S: EventSink>(
     sink: &mut S,
     status: &Arc<PipelineStatus>,
     stop: &CancellationToken,
-) -> Result<Option<StreamStart>, Error> {
+) -> Result<Prepared, Error> {
     let mut replication = ReplicationConnection::connect(&config.database).await?;
     let system = identify_system(&mut replication).await?;
     let client = control.client().await?;
     require_logical_wal(client).await?;
-    prepare_publication(client, config).await?;
-    let name = &config.slot_name;
-    let slot = find_slot(client, name).await?;
+    let mode = config.snapshot_mode;
     let resume = start.resume.as_ref();
-    if let Some(resume) = resume.filter(|resume| resume.snapshot_completed) {
-        verify_resume(name, slot.as_ref(), resume, &system)?;
+    let completed = resume.filter(|resume| resume.snapshot_completed);
+    let name = &config.slot_name;
+    if !mode.streams() {
+        if mode.takes_snapshot(completed.is_some()) {
+            let take = Snapshot::temporary(config, &system, status, stop);
+            return take.run(replication, control, sink).await;
+        }
+        tracing::info!("nothing is streamed: snapshot.mode");
+        return Ok(Prepared::Idle);
     }
-    if let Some(slot) = &slot {
-        verify_usable(name, slot, &config.database.dbname, resume, &system)?;
-    }
-    if let Some(resume) = resume.filter(|resume| resume.snapshot_completed) {
+    prepare_publication(client, config).await?;
+    set_replica_identities(client, config).await?;
+    let mut slot = find_slot(client, name).await?;
+    let usable = match (&slot, completed) {
+        (Some(slot), _) => verify_usable(name, slot, &config.database.dbname, resume, &system),
+        (None, _) => Ok(()),
+    };
+    let lost = match usable {
+        Err(error) if error.kind() == ErrorKind::SlotLost && mode.takes_snapshot_when_lost() => {
+            tracing::warn!(slot = %name, error = %error, "the slot is made anew, and a snapshot taken");
+            drop_slot(client, name).await?;
+            slot = None;
+            true
+        }
+        usable => {
+            usable?;
+            match completed {
+                Some(resume) if !mode.takes_snapshot(true) => {
+                    let verified =
+                        verify_resume(name, slot.as_ref(), resume, &system, config.trust_slot);
+                    match verified {
+                        Err(error)
+                            if error.kind() == ErrorKind::SlotLost
+                                && mode.takes_snapshot_when_lost() =>
+                        {
+                            tracing::warn!(slot = %name, error = %error, "a snapshot is taken: snapshot.mode");
+                            true
+                        }
+                        verified => {
+                            verified?;
+                            false
+                        }
+                    }
+                }
+                _ => false,
+            }
+        }
+    };
+    let snapshots = lost || mode.takes_snapshot(completed.is_some());
+    if let Some(resume) = completed.filter(|_| !snapshots) {
         let confirmed = slot
             .and_then(|slot| slot.confirmed_flush_lsn)
             .unwrap_or_default();
@@ -84,7 +139,7 @@ pub(super) async fn prepare<S: EventSink>(
             confirmed = %confirmed,
             "going on from the stored position"
         );
-        return Ok(Some(StreamStart {
+        return Ok(Prepared::Stream(StreamStart {
             delivered: Some(resume.position),
             last_commit_lsn: resume.last_commit_lsn,
             from: Lsn(resume.position.commit_lsn),
@@ -94,18 +149,19 @@ pub(super) async fn prepare<S: EventSink>(
         }));
     }
     let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
-    if config.snapshot_mode == SnapshotMode::NoData {
+    let failover = failover(config, control).await?;
+    if !snapshots {
         let from = match adopted {
             Some(confirmed) => confirmed,
             None => {
-                create_slot(&mut replication, name, false, false)
+                create(config, &mut replication, name, false, false, failover)
                     .await?
                     .consistent_point
             }
         };
         status.set_slot(identity(name, &system, from));
         tracing::info!(slot = %name, from = %from, adopted = adopted.is_some(), "streaming without a snapshot");
-        return Ok(Some(StreamStart {
+        return Ok(Prepared::Stream(StreamStart {
             delivered: None,
             last_commit_lsn: None,
             from,
@@ -114,68 +170,154 @@ pub(super) async fn prepare<S: EventSink>(
             last_commit_micros: None,
         }));
     }
-    take_snapshot(
+    let take = Snapshot {
         config,
-        replication,
-        &system,
+        system: &system,
         adopted,
-        control,
-        sink,
+        streams: true,
+        failover,
         status,
         stop,
-    )
-    .await
+    };
+    take.run(replication, control, sink).await
 }
 
-/// The snapshot of a slot that was just made is that of its consistent point. A slot that exists already (of a snapshot
-/// that did not finish, or made by somebody else) cannot export one any more: a temporary slot beside it does, and
-/// streaming skips what committed before that point.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one step of prepare, called once"
-)]
-async fn take_snapshot<S: EventSink>(
-    config: &ConnectorConfig,
-    mut replication: ReplicationConnection,
-    system: &SystemIdentity,
-    adopted: Option<Lsn>,
-    control: &mut Control,
-    sink: &mut S,
-    status: &Arc<PipelineStatus>,
-    stop: &CancellationToken,
-) -> Result<Option<StreamStart>, Error> {
-    let name = &config.slot_name;
-    let slot = match adopted {
-        None => create_slot(&mut replication, name, false, true).await?,
-        Some(_) => create_slot(&mut replication, &temporary_name(name), true, true).await?,
-    };
-    let point = slot.consistent_point;
-    status.set_slot(identity(name, system, adopted.unwrap_or(point)));
-    let Some(snapshot_name) = &slot.snapshot_name else {
-        return Err(Error::new(
-            ErrorKind::Protocol,
-            format!("read the snapshot of slot `{name}`: the server exported none"),
-        ));
-    };
-    status.enter(Phase::Snapshotting);
-    tracing::info!(slot = %name, consistent_point = %point, adopted = adopted.is_some(), "snapshot started");
-    let snapshot = begin_snapshot(control.client().await?, snapshot_name, point).await?;
-    let started_micros = snapshot.started_micros();
-    // It would only idle, and a temporary slot would hold back WAL for as long.
-    replication.close(Duration::from_secs(1)).await;
-    if read_snapshot(snapshot, config, sink, &status.snapshot, stop).await? == SnapshotEnd::Stopped
-    {
-        return Ok(None);
+/// Whether a new slot is one for failover: only servers from version 17 on know it.
+async fn failover(config: &ConnectorConfig, control: &mut Control) -> Result<bool, Error> {
+    if !config.slot_failover {
+        return Ok(false);
     }
-    tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
-    Ok(Some(StreamStart {
-        delivered: Some(ChangePosition::new(point.0.saturating_sub(1), u64::MAX)),
-        last_commit_lsn: None,
-        from: point,
-        confirmed: adopted.unwrap_or(point).min(point),
-        after_snapshot: true,
-        last_commit_micros: Some(started_micros),
-    }))
+    let version = server_version(control.client().await?).await?;
+    if version < FAILOVER_SERVER_VERSION {
+        tracing::warn!(
+            version,
+            "slot.failover has no effect: only servers from version 17 on have failover slots"
+        );
+    }
+    Ok(version >= FAILOVER_SERVER_VERSION)
+}
+
+/// Make a slot within `create.slot.command.timeout`: it waits for the end of every transaction that is open.
+async fn create(
+    config: &ConnectorConfig,
+    replication: &mut ReplicationConnection,
+    name: &str,
+    temporary: bool,
+    export_snapshot: bool,
+    failover: bool,
+) -> Result<Slot, Error> {
+    let created = create_slot(replication, name, temporary, export_snapshot, failover);
+    match tokio::time::timeout(config.create_slot_timeout, created).await {
+        Ok(created) => created,
+        Err(_) => Err(Error::new(
+            ErrorKind::Connection,
+            format!(
+                "create replication slot `{name}`: not done within {} s",
+                config.create_slot_timeout.as_secs()
+            ),
+        )
+        .with_hint(
+            "a transaction is open since long: end it, or raise `create.slot.command.timeout`",
+        )),
+    }
+}
+
+/// A snapshot to take.
+struct Snapshot<'a> {
+    config: &'a ConnectorConfig,
+    system: &'a SystemIdentity,
+    /// Where the slot stands that exists already.
+    adopted: Option<Lsn>,
+    /// Without streaming there is only a temporary slot.
+    streams: bool,
+    failover: bool,
+    status: &'a Arc<PipelineStatus>,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> Snapshot<'a> {
+    fn temporary(
+        config: &'a ConnectorConfig,
+        system: &'a SystemIdentity,
+        status: &'a Arc<PipelineStatus>,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            config,
+            system,
+            adopted: None,
+            streams: false,
+            failover: false,
+            status,
+            stop,
+        }
+    }
+
+    /// The snapshot of a slot that was just made is that of its consistent point. A slot that exists already (of a
+    /// snapshot that did not finish, or made by somebody else) cannot export one any more: a temporary slot beside it
+    /// does, and streaming skips what committed before that point.
+    async fn run<S: EventSink>(
+        self,
+        mut replication: ReplicationConnection,
+        control: &mut Control,
+        sink: &mut S,
+    ) -> Result<Prepared, Error> {
+        let Self { config, status, .. } = self;
+        let name = &config.slot_name;
+        let slot = if self.streams && self.adopted.is_none() {
+            create(config, &mut replication, name, false, true, self.failover).await?
+        } else {
+            let temporary = temporary_name(name);
+            create(config, &mut replication, &temporary, true, true, false).await?
+        };
+        let point = slot.consistent_point;
+        status.set_slot(identity(name, self.system, self.adopted.unwrap_or(point)));
+        let Some(snapshot_name) = &slot.snapshot_name else {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("read the snapshot of slot `{name}`: the server exported none"),
+            ));
+        };
+        status.enter(Phase::Snapshotting);
+        tokio::time::sleep(config.snapshot.delay).await;
+        tracing::info!(slot = %name, consistent_point = %point, adopted = self.adopted.is_some(), "snapshot started");
+        let snapshot = begin_snapshot(control.client().await?, snapshot_name, point).await?;
+        let started_micros = snapshot.started_micros();
+        // It would only idle, and a temporary slot would hold back WAL for as long.
+        replication.close(Duration::from_secs(1)).await;
+        if read_snapshot(snapshot, config, sink, &status.snapshot, self.stop).await?
+            == SnapshotEnd::Stopped
+        {
+            return Ok(Prepared::Stopped);
+        }
+        tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
+        if !self.streams {
+            return Ok(Prepared::Idle);
+        }
+        deliver_for(sink, config.snapshot.streaming_delay).await?;
+        Ok(Prepared::Stream(StreamStart {
+            delivered: Some(ChangePosition::new(point.0.saturating_sub(1), u64::MAX)),
+            last_commit_lsn: None,
+            from: point,
+            confirmed: self.adopted.unwrap_or(point).min(point),
+            after_snapshot: true,
+            last_commit_micros: Some(started_micros),
+        }))
+    }
+}
+
+/// `streaming.delay.ms`, so that a failure of streaming does not cost the snapshot: what was read is delivered.
+async fn deliver_for<S: EventSink>(sink: &mut S, delay: Duration) -> Result<(), Error> {
+    let end = tokio::time::Instant::now() + delay;
+    while tokio::time::Instant::now() < end {
+        sink.dispatch()?;
+        tokio::select! {
+            biased;
+            progress = sink.progress() => { progress?; }
+            () = tokio::time::sleep_until(end) => {}
+        }
+    }
+    Ok(())
 }
 
 /// START_REPLICATION on a new connection. A slot that is still in use is tried again `slot.max.retries` times

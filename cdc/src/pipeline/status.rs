@@ -18,6 +18,8 @@ pub enum Phase {
     Streaming = 2,
     /// Asked to stop: what was read is being delivered.
     Draining = 3,
+    /// Nothing is streamed, as `snapshot.mode` says.
+    Idle = 4,
 }
 
 impl Phase {
@@ -27,6 +29,7 @@ impl Phase {
             Self::Snapshotting => "snapshotting",
             Self::Streaming => "streaming",
             Self::Draining => "draining",
+            Self::Idle => "idle",
         }
     }
 }
@@ -57,6 +60,7 @@ impl PipelineStatus {
             1 => Phase::Snapshotting,
             2 => Phase::Streaming,
             3 => Phase::Draining,
+            4 => Phase::Idle,
             _ => Phase::Connecting,
         }
     }

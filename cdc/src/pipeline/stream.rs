@@ -4,7 +4,7 @@ use std::{
 };
 
 use debezium::ChangePosition;
-use pgoutput::{PgTimestamp, PrimaryKeepalive, ReplicationMessage};
+use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +51,8 @@ pub(super) struct Streaming<'a, S> {
     sink: &'a mut S,
     status: &'a Arc<PipelineStatus>,
     heartbeat: Option<Heartbeat>,
+    /// The quiet position that was marked last.
+    marked: Lsn,
     counted: Counts,
     payload: Vec<u8>,
     /// The server closes a connection that is silent for longer, and we one of the server's; None: never.
@@ -95,6 +97,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         }
         Ok(Self {
             heartbeat,
+            marked: Lsn::default(),
             assembler: Assembler::new(
                 config,
                 DeliveredUpTo {
@@ -241,9 +244,16 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             .map_or(Ok(()), |heartbeat| heartbeat.beat(self.sink))
     }
 
+    /// Let the slot advance, unless somebody else does that (`flush.lsn.source=false`).
+    fn confirm(&mut self, lsn: Lsn) {
+        if self.config.flush_lsn {
+            self.feedback.confirm(lsn);
+        }
+    }
+
     fn delivered(&mut self, progress: Progress) {
         if let Some(flushed) = progress.flushed {
-            self.feedback.confirm(flushed);
+            self.confirm(flushed);
         }
     }
 
@@ -272,16 +282,17 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     /// Let the slot advance where there is nothing for us, so that an idle captured table does not keep WAL.
     fn mark_idle(&mut self) -> Result<(), Error> {
         let quiet = self.assembler.quiet_lsn();
-        if quiet <= self.feedback.confirmed() || !self.sink.is_idle() {
+        if quiet <= self.feedback.confirmed().max(self.marked) || !self.sink.is_idle() {
             return Ok(());
         }
+        self.marked = quiet;
         let mark = self.sink.mark_idle(TransactionEnd {
             // Below a COMMIT record that may stand exactly there.
             position: ChangePosition::new(quiet.0.saturating_sub(1), 0),
             end_lsn: quiet,
         })?;
         match mark {
-            IdleMark::Confirm => self.feedback.confirm(quiet),
+            IdleMark::Confirm => self.confirm(quiet),
             IdleMark::Deferred => self.sink.dispatch()?,
         }
         Ok(())

@@ -47,6 +47,9 @@ pub enum IdleMark {
 /// One batch is open and at most one in flight. Memory is bounded by `has_room`: when it answers false the caller stops
 /// reading the socket, so PostgreSQL keeps the WAL and nothing grows here.
 pub trait EventSink: Send {
+    /// A snapshot is about to be written: positions that were stored before say nothing any more.
+    fn begin_snapshot(&mut self) {}
+
     /// Take one event into the open batch. Nothing of it is borrowed after the return.
     ///
     /// # Errors

@@ -86,10 +86,21 @@ async fn find(client: &Client, name: &str) -> Result<Option<Publication>, Error>
 
 async fn create(client: &Client, config: &ConnectorConfig, tables: &str) -> Result<(), Error> {
     let name = &config.publication_name;
+    let options: Vec<String> = published(config.unpublished_operations)
+        .into_iter()
+        .chain(
+            config
+                .publish_via_partition_root
+                .then(|| "publish_via_partition_root = true".to_owned()),
+        )
+        .collect();
+    let options = match options.as_slice() {
+        [] => String::new(),
+        options => format!(" with ({})", options.join(", ")),
+    };
     let sql = format!(
-        "create publication {}{tables}{}",
-        quote_identifier(name),
-        published(config.unpublished_operations)
+        "create publication {}{tables}{options}",
+        quote_identifier(name)
     );
     match run(client, &sql).await {
         Ok(()) => {
@@ -102,10 +113,8 @@ async fn create(client: &Client, config: &ConnectorConfig, tables: &str) -> Resu
 }
 
 /// The operations that a new publication publishes, where some are left out. One must stay.
-fn published(left_out: Option<SkippedOperations>) -> String {
-    let Some(left_out) = left_out else {
-        return String::new();
-    };
+fn published(left_out: Option<SkippedOperations>) -> Option<String> {
+    let left_out = left_out?;
     let operations: Vec<&str> = [
         ("insert", left_out.create),
         ("update", left_out.update),
@@ -116,7 +125,7 @@ fn published(left_out: Option<SkippedOperations>) -> String {
     .filter(|(_, skipped)| !skipped)
     .map(|(name, _)| name)
     .collect();
-    format!(" with (publish = '{}')", operations.join(", "))
+    Some(format!("publish = '{}'", operations.join(", ")))
 }
 
 async fn filtered(

@@ -97,7 +97,7 @@ pub async fn find_slot(client: &Client, name: &str) -> Result<Option<SlotState>,
 }
 
 /// Make a pgoutput slot; with `export_snapshot` its snapshot can be read until the connection's next command. A
-/// temporary one is gone with the connection.
+/// temporary one is gone with the connection. One for `failover` is copied to standbys, by servers from version 17 on.
 ///
 /// # Errors
 /// The server's error as source.
@@ -106,17 +106,20 @@ pub async fn create_slot(
     name: &str,
     temporary: bool,
     export_snapshot: bool,
+    failover: bool,
 ) -> Result<Slot, Error> {
-    // This form of the options is the one that every version from 14 to 18 reads.
+    let options = match (failover, export_snapshot) {
+        // This form of the options is the one that every version from 14 to 18 reads.
+        (false, true) => "EXPORT_SNAPSHOT",
+        (false, false) => "NOEXPORT_SNAPSHOT",
+        // Only the newer form, of 15 and later, has this option, of 17 and later.
+        (true, true) => "(SNAPSHOT 'export', FAILOVER true)",
+        (true, false) => "(SNAPSHOT 'nothing', FAILOVER true)",
+    };
     let command = format!(
-        "CREATE_REPLICATION_SLOT {}{} LOGICAL pgoutput {}",
+        "CREATE_REPLICATION_SLOT {}{} LOGICAL pgoutput {options}",
         quote_identifier(name),
         if temporary { " TEMPORARY" } else { "" },
-        if export_snapshot {
-            "EXPORT_SNAPSHOT"
-        } else {
-            "NOEXPORT_SNAPSHOT"
-        },
     );
     let rows = connection.simple_query(&command).await?;
     let field = |index: usize| rows.first()?.get(index)?.as_deref();
@@ -209,6 +212,7 @@ pub fn verify_resume(
     state: Option<&SlotState>,
     resume: &Resume,
     system: &SystemIdentity,
+    trust_slot: bool,
 ) -> Result<(), Error> {
     let position = Lsn(resume.end_lsn.unwrap_or(resume.position.commit_lsn));
     if let Some(stored) = &resume.slot
@@ -248,6 +252,15 @@ pub fn verify_resume(
     if let (Some(stored), Some(confirmed)) = (resume.end_lsn, state.confirmed_flush_lsn)
         && confirmed.0 > stored
     {
+        if trust_slot {
+            tracing::warn!(
+                slot = name,
+                stored = %Lsn(stored),
+                %confirmed,
+                "the slot stands beyond the stored position and is trusted (offset.mismatch.strategy): what committed in between is not delivered"
+            );
+            return Ok(());
+        }
         return Err(lost(
             format!(
                 "use replication slot `{name}`: it stands at {confirmed}, beyond everything this connector confirmed; it was recreated or moved"
@@ -335,7 +348,7 @@ mod tests {
                 confirmed_flush_lsn: Some(Lsn(confirmed)),
                 ..state()
             };
-            assert!(verify_resume("s", Some(&slot), &resume(), &system()).is_ok());
+            assert!(verify_resume("s", Some(&slot), &resume(), &system(), false).is_ok());
         }
     }
 
@@ -359,7 +372,8 @@ mod tests {
             (Some(state()), other_cluster, "between 0/258 and 0/3E8"),
             (Some(state()), restored, "between 0/12C and 0/258"),
         ] {
-            let error = verify_resume("s", slot.as_ref(), &resume(), &system).expect_err("halts");
+            let error =
+                verify_resume("s", slot.as_ref(), &resume(), &system, false).expect_err("halts");
             assert_eq!(error.kind(), ErrorKind::SlotLost);
             assert!(error.to_string().contains(window), "{error}");
             assert!(error.hint().contains("start again"), "{}", error.hint());

@@ -9,6 +9,7 @@ mod relations;
 mod restart;
 mod resume;
 mod slots;
+mod snapshot_modes;
 mod streamed;
 mod tls;
 mod tls_identity;

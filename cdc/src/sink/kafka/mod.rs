@@ -227,6 +227,11 @@ impl KafkaSink {
 }
 
 impl EventSink for KafkaSink {
+    fn begin_snapshot(&mut self) {
+        self.stored = StoredOffset::default();
+        self.snapshot_completed = false;
+    }
+
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
         self.check()?;
         let index = self.route(event.table)?;

@@ -7,4 +7,4 @@ mod tables;
 
 pub use copy_text::{CopyRow, CopyTextError};
 pub use reader::{SnapshotEnd, SnapshotProgress, SnapshotStart, begin_snapshot, read_snapshot};
-pub use tables::{SnapshotTable, TableName, captured_tables};
+pub use tables::{SnapshotTable, TableName, captured_tables, snapshot_tables};

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use debezium::{
@@ -15,8 +16,9 @@ use tokio_postgres::{Client, IsolationLevel, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyRow, SnapshotTable, captured_tables,
+    CopyRow, SnapshotTable,
     held_row::{HeldRow, Next},
+    snapshot_tables,
 };
 use crate::{
     Error, ErrorKind,
@@ -120,7 +122,11 @@ pub async fn read_snapshot<S: EventSink>(
     progress: &SnapshotProgress,
     stop: &CancellationToken,
 ) -> Result<SnapshotEnd, Error> {
-    let tables = captured_tables(start.transaction.client(), config).await?;
+    let tables = snapshot_tables(start.transaction.client(), config).await?;
+    if let Some(timeout) = config.snapshot.lock_timeout {
+        lock_tables(&start, &tables, timeout).await?;
+    }
+    sink.begin_snapshot();
     progress
         .tables
         .store(tables.len() as u64, Ordering::Relaxed);
@@ -153,6 +159,30 @@ pub async fn read_snapshot<S: EventSink>(
     Ok(SnapshotEnd::Complete)
 }
 
+/// `snapshot.locking.mode=shared`: nobody may alter or drop the tables meanwhile.
+async fn lock_tables(
+    start: &SnapshotStart<'_>,
+    tables: &[SnapshotTable],
+    timeout: Duration,
+) -> Result<(), Error> {
+    let run = async |sql: String| {
+        start
+            .transaction
+            .batch_execute(&sql)
+            .await
+            .map_err(|error| control_error(format!("run `{sql}`"), error))
+    };
+    run(format!("set local lock_timeout = {}", timeout.as_millis())).await?;
+    for table in tables {
+        run(format!(
+            "lock table {} in access share mode",
+            table.name.quoted()
+        ))
+        .await?;
+    }
+    Ok(())
+}
+
 async fn copy_table<S: EventSink>(
     start: &SnapshotStart<'_>,
     table: &SnapshotTable,
@@ -172,7 +202,12 @@ async fn copy_table<S: EventSink>(
         .iter()
         .map(|column| quote_identifier(&column.name))
         .collect();
-    let sql = format!("copy (select {} from {name}) to stdout", columns.join(", "));
+    let full_name = format!("{}.{}", table.name.schema, table.name.table);
+    let from = match config.snapshot.select_overrides.get(&full_name) {
+        Some(query) => format!("({query}) as override"),
+        None => name.clone(),
+    };
+    let sql = format!("copy (select {} from {from}) to stdout", columns.join(", "));
     let stream = start
         .transaction
         .copy_out(sql.as_str())

@@ -6,7 +6,10 @@ use super::super::{
     capture::captures_table, publication::publishes_via_root, quote_identifier,
     server_error::control_error,
 };
-use crate::{Error, config::ConnectorConfig};
+use crate::{
+    Error,
+    config::{ConnectorConfig, RowCountOrder},
+};
 
 /// A table's name in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,5 +89,33 @@ pub async fn captured_tables(
             .iter()
             .position(|regex| regex.is_match(&full_name))
     });
+    Ok(tables)
+}
+
+/// Those of them that are in the snapshot, in its order: `snapshot.include.collection.list` narrows and orders them,
+/// `snapshot.tables.order.by.row.count` orders them.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn snapshot_tables(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<Vec<SnapshotTable>, Error> {
+    let mut tables = captured_tables(client, config).await?;
+    if let Some(include) = &config.snapshot.include {
+        let place = |table: &SnapshotTable| {
+            let full_name = format!("{}.{}", table.name.schema, table.name.table);
+            include.iter().position(|regex| regex.is_match(&full_name))
+        };
+        tables.retain(|table| place(table).is_some());
+        tables.sort_by_key(place);
+    }
+    match config.snapshot.order {
+        RowCountOrder::Disabled => {}
+        RowCountOrder::Ascending => tables.sort_by_key(|table| table.estimated_rows),
+        RowCountOrder::Descending => {
+            tables.sort_by_key(|table| std::cmp::Reverse(table.estimated_rows));
+        }
+    }
     Ok(tables)
 }

@@ -1,0 +1,240 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use regex::Regex;
+
+use super::{filter::regex_list, reader::Reader};
+
+/// `snapshot.mode`. `never` is `NoData` under its old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SnapshotMode {
+    /// Before the first streaming only.
+    #[default]
+    Initial,
+    /// At every start; changes between two starts are covered by its rows, deletes among them are not.
+    Always,
+    /// Once; nothing is streamed, and there is no slot.
+    InitialOnly,
+    NoData,
+    /// As `Initial`, and where the slot cannot go on from the stored position.
+    WhenNeeded,
+    /// `snapshot.mode.configuration.based.*`.
+    ConfigurationBased {
+        /// `snapshot.data`: at every start.
+        data: bool,
+        /// `start.stream`.
+        stream: bool,
+        /// `snapshot.on.data.error`: where the slot cannot go on from the stored position.
+        on_data_error: bool,
+    },
+}
+
+impl SnapshotMode {
+    /// Whether a start takes a snapshot; `completed` says that an earlier one, or streaming, got to an end.
+    pub const fn takes_snapshot(self, completed: bool) -> bool {
+        match self {
+            Self::Initial | Self::InitialOnly | Self::WhenNeeded => !completed,
+            Self::Always => true,
+            Self::NoData => false,
+            Self::ConfigurationBased { data, .. } => data,
+        }
+    }
+
+    /// Whether a position that is lost is mended by a snapshot.
+    pub const fn takes_snapshot_when_lost(self) -> bool {
+        matches!(
+            self,
+            Self::Always
+                | Self::WhenNeeded
+                | Self::ConfigurationBased {
+                    on_data_error: true,
+                    ..
+                }
+                | Self::ConfigurationBased { data: true, .. }
+        )
+    }
+
+    pub const fn streams(self) -> bool {
+        !matches!(
+            self,
+            Self::InitialOnly | Self::ConfigurationBased { stream: false, .. }
+        )
+    }
+}
+
+/// `snapshot.tables.order.by.row.count`, by the planner's guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowCountOrder {
+    #[default]
+    Disabled,
+    Ascending,
+    Descending,
+}
+
+/// How a snapshot is taken.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotConfig {
+    /// `snapshot.include.collection.list`, against `schema.table`; None: every captured table.
+    pub include: Option<Vec<Regex>>,
+    /// `snapshot.select.statement.overrides`: the query in place of the table `schema.table`.
+    pub select_overrides: BTreeMap<String, String>,
+    /// `snapshot.delay.ms`.
+    pub delay: Duration,
+    /// `streaming.delay.ms`: after a snapshot.
+    pub streaming_delay: Duration,
+    pub order: RowCountOrder,
+    /// `snapshot.lock.timeout.ms` where `snapshot.locking.mode` is `shared`.
+    pub lock_timeout: Option<Duration>,
+}
+
+pub(super) fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
+    let mut flag =
+        |name: &str| reader.boolean(&format!("snapshot.mode.configuration.based.{name}"), false);
+    let configured = SnapshotMode::ConfigurationBased {
+        data: flag("snapshot.data"),
+        stream: flag("start.stream"),
+        on_data_error: flag("snapshot.on.data.error"),
+    };
+    // Tables have no schema history that could be snapshotted or lost.
+    flag("snapshot.schema");
+    flag("snapshot.on.schema.error");
+    let mode = reader.choice(
+        "snapshot.mode",
+        Some(SnapshotMode::Initial),
+        &[
+            ("always", Some(SnapshotMode::Always)),
+            ("never", Some(SnapshotMode::NoData)),
+            ("initial_only", Some(SnapshotMode::InitialOnly)),
+            ("configuration_based", Some(configured)),
+            ("when_needed", Some(SnapshotMode::WhenNeeded)),
+            ("initial", Some(SnapshotMode::Initial)),
+            ("custom", None),
+            ("no_data", Some(SnapshotMode::NoData)),
+        ],
+    );
+    mode.unwrap_or_else(|| {
+        reader.problem(
+            "snapshot.mode",
+            "a custom snapshotter is a Java class and cannot be loaded: choose one of the other modes",
+        );
+        SnapshotMode::Initial
+    })
+}
+
+pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
+    const INCLUDE: &str = "snapshot.include.collection.list";
+    const OVERRIDES: &str = "snapshot.select.statement.overrides";
+    let include = regex_list(reader, INCLUDE);
+    let mut select_overrides = BTreeMap::new();
+    for table in reader.text(OVERRIDES).unwrap_or_default().split(',') {
+        let table = table.trim();
+        if table.is_empty() {
+            continue;
+        }
+        let property = format!("{OVERRIDES}.{table}");
+        match reader.text(&property) {
+            Some(query) => {
+                let query = query.trim_end_matches(';').trim_end();
+                select_overrides.insert(table.to_owned(), query.to_owned());
+            }
+            None => reader.problem(
+                OVERRIDES,
+                format!("`{table}` needs its query in `{property}`"),
+            ),
+        }
+    }
+    let lock_timeout = reader.millis("snapshot.lock.timeout.ms", 10_000);
+    let locks = reader.choice(
+        "snapshot.locking.mode",
+        Some(false),
+        &[
+            ("none", Some(false)),
+            ("shared", Some(true)),
+            ("custom", None),
+        ],
+    );
+    if locks.is_none() {
+        reader.problem(
+            "snapshot.locking.mode",
+            "a custom lock is a Java class and cannot be loaded: none or shared",
+        );
+    }
+    SnapshotConfig {
+        include: reader.text(INCLUDE).is_some().then_some(include),
+        select_overrides,
+        delay: reader.millis("snapshot.delay.ms", 0),
+        streaming_delay: reader.millis("streaming.delay.ms", 0),
+        order: reader.choice(
+            "snapshot.tables.order.by.row.count",
+            RowCountOrder::Disabled,
+            &[
+                ("disabled", RowCountOrder::Disabled),
+                ("ascending", RowCountOrder::Ascending),
+                ("descending", RowCountOrder::Descending),
+            ],
+        ),
+        lock_timeout: (locks == Some(true)).then_some(lock_timeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader_of(properties: &[(&str, &str)]) -> BTreeMap<String, String> {
+        properties
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn modes_say_when_to_snapshot_and_whether_to_stream() {
+        for (mode, first, again, lost, streams) in [
+            ("initial", true, false, false, true),
+            ("always", true, true, true, true),
+            ("initial_only", true, false, false, false),
+            ("no_data", false, false, false, true),
+            ("never", false, false, false, true),
+            ("when_needed", true, false, true, true),
+            ("configuration_based", false, false, false, false),
+        ] {
+            let properties = reader_of(&[("snapshot.mode", mode)]);
+            let found = snapshot_mode(&mut Reader::new(&properties));
+            assert_eq!(found.takes_snapshot(false), first, "{mode}");
+            assert_eq!(found.takes_snapshot(true), again, "{mode}");
+            assert_eq!(found.takes_snapshot_when_lost(), lost, "{mode}");
+            assert_eq!(found.streams(), streams, "{mode}");
+        }
+        let properties = reader_of(&[
+            ("snapshot.mode", "configuration_based"),
+            ("snapshot.mode.configuration.based.snapshot.data", "true"),
+            ("snapshot.mode.configuration.based.start.stream", "true"),
+        ]);
+        let found = snapshot_mode(&mut Reader::new(&properties));
+        assert!(found.takes_snapshot(true) && found.streams());
+        let properties = reader_of(&[("snapshot.mode", "custom")]);
+        let mut reader = Reader::new(&properties);
+        snapshot_mode(&mut reader);
+        assert_eq!(reader.problems.len(), 1);
+    }
+
+    #[test]
+    fn overrides_need_their_query() {
+        let properties = reader_of(&[
+            ("snapshot.select.statement.overrides", "public.a, public.b"),
+            (
+                "snapshot.select.statement.overrides.public.a",
+                "select * from a where id > 1;",
+            ),
+            ("snapshot.locking.mode", "shared"),
+        ]);
+        let mut reader = Reader::new(&properties);
+        let config = snapshot(&mut reader);
+        assert_eq!(
+            config.select_overrides["public.a"],
+            "select * from a where id > 1"
+        );
+        assert_eq!(config.lock_timeout, Some(Duration::from_secs(10)));
+        assert_eq!(reader.problems.len(), 1);
+    }
+}
