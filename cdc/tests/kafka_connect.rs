@@ -22,3 +22,5 @@ mod refusals;
 mod rest;
 #[path = "kafka_connect/security.rs"]
 mod security;
+#[path = "kafka_connect/state.rs"]
+mod state;

@@ -3,6 +3,8 @@
 //! | key | value |
 //! |---|---|
 //! | `connector-<name>` | `{"properties":{...}}` |
+//! | `task-<name>-0` | `{"properties":{...}}`, with `task.class` |
+//! | `commit-<name>` | `{"tasks":1}`: the task records before it hold; 0 while stopped |
 //! | `target-state-<name>` | `{"state":"PAUSED","state.v2":"STOPPED"}`; `state` is for workers before 3.5, which have no STOPPED |
 
 use std::{
@@ -25,6 +27,9 @@ pub(super) struct StoredConnector {
     pub(super) target: TargetState,
 }
 
+/// Beside the settings in what Kafka Connect stores and shows of a task.
+pub(super) const TASK_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnectorTask";
+
 #[derive(Serialize, Deserialize)]
 struct StoredProperties {
     properties: BTreeMap<String, Option<String>>,
@@ -42,45 +47,78 @@ pub(super) fn read(
     client: &KafkaClient,
     topic: &str,
 ) -> Result<BTreeMap<String, StoredConnector>, Error> {
-    let mut properties: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut targets: BTreeMap<String, TargetState> = BTreeMap::new();
+    let mut log = ConfigLog::default();
     read_to_end(client, topic, |key, value| {
-        let key = key
-            .and_then(|key| std::str::from_utf8(key).ok())
-            .unwrap_or_default();
+        log.take(key, value);
+        Ok(())
+    })?;
+    Ok(log.connectors())
+}
+
+/// What the records so far say. Those that cannot be read are left out, with a line in the log.
+#[derive(Default)]
+struct ConfigLog {
+    properties: BTreeMap<String, BTreeMap<String, String>>,
+    targets: BTreeMap<String, TargetState>,
+}
+
+impl ConfigLog {
+    fn take(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let Some(key) = key.and_then(|key| std::str::from_utf8(key).ok()) else {
+            return tracing::warn!(
+                "a record of the config topic has no key in UTF-8: it is left out"
+            );
+        };
         if let Some(name) = key.strip_prefix("connector-") {
             match value.map(serde_json::from_slice::<StoredProperties>) {
                 None => {
-                    properties.remove(name);
+                    self.properties.remove(name);
                 }
                 Some(Ok(stored)) => {
                     let set = stored.properties.into_iter();
                     let set = set.filter_map(|(name, value)| Some((name, value?)));
-                    properties.insert(name.to_owned(), set.collect());
+                    self.properties.insert(name.to_owned(), set.collect());
                 }
                 Some(Err(error)) => {
                     tracing::warn!(connector = name, %error, "the stored settings cannot be read");
                 }
             }
         } else if let Some(name) = key.strip_prefix("target-state-") {
-            let stored = value.and_then(|value| serde_json::from_slice::<StoredTarget>(value).ok());
-            let target = stored.and_then(|stored| {
-                TargetState::from_connect(stored.state_v2.as_deref().unwrap_or(&stored.state))
-            });
-            match target {
-                Some(target) => targets.insert(name.to_owned(), target),
-                None => targets.remove(name),
-            };
+            match value.map(target) {
+                None => {
+                    self.targets.remove(name);
+                }
+                Some(Some(target)) => {
+                    self.targets.insert(name.to_owned(), target);
+                }
+                Some(None) => {
+                    tracing::warn!(connector = name, "the stored target state cannot be read");
+                }
+            }
+        } else {
+            // Tasks follow from their connectors; the session key and restart requests are of Connect's workers.
+            tracing::debug!(key, "a record of the config topic has no effect");
         }
-        Ok(())
-    })?;
-    Ok(properties
-        .into_iter()
-        .map(|(name, properties)| {
-            let target = targets.get(&name).copied().unwrap_or_default();
-            (name, StoredConnector { properties, target })
-        })
-        .collect())
+    }
+
+    fn connectors(self) -> BTreeMap<String, StoredConnector> {
+        let Self {
+            properties,
+            targets,
+        } = self;
+        properties
+            .into_iter()
+            .map(|(name, properties)| {
+                let target = targets.get(&name).copied().unwrap_or_default();
+                (name, StoredConnector { properties, target })
+            })
+            .collect()
+    }
+}
+
+fn target(value: &[u8]) -> Option<TargetState> {
+    let stored: StoredTarget = serde_json::from_slice(value).ok()?;
+    TargetState::from_connect(stored.state_v2.as_deref().unwrap_or(&stored.state))
 }
 
 /// Writes to the worker's compacted topics.
@@ -152,6 +190,26 @@ pub(super) fn target_record(
     record(topic, format!("target-state-{name}"), value)
 }
 
+/// The task of a connector, or that it has none.
+pub(super) fn task_records(
+    topic: &str,
+    name: &str,
+    properties: Option<&BTreeMap<String, String>>,
+) -> Result<Vec<OwnedRecord>, Error> {
+    let mut records = Vec::new();
+    if let Some(properties) = properties {
+        let mut task = properties.clone();
+        task.insert("task.class".to_owned(), TASK_CLASS.to_owned());
+        let mut record = properties_record(topic, name, Some(&task))?;
+        record.key = format!("task-{name}-0").into_bytes();
+        records.push(record);
+    }
+    let count = serde_json::json!({"tasks": records.len()});
+    let count = serde_json::to_vec(&count);
+    records.push(record(topic, format!("commit-{name}"), Some(count))?);
+    Ok(records)
+}
+
 fn record(
     topic: &str,
     key: String,
@@ -173,7 +231,53 @@ fn record(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn arbitrary_records_are_left_out(
+            prefix in prop::sample::select(vec!["", "connector-", "target-state-", "task-", "commit-"]),
+            key in prop::collection::vec(any::<u8>(), 0..12),
+            value in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+        ) {
+            let mut log = ConfigLog::default();
+            log.take(Some(b"connector-a"), Some(br#"{"properties":{"x":"1","y":null}}"#));
+            log.take(Some(b"target-state-a"), Some(br#"{"state":"PAUSED"}"#));
+            let key = [prefix.as_bytes(), &key].concat();
+            prop_assume!(!key.ends_with(b"-a"));
+            log.take(Some(&key), value.as_deref());
+            log.take(None, value.as_deref());
+            let stored = log.connectors();
+            prop_assert_eq!(stored["a"].target, TargetState::Paused);
+            prop_assert_eq!(stored["a"].properties.len(), 1);
+        }
+    }
+
+    #[test]
+    fn tasks_are_connects() {
+        let properties = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+        let texts = |properties| -> Vec<(String, Option<String>)> {
+            task_records("t", "n", properties)
+                .unwrap()
+                .into_iter()
+                .map(text)
+                .collect()
+        };
+        let commit = |tasks: u8| {
+            (
+                "commit-n".to_owned(),
+                Some(format!(r#"{{"tasks":{tasks}}}"#)),
+            )
+        };
+        let task = format!(r#"{{"properties":{{"a":"1","task.class":"{TASK_CLASS}"}}}}"#);
+        assert_eq!(
+            texts(Some(&properties)),
+            [("task-n-0".to_owned(), Some(task)), commit(1)]
+        );
+        assert_eq!(texts(None), [commit(0)]);
+    }
 
     fn text(record: OwnedRecord) -> (String, Option<String>) {
         let utf8 = |bytes| String::from_utf8(bytes).unwrap();

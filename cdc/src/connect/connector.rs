@@ -83,6 +83,7 @@ impl Connector {
             TargetState::Paused | TargetState::Stopped => TaskState::Idle,
         });
         let end = CancellationToken::new();
+        tokio::spawn(note_topics(name.clone(), context.clone(), end.clone()));
         let runner = tokio::spawn(run_orders(
             name,
             orders,
@@ -144,6 +145,16 @@ impl Connector {
         self.end.cancel();
         if let Err(error) = self.runner.await {
             tracing::error!(%error, "the task of a connector broke off");
+        }
+    }
+}
+
+/// Write down which topics are written to, so that they are known after a restart.
+async fn note_topics(name: String, context: TaskContext, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = end.cancelled() => return,
+            topics = context.topics.added() => context.states.write_topics(&name, topics).await,
         }
     }
 }

@@ -1,11 +1,49 @@
 //! States of connectors and tasks in the status topic, in Kafka Connect's own format: for programs that read it there.
 //!
 //! Keys `status-connector-<name>` and `status-task-<name>-0`; value `{"state","trace","worker_id","generation"}`.
+//! Key `status-topic-<topic>:connector-<name>`; value `{"topic":{"name","connector","task","discoverTimestamp"}}`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::json;
 
 use super::config_topic::TopicWriter;
-use crate::kafka::OwnedRecord;
+use crate::{
+    Error,
+    kafka::{KafkaClient, OwnedRecord, compacted::read_to_end},
+};
+
+/// The topics that connectors have written to, by connector. Blocks.
+pub(super) fn read_topics(
+    client: &KafkaClient,
+    topic: &str,
+) -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    read_to_end(client, topic, |key, value| {
+        let key = key.and_then(|key| std::str::from_utf8(key).ok());
+        // A topic's name has no colon.
+        let parts = key
+            .and_then(|key| key.strip_prefix("status-topic-"))
+            .and_then(|key| key.split_once(":connector-"));
+        if let Some((topic, connector)) = parts {
+            let topics = found.entry(connector.to_owned()).or_default();
+            if value.is_some() {
+                topics.insert(topic.to_owned());
+            } else {
+                topics.remove(topic);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn topic_key(topic: &str, connector: &str) -> Vec<u8> {
+    format!("status-topic-{topic}:connector-{connector}").into_bytes()
+}
 
 /// Writes the states of one worker's connectors.
 #[derive(Clone)]
@@ -20,6 +58,41 @@ impl StatusWriter {
     pub(super) async fn write(&self, name: &str, state: Option<&'static str>, trace: Option<&str>) {
         if let Err(error) = self.writer.write(self.records(name, state, trace)).await {
             tracing::debug!(connector = name, %error, "the state was not written to the status topic");
+        }
+    }
+
+    /// Note topics that a connector writes to.
+    pub(super) async fn write_topics(&self, name: &str, topics: Vec<String>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+        let record = |topic: String| {
+            OwnedRecord {
+            topic: self.topic.clone(),
+            key: topic_key(&topic, name),
+            value: Some(
+                json!({"topic": {"name": topic, "connector": name, "task": 0, "discoverTimestamp": now}})
+                    .to_string()
+                    .into_bytes(),
+            ),
+        }
+        };
+        self.write_all(name, topics.into_iter().map(record).collect())
+            .await;
+    }
+
+    pub(super) async fn forget_topics(&self, name: &str, topics: Vec<String>) {
+        let record = |topic: String| OwnedRecord {
+            topic: self.topic.clone(),
+            key: topic_key(&topic, name),
+            value: None,
+        };
+        self.write_all(name, topics.into_iter().map(record).collect())
+            .await;
+    }
+
+    async fn write_all(&self, name: &str, records: Vec<OwnedRecord>) {
+        if let Err(error) = self.writer.write(records).await {
+            tracing::debug!(connector = name, %error, "topics were not written to the status topic");
         }
     }
 

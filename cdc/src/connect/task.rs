@@ -2,9 +2,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{status_topic::StatusWriter, validation::with_defaults};
+use super::{status_topic::StatusWriter, validation::with_defaults, worker::is_our_class};
 use crate::{
-    Error,
+    Error, ErrorKind,
     config::Providers,
     kafka::KafkaClient,
     pipeline::{PipelineStatus, supervise},
@@ -32,6 +32,17 @@ pub(super) async fn run_task(
     context: &TaskContext,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    if let Some(class) = properties.get("connector.class")
+        && !is_our_class(class.trim())
+    {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("run a connector of the class `{class}`"),
+        )
+        .with_hint(
+            "there is only PostgreSQL's: delete the connector here, and run it by Kafka Connect",
+        ));
+    }
     let parsed = context
         .providers
         .parse(&with_defaults(&properties, &context.converter_defaults))?;

@@ -8,10 +8,12 @@ use std::{
 
 use super::{
     WorkerConfig,
-    config_topic::{self, StoredConnector, TopicWriter, properties_record, target_record},
+    config_topic::{
+        self, StoredConnector, TopicWriter, properties_record, target_record, task_records,
+    },
     connector::{Connector, TargetState, TaskState},
     loggers::Loggers,
-    status_topic::StatusWriter,
+    status_topic::{self, StatusWriter},
     task::TaskContext,
     validation::{self, Finding, with_defaults},
 };
@@ -20,6 +22,7 @@ use crate::{
     config::{CONNECTOR_CLASS, Providers, load_connectors_folder},
     kafka::{KafkaClient, TopicSpec, Topics},
     metrics::ConnectorMetrics,
+    sink::kafka::ActiveTopics,
 };
 
 /// Why a request was not done.
@@ -119,18 +122,20 @@ impl Worker {
             files.extend(load_connectors_folder(folder)?);
         }
         let (kafka, config) = (self.kafka.clone(), self.config.clone());
-        let (cluster_id, mut stored) = blocking("read the worker's topics", move || {
-            let topics = Topics::new(&kafka)?;
-            let replicas = config.replication_factor;
-            topics.ensure(&[
-                TopicSpec::compacted(&config.config_topic, 1, replicas),
-                TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
-                TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
-            ])?;
-            let stored = config_topic::read(&kafka, &config.config_topic)?;
-            Ok((topics.cluster_id(), stored))
-        })
-        .await?;
+        let (cluster_id, mut stored, mut topics_of) =
+            blocking("read the worker's topics", move || {
+                let topics = Topics::new(&kafka)?;
+                let replicas = config.replication_factor;
+                topics.ensure(&[
+                    TopicSpec::compacted(&config.config_topic, 1, replicas),
+                    TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
+                    TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
+                ])?;
+                let stored = config_topic::read(&kafka, &config.config_topic)?;
+                let topics_of = status_topic::read_topics(&kafka, &config.status_topic)?;
+                Ok((topics.cluster_id(), stored, topics_of))
+            })
+            .await?;
         *self
             .cluster_id
             .lock()
@@ -155,8 +160,10 @@ impl Worker {
                 continue;
             }
             tracing::info!(connector = %file.name, known = known.is_some(), "registering the connector file");
-            self.store(&file.name, Some(&file.properties), None).await?;
             let target = known.map(|known| known.target).unwrap_or_default();
+            let task = Task::unless_stopped(target, &file.properties);
+            self.store(&file.name, Some(&file.properties), None, task)
+                .await?;
             stored.insert(
                 file.name,
                 StoredConnector {
@@ -166,19 +173,27 @@ impl Worker {
             );
         }
         for (name, connector) in stored {
-            self.run(name, connector.properties, connector.target);
+            let topics = ActiveTopics::default();
+            topics.restore(topics_of.remove(&name).unwrap_or_default());
+            self.run(name, connector.properties, connector.target, topics);
         }
         self.ready.store(true, Ordering::Release);
         Ok(())
     }
 
-    fn run(&self, name: String, properties: BTreeMap<String, String>, target: TargetState) {
+    fn run(
+        &self,
+        name: String,
+        properties: BTreeMap<String, String>,
+        target: TargetState,
+        topics: ActiveTopics,
+    ) {
         let context = TaskContext {
             kafka: self.kafka.clone(),
             offset_topic: self.config.offset_topic.clone(),
             converter_defaults: Arc::clone(&self.converter_defaults),
             providers: Arc::clone(&self.providers),
-            topics: Default::default(),
+            topics,
             status: Arc::default(),
             states: self.states(),
         };
@@ -199,6 +214,7 @@ impl Worker {
         name: &str,
         properties: Option<&BTreeMap<String, String>>,
         target: Option<TargetState>,
+        task: Task<'_>,
     ) -> Result<(), Error> {
         let topic = &self.config.config_topic;
         let mut records = Vec::new();
@@ -207,6 +223,11 @@ impl Worker {
         }
         if properties.is_some() {
             records.push(properties_record(topic, name, properties)?);
+        }
+        match task {
+            Task::AsBefore => {}
+            Task::None => records.extend(task_records(topic, name, None)?),
+            Task::Of(properties) => records.extend(task_records(topic, name, Some(properties))?),
         }
         self.writer.write(records).await
     }
@@ -225,10 +246,17 @@ impl Worker {
     }
 
     /// Topics written to, and to forget them.
-    pub fn topics(&self, name: &str) -> Option<crate::sink::kafka::ActiveTopics> {
+    pub fn topics(&self, name: &str) -> Option<ActiveTopics> {
         self.connectors()
             .get(name)
             .map(|connector| connector.topics.clone())
+    }
+
+    /// Forget the topics that a connector has written to so far.
+    pub async fn forget_topics(&self, name: &str) {
+        if let Some(topics) = self.topics(name) {
+            self.states().forget_topics(name, topics.forget()).await;
+        }
     }
 
     /// Register a new connector.
@@ -246,8 +274,10 @@ impl Worker {
             return Err(Refused::Exists);
         }
         self.check(&properties).await?;
-        self.store(name, Some(&properties), Some(target)).await?;
-        self.run(name.to_owned(), properties, target);
+        let task = Task::unless_stopped(target, &properties);
+        self.store(name, Some(&properties), Some(target), task)
+            .await?;
+        self.run(name.to_owned(), properties, target, ActiveTopics::default());
         self.view(name).ok_or(Refused::NotFound)
     }
 
@@ -288,7 +318,8 @@ impl Worker {
         let current = self.view(name).ok_or(Refused::NotFound)?;
         unmask(&mut properties, &current.properties, mask);
         self.check(&properties).await?;
-        self.store(name, Some(&properties), None).await?;
+        let task = Task::unless_stopped(current.target, &properties);
+        self.store(name, Some(&properties), None, task).await?;
         if let Some(connector) = self.connectors().get(name) {
             connector.set_properties(properties);
         }
@@ -301,8 +332,14 @@ impl Worker {
     /// It does not exist, or Kafka does not answer.
     pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), Refused> {
         let _change = self.changes.lock().await;
-        self.view(name).ok_or(Refused::NotFound)?;
-        self.store(name, None, Some(target)).await?;
+        let view = self.view(name).ok_or(Refused::NotFound)?;
+        let stopped = |target| target == TargetState::Stopped;
+        let task = match (stopped(view.target), stopped(target)) {
+            (true, false) => Task::Of(&view.properties),
+            (false, true) => Task::None,
+            _ => Task::AsBefore,
+        };
+        self.store(name, None, Some(target), task).await?;
         if let Some(connector) = self.connectors().get(name) {
             connector.set_target(target);
         }
@@ -332,6 +369,7 @@ impl Worker {
                 target_record(topic, name, None)?,
             ])
             .await?;
+        self.forget_topics(name).await;
         let connector = self.connectors().remove(name);
         if let Some(connector) = connector {
             connector.end().await;
@@ -355,6 +393,24 @@ impl Worker {
     pub async fn stop_all(&self) {
         let connectors = std::mem::take(&mut *self.connectors());
         futures::future::join_all(connectors.into_values().map(Connector::end)).await;
+    }
+}
+
+/// What the config topic is to say of a connector's task.
+#[derive(Clone, Copy)]
+enum Task<'a> {
+    AsBefore,
+    None,
+    /// One with these settings.
+    Of(&'a BTreeMap<String, String>),
+}
+
+impl<'a> Task<'a> {
+    fn unless_stopped(target: TargetState, properties: &'a BTreeMap<String, String>) -> Self {
+        match target {
+            TargetState::Stopped => Self::AsBefore,
+            TargetState::Started | TargetState::Paused => Self::Of(properties),
+        }
     }
 }
 

@@ -18,13 +18,11 @@ use crate::{
     config::{CONNECTOR_CLASS, is_secret},
     connect::{
         PLUGIN_VERSION, TargetState,
+        config_topic::TASK_CLASS,
         validation::refusal,
         worker::{ConnectorView, Worker, is_our_class},
     },
 };
-
-/// Beside the settings in what Connect shows of a task.
-const TASK_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnectorTask";
 
 fn task_ids(view: &ConnectorView) -> Value {
     match view.target {
@@ -331,9 +329,7 @@ pub(super) async fn topics(State(worker): Shared, Path(name): Path<String>) -> R
 }
 
 pub(super) async fn reset_topics(State(worker): Shared, Path(name): Path<String>) -> Response {
-    if let Some(topics) = worker.topics(&name) {
-        topics.forget();
-    }
+    worker.forget_topics(&name).await;
     StatusCode::ACCEPTED.into_response()
 }
 
