@@ -1,7 +1,7 @@
 //! A connector's properties from environment variables: `TRIBUTARY_CDC_DATABASE_HOSTNAME`, and Debezium Server's
 //! `DEBEZIUM_SOURCE_DATABASE_HOSTNAME`. With `_FILE` at the end of a secret's name the value is what the file holds.
 
-use super::property::{KNOWN, is_secret};
+use super::{lookup::is_secret, property::KNOWN};
 
 /// One value that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

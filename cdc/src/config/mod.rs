@@ -12,6 +12,7 @@ mod environment;
 mod file;
 mod filter;
 mod java_properties;
+mod lookup;
 mod parse;
 mod property;
 mod provider;
@@ -33,8 +34,9 @@ pub use converter::{Registration, Registries, RegistryConfig, SubjectNameStrateg
 pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
+pub use lookup::{find as find_property, is_secret};
 pub use parse::{CONNECTOR_CLASS, Parsed};
-pub use property::{Handling, KNOWN, Property, find as find_property, is_secret};
+pub use property::{Handling, KNOWN, Property};
 pub use provider::{Providers, is_reference};
 pub use records::{HeartbeatConfig, MessageFilter, RecordsConfig};
 pub use replica_identity::{IdentityRule, WantedIdentity};

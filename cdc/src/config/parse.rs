@@ -11,7 +11,7 @@ use super::{
     contract::contract,
     converter::converters,
     filter::{capture_filter, message_key_columns},
-    property,
+    lookup,
     reader::Reader,
     records::records,
     replica_identity::identity_rules,
@@ -387,7 +387,7 @@ fn delivery(reader: &mut Reader<'_>) -> DeliveryGuarantee {
 fn notices(reader: &mut Reader<'_>, properties: &BTreeMap<String, String>) -> Vec<Notice> {
     let mut notices = Vec::new();
     for (name, value) in properties {
-        match property::find(name).map(|property| property.handling) {
+        match lookup::find(name).map(|property| property.handling) {
             Some(Handling::Used) => {}
             Some(Handling::Ignored(reason)) => notices.push(Notice::Ignored {
                 property: name.clone(),
@@ -401,7 +401,7 @@ fn notices(reader: &mut Reader<'_>, properties: &BTreeMap<String, String>) -> Ve
             }
             None => notices.push(Notice::Unknown {
                 property: name.clone(),
-                nearest: property::nearest(name),
+                nearest: lookup::nearest(name),
             }),
         }
     }

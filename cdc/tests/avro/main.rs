@@ -27,8 +27,17 @@ use value::{Datum, decoded};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What 2.7.3 gets wrong while streaming: names beyond ASCII, quoted defaults, values of type `name`.
-const WRONG_IN_2_7_3: [&str; 3] = ["odd-names-avro-adjusted", "defaults-generated", "scalars"];
+/// What 2.7.3 gets wrong: names beyond ASCII, quoted defaults, values of type `name`, infinite and old dates of a
+/// snapshot. The replay without servers compares the rest of these.
+const WRONG_IN_2_7_3: [&str; 4] = [
+    "odd-names-avro-adjusted",
+    "defaults-generated",
+    "scalars",
+    "time-adaptive",
+];
+
+/// Transaction ids differ in every run, so that these records are only compared as JSON, where they are mapped.
+const COMPARED_AS_JSON: &str = "transactions";
 
 fn golden() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../data/golden")
@@ -58,9 +67,9 @@ async fn recorded_scenarios_in_avro() -> Result<()> {
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<_>>()?;
     names.retain(|name| golden().join("scenarios").join(name).is_dir());
-    names.retain(|name| !WRONG_IN_2_7_3.contains(&name.as_str()));
+    names.retain(|name| name != COMPARED_AS_JSON && !WRONG_IN_2_7_3.contains(&name.as_str()));
     names.sort();
-    ensure!(names.len() >= 8, "a scenario is missing: {names:?}");
+    ensure!(names.len() >= 7, "a scenario is missing: {names:?}");
     let mut failures = Vec::new();
     for name in &names {
         let found = servers.play(name).await.with_context(|| name.clone())?;
@@ -72,6 +81,8 @@ async fn recorded_scenarios_in_avro() -> Result<()> {
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }
+
+type KeyAndValue = (Option<Datum>, Option<Datum>);
 
 struct Servers {
     kafka: Kafka,
@@ -95,8 +106,14 @@ impl Servers {
             ("database.hostname", "127.0.0.1".to_owned()),
             ("database.port", self.postgres.port().to_string()),
             ("database.password", self.postgres.password().to_owned()),
-            ("key.converter.apicurio.registry.url", self.registry.own_url()),
-            ("value.converter.apicurio.registry.url", self.registry.own_url()),
+            (
+                "key.converter.apicurio.registry.url",
+                self.registry.own_url(),
+            ),
+            (
+                "value.converter.apicurio.registry.url",
+                self.registry.own_url(),
+            ),
         ] {
             config[property] = value.into();
         }
@@ -124,15 +141,22 @@ impl Servers {
             .await
             .with_context(|| format!("{topic}: {} are expected", theirs.len()))?;
             if ours.len() != theirs.len() {
-                found.push(format!("{topic}: theirs {}, ours {}", theirs.len(), ours.len()));
+                found.push(format!(
+                    "{topic}: theirs {}, ours {}",
+                    theirs.len(),
+                    ours.len()
+                ));
                 continue;
             }
             for (at, (theirs, ours)) in theirs.iter().zip(&ours).enumerate() {
                 let key = self.datum(ours.key.as_deref()).await?;
                 let value = self.datum(ours.value.as_deref()).await?;
-                for (part, theirs, ours) in [("key", &theirs.0, &key), ("value", &theirs.1, &value)] {
+                for (part, theirs, ours) in [("key", &theirs.0, &key), ("value", &theirs.1, &value)]
+                {
                     if theirs != ours {
-                        found.push(format!("{topic} {at} {part}:\n  theirs {theirs:?}\n  ours   {ours:?}"));
+                        found.push(format!(
+                            "{topic} {at} {part}:\n  theirs {theirs:?}\n  ours   {ours:?}"
+                        ));
                     }
                 }
             }
@@ -178,9 +202,7 @@ fn read_json(path: &Path) -> Result<Value> {
 }
 
 /// Keys and values as recorded, by topic.
-fn recorded_records(
-    folder: &Path,
-) -> Result<BTreeMap<String, Vec<(Option<Datum>, Option<Datum>)>>> {
+fn recorded_records(folder: &Path) -> Result<BTreeMap<String, Vec<KeyAndValue>>> {
     let schemas = read_json(&folder.join("schemas.json"))?;
     let schema = |id: u32| {
         let found = schemas.as_array()?.iter().find(|it| it["id"] == id)?;
@@ -223,12 +245,20 @@ async fn a_registry_registers_looks_up_and_refuses() -> Result<()> {
         strategy: SubjectNameStrategy::Topic,
         connect_meta_data: true,
     };
-    let one = r#"{"type":"record","name":"V","namespace":"a","fields":[{"name":"x","type":"int"}]}"#;
+    let one =
+        r#"{"type":"record","name":"V","namespace":"a","fields":[{"name":"x","type":"int"}]}"#;
     let two = r#"{"type":"record","name":"V","namespace":"a","fields":[{"name":"x","type":"int"},{"name":"y","type":"string"}]}"#;
     let lookup = Registry::new(config(Registration::Lookup))?;
-    let error = lookup.schema_id("t-value", one).await.expect_err("nothing is registered");
+    let error = lookup
+        .schema_id("t-value", one)
+        .await
+        .expect_err("nothing is registered");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.hint().contains("auto.register.schemas"), "{}", error.hint());
+    assert!(
+        error.hint().contains("auto.register.schemas"),
+        "{}",
+        error.hint()
+    );
     let registry = Registry::new(config(Registration::Register))?;
     let id = registry.schema_id("t-value", one).await?;
     assert_eq!(registry.schema_id("t-value", one).await?, id);
@@ -249,6 +279,10 @@ async fn a_registry_registers_looks_up_and_refuses() -> Result<()> {
         .expect_err("a new column without default is not backward compatible");
     assert_eq!(error.kind(), ErrorKind::Encode);
     assert!(error.to_string().contains("t-value"), "{error}");
-    assert!(error.hint().contains("compatibility level"), "{}", error.hint());
+    assert!(
+        error.hint().contains("compatibility level"),
+        "{}",
+        error.hint()
+    );
     Ok(())
 }

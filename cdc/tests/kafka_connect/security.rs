@@ -94,9 +94,9 @@ async fn kafka_with_tls_and_sasl() -> Result<()> {
         .await
         .with_context(|| mechanism.to_owned())?;
     }
+    events_exactly_once(&secured).await?;
     client_certificates(&secured).await?;
-    refusals(&secured).await?;
-    events_exactly_once(&secured).await
+    refusals(&secured).await
 }
 
 async fn client_certificates(secured: &Secured) -> Result<()> {

@@ -96,13 +96,11 @@ fn avro_equals_apicurios() {
     for entry in std::fs::read_dir(golden().join("debezium-2.7.3-avro")).expect("list recordings") {
         let folder = entry.expect("list recordings").path();
         let name = folder.file_name().expect("a name");
-        let catalog = golden()
-            .join("debezium-2.7.3")
-            .join(name)
-            .join("catalog.json");
-        if !folder.is_dir() || !catalog.exists() {
+        let scenario = golden().join("debezium-2.7.3").join(name);
+        if !folder.is_dir() || !is_replayed(&scenario) {
             continue;
         }
+        let catalog = scenario.join("catalog.json");
         let outcome = avro::compare(&folder, &catalog, &deviations, &mut used);
         println!(
             "{}: {} records equal, {} differ",

@@ -356,24 +356,28 @@ impl Drop for Session {
     }
 }
 
+/// The connection's settings, and ours where it has none of its own.
 fn producer_config(client: &KafkaClient, settings: &ProducerSettings) -> rdkafka::ClientConfig {
-    let mut config = rdkafka::ClientConfig::new();
-    config
-        .set("compression.type", "lz4")
+    let mut config = client.config();
+    let mut defaults = vec![
+        ("compression.type", "lz4"),
         // The next batch waits for this one, so waiting longer for more could only add latency.
-        .set("linger.ms", "1")
-        .set("batch.size", "1000000")
-        .set("batch.num.messages", "10000")
-        .set("queue.buffering.max.messages", "500000")
-        .set("queue.buffering.max.kbytes", "262144")
-        .set("message.max.bytes", "1048576")
-        .set("transaction.timeout.ms", "60000");
+        ("linger.ms", "1"),
+        ("batch.size", "1000000"),
+        ("batch.num.messages", "10000"),
+        ("queue.buffering.max.messages", "500000"),
+        ("queue.buffering.max.kbytes", "262144"),
+        ("message.max.bytes", "1048576"),
+        ("transaction.timeout.ms", "60000"),
+    ];
     if settings.delivery == DeliveryGuarantee::AtLeastOnce {
         // librdkafka's default for a transactional producer is its transaction's timeout.
-        config.set("message.timeout.ms", "120000");
+        defaults.push(("message.timeout.ms", "120000"));
     }
-    for (name, value) in client.config().config_map() {
-        config.set(name, value);
+    for (name, value) in defaults {
+        if config.get(name).is_none() {
+            config.set(name, value);
+        }
     }
     config
         .set("partitioner", "murmur2_random")
