@@ -15,6 +15,9 @@ use crate::servers::{DATABASE, Servers};
 use crate::usage;
 
 const PART: &str = "drain, Unix socket";
+const CONVERTERS: &str = "drain, encoded as";
+const AVRO_CONVERTER: &str = "io.confluent.connect.avro.AvroConverter";
+const REGISTRY: &str = "http://127.0.0.1:8081";
 /// The slot that copies are made of, and its publication.
 const SLOT: &str = "drain";
 /// The copy that one run drains.
@@ -27,8 +30,45 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reader {
     PgRecvlogical,
-    /// Decodes and encodes every event too.
-    Tributary,
+    /// Decodes every change too, and encodes it for this converter.
+    Tributary(Converter),
+}
+
+/// What an event is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Converter {
+    Json,
+    JsonWithSchemas,
+    Avro,
+}
+
+impl Converter {
+    const ALL: [Self; 3] = [Self::Json, Self::JsonWithSchemas, Self::Avro];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::JsonWithSchemas => "json with schemas",
+            Self::Avro => "avro",
+        }
+    }
+
+    /// What a connector says of it; no registry is asked for the id of a schema when nothing is sent.
+    const fn properties(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Json => &[],
+            Self::JsonWithSchemas => &[
+                ("key.converter.schemas.enable", "true"),
+                ("value.converter.schemas.enable", "true"),
+            ],
+            Self::Avro => &[
+                ("key.converter", AVRO_CONVERTER),
+                ("key.converter.schema.registry.url", REGISTRY),
+                ("value.converter", AVRO_CONVERTER),
+                ("value.converter.schema.registry.url", REGISTRY),
+            ],
+        }
+    }
 }
 
 /// One drain.
@@ -59,34 +99,28 @@ pub async fn race(
     end: Lsn,
     report: &mut Report,
 ) -> Result<()> {
-    let connector = write_connector(
-        servers,
-        "drain",
-        &[
-            ("slot.name", COPY),
-            ("publication.name", SLOT),
-            ("publication.autocreate.mode", "disabled"),
-            ("snapshot.mode", "no_data"),
-        ],
-    )?;
     let mut theirs = Vec::new();
-    let mut ours = Vec::new();
+    let mut ours = Converter::ALL.map(|converter| (converter, Vec::new()));
     for _ in 0..runs {
         let command = pg_recvlogical_command(servers, pg_recvlogical, end);
         theirs.push(drain(servers, Reader::PgRecvlogical, command, rows).await?);
-        let mut command = tributary()?;
-        command
-            .args(["drain", "--until", &end.to_string(), "--connector"])
-            .arg(&connector);
-        ours.push(drain(servers, Reader::Tributary, command, rows).await?);
+        for (converter, runs) in &mut ours {
+            let command = tributary_command(servers, *converter, end)?;
+            runs.push(drain(servers, Reader::Tributary(*converter), command, rows).await?);
+        }
     }
     servers
         .execute(&format!("select pg_drop_replication_slot('{SLOT}')"))
         .await?;
+    report_readers(&theirs, &ours[0].1, rows, report);
+    report_converters(&ours, rows, report);
+    Ok(())
+}
 
+fn report_readers(theirs: &[Run], ours: &[Run], rows: u32, report: &mut Report) {
     let rows = f64::from(rows);
     let rate = |runs: &[Run]| rows / median(runs.iter().map(|run| run.wall));
-    let (our_rate, their_rate) = (rate(&ours), rate(&theirs));
+    let (our_rate, their_rate) = (rate(ours), rate(theirs));
     report.add(PART, "pg_recvlogical", their_rate, "rows/s", None);
     report.add(
         PART,
@@ -102,13 +136,42 @@ pub async fn race(
         "x",
         Some(Bar::AtLeast(1.0)),
     );
-    for (name, runs) in [("pg_recvlogical", &theirs), ("tributary", &ours)] {
+    for (name, runs) in [("pg_recvlogical", theirs), ("tributary", ours)] {
         let client = median(runs.iter().map(|run| run.client_cpu));
         let walsender = median(runs.iter().map(|run| run.walsender_cpu));
         report.add(PART, format!("{name}, client"), client, "CPU-s", None);
         report.add(PART, format!("{name}, walsender"), walsender, "CPU-s", None);
     }
-    Ok(())
+}
+
+/// What reading, decoding and encoding cost together: only the encoding differs.
+fn report_converters(ours: &[(Converter, Vec<Run>)], rows: u32, report: &mut Report) {
+    let cpu = |runs: &[Run]| median(runs.iter().map(|run| run.client_cpu));
+    let json = ours.first().map_or(f64::NAN, |(_, runs)| cpu(runs));
+    for (converter, runs) in ours {
+        let rate = f64::from(rows) / cpu(runs);
+        report.add(CONVERTERS, converter.name(), rate, "events/CPU-s", None);
+        if *converter == Converter::Avro {
+            let bar = Some(Bar::AtMost(1.0));
+            report.add(CONVERTERS, "CPU of avro / json", cpu(runs) / json, "x", bar);
+        }
+    }
+}
+
+fn tributary_command(servers: &Servers, converter: Converter, end: Lsn) -> Result<Command> {
+    let mut properties = vec![
+        ("slot.name", COPY),
+        ("publication.name", SLOT),
+        ("publication.autocreate.mode", "disabled"),
+        ("snapshot.mode", "no_data"),
+    ];
+    properties.extend(converter.properties());
+    let connector = write_connector(servers, "drain", &properties)?;
+    let mut command = tributary()?;
+    command
+        .args(["drain", "--until", &end.to_string(), "--connector"])
+        .arg(&connector);
+    Ok(command)
 }
 
 fn pg_recvlogical_command(servers: &Servers, program: &Path, end: Lsn) -> Command {
@@ -171,7 +234,7 @@ async fn drain(servers: &Servers, reader: Reader, command: Command, rows: u32) -
     if !status.success() {
         bail!("{reader:?} ended with {status}:\n{output}");
     }
-    if reader == Reader::Tributary {
+    if matches!(reader, Reader::Tributary(_)) {
         let events = serde_json::from_str::<Value>(output.trim())
             .ok()
             .and_then(|drained| drained["events"].as_u64())
