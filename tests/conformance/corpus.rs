@@ -53,9 +53,11 @@ pub enum Found {
 }
 
 /// Converters whose records are compared here.
-const CONVERTERS: [&str; 2] = [
+const CONVERTERS: [&str; 4] = [
     "org.apache.kafka.connect.json.JsonConverter",
     "org.apache.kafka.connect.storage.SimpleHeaderConverter",
+    "org.apache.kafka.connect.storage.StringConverter",
+    "io.debezium.converters.CloudEventsConverter",
 ];
 const REGEX_ROUTER: &str = "org.apache.kafka.connect.transforms.RegexRouter";
 
@@ -168,9 +170,7 @@ fn later(config: &Map<String, Value>, input: &Path) -> Option<String> {
     let mut reasons = Vec::new();
     for (name, value) in config {
         let value = value.as_str().unwrap_or_default();
-        let header_json = name == "header.converter" && value == CONVERTERS[0];
         let reason = match name.split('.').next() {
-            Some("header") if header_json => "JsonConverter for headers".to_owned(),
             Some("transforms") if name.ends_with(".type") && value != REGEX_ROUTER => {
                 format!("transform {}", value.rsplit('.').next().unwrap_or(value))
             }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use pgoutput::{Lsn, PgOutputMessage, Relation, StreamAbort, StreamCommit, XLogData};
+use pgoutput::{Lsn, Origin, PgOutputMessage, Relation, StreamAbort, StreamCommit, XLogData};
 
 use super::{
     emitter::{DeliveredUpTo, Emitter},
@@ -68,6 +68,11 @@ impl Assembler {
     /// Events written to the sink so far.
     pub const fn counts(&self) -> Counts {
         self.emitter.counts
+    }
+
+    /// `Source::xmin` of what comes from now on.
+    pub const fn set_xmin(&mut self, xmin: Option<u64>) {
+        self.emitter.xmin = xmin;
     }
 
     /// Commit time of the transaction at hand, microseconds since the Unix epoch.
@@ -168,7 +173,8 @@ impl Assembler {
                 _ => self.emitter.lone_message(xlog.wal_start, lone, sink)?,
             },
             PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
-            PgOutputMessage::Type(_) | PgOutputMessage::Origin(_) => {}
+            PgOutputMessage::Type(_) => {}
+            PgOutputMessage::Origin(origin) => self.emitter.set_origin(origin),
             PgOutputMessage::StreamStart(start) => self.stream = Some(start.xid),
             PgOutputMessage::StreamCommit(commit) => return self.stream_commit(commit),
             PgOutputMessage::StreamAbort(abort) => self.stream_abort(abort),
@@ -198,7 +204,11 @@ impl Assembler {
                 return Ok(Step::Next);
             }
             PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
-            PgOutputMessage::Type(_) | PgOutputMessage::Origin(_) => return Ok(Step::Next),
+            PgOutputMessage::Type(_) => return Ok(Step::Next),
+            PgOutputMessage::Origin(origin) => {
+                self.open.set_origin(xid, origin.name);
+                return Ok(Step::Next);
+            }
             PgOutputMessage::Insert(insert) => {
                 (insert.xid, 1, self.captures(xid, insert.relation_id)?)
             }
@@ -333,6 +343,10 @@ impl Assembler {
             open.first_lsn().unwrap_or(commit.commit_lsn),
         );
         self.emitter.begin(&transaction);
+        if let Some(name) = &open.origin {
+            let origin_lsn = Lsn::default();
+            self.emitter.set_origin(&Origin { origin_lsn, name });
+        }
         let replay = Replay::new(open, transaction, commit.end_lsn)?;
         let step = next_of_replay(&replay);
         self.replay = Some(replay);

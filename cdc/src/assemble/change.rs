@@ -1,6 +1,6 @@
 use debezium::{
     ChangeEvent, ChangePosition, CollectionCounts, ColumnValue, KeyChange, OldRow, Operation,
-    Source,
+    Origin, Source,
 };
 use pgoutput::{OldTuple, PgOutputMessage, TupleColumn, TupleData};
 
@@ -30,6 +30,7 @@ pub(crate) fn recycle(mut values: Vec<ColumnValue<'_>>) -> Vec<ColumnValue<'stat
 pub(super) struct Placed<'a> {
     pub(super) table: &'a StreamedTable,
     pub(super) source: Source,
+    pub(super) origin: Option<Origin<'a>>,
     pub(super) position: ChangePosition,
     /// False for what an earlier life delivered: it is only counted.
     pub(super) deliver: bool,
@@ -94,6 +95,7 @@ impl RowBuffers {
                 source: placed.source,
                 position: placed.position,
                 transaction: None,
+                origin: placed.origin,
             };
             event.transaction = placed
                 .collections

@@ -1,5 +1,5 @@
 use debezium::{
-    ChangePosition, CollectionCounts, LogicalMessage, Operation, SnapshotMarker, Source,
+    ChangePosition, CollectionCounts, LogicalMessage, Operation, Origin, SnapshotMarker, Source,
     SourceRecord, TransactionMetadata,
 };
 use pgoutput::{Lsn, Message, PgOutputMessage};
@@ -15,6 +15,9 @@ use crate::{
     sink::{EventSink, TransactionEnd},
 };
 
+/// What logical messages are counted under among the tables of a transaction.
+const MESSAGES: &str = "LOGICAL_DECODING_MESSAGE";
+
 /// Gives changes their place and writes them.
 #[derive(Debug, Default)]
 pub(super) struct Emitter {
@@ -28,6 +31,10 @@ pub(super) struct Emitter {
     last_commit_micros: Option<i64>,
     /// With transaction metadata: the events of the transaction at hand.
     collections: CollectionCounts,
+    /// The replication origin of the transaction at hand, and its commit there.
+    origin: Option<(String, Option<u64>)>,
+    /// `Source::xmin` of what comes next.
+    pub(super) xmin: Option<u64>,
     /// The highest end of a transaction that left nothing for the sink.
     pub(super) quiet: Lsn,
 }
@@ -65,8 +72,21 @@ impl Emitter {
     }
 
     /// A transaction that committed is about to be written.
-    pub(super) const fn begin(&mut self, transaction: &Transaction) {
+    pub(super) fn begin(&mut self, transaction: &Transaction) {
         self.last_commit_micros = Some(transaction.commit_micros);
+        self.origin = None;
+    }
+
+    /// The transaction that began last came from another server.
+    pub(super) fn set_origin(&mut self, origin: &pgoutput::Origin<'_>) {
+        // Within a stream block only the name is known.
+        let lsn = Some(origin.origin_lsn.0).filter(|lsn| *lsn > 0);
+        self.origin = Some((origin.name.to_owned(), lsn));
+    }
+
+    fn origin(&self) -> Option<Origin<'_>> {
+        let (name, lsn) = self.origin.as_ref()?;
+        Some(Origin { name, lsn: *lsn })
     }
 
     /// One change message of `transaction`: Insert, Update, Delete, Truncate or a logical Message.
@@ -123,6 +143,7 @@ impl Emitter {
         let mut placed = Placed {
             table,
             source: self.source(transaction, wal_start),
+            origin: None,
             position,
             deliver,
             collections: None,
@@ -134,6 +155,10 @@ impl Emitter {
         } else if !deliver {
             return Ok(());
         }
+        placed.origin = self
+            .origin
+            .as_ref()
+            .map(|(name, lsn)| Origin { name, lsn: *lsn });
         transaction.written |= deliver;
         match self.buffers.emit(message, placed, &self.rules, sink) {
             Ok(Some(Operation::Create)) => self.counts.creates += 1,
@@ -156,6 +181,7 @@ impl Emitter {
             commit_micros: transaction.commit_micros,
             last_commit_lsn: self.last_commit_lsn,
             snapshot: SnapshotMarker::False,
+            xmin: self.xmin,
         }
     }
 
@@ -174,6 +200,8 @@ impl Emitter {
         if self.rules.transaction_metadata {
             self.begin_metadata(transaction, position, sink)?;
         }
+        let order = (self.rules.transaction_metadata && self.rules.counts_messages)
+            .then(|| self.collections.count_other(MESSAGES));
         if self.is_delivered(position) {
             return Ok(());
         }
@@ -182,8 +210,9 @@ impl Emitter {
             prefix: message.prefix,
             content: message.content,
             source: self.source(transaction, wal_start),
+            origin: self.origin(),
             position,
-            transaction: None,
+            transaction: order,
         }))
     }
 
@@ -208,9 +237,11 @@ impl Emitter {
                 commit_micros: self.last_commit_micros.unwrap_or(0),
                 last_commit_lsn: self.last_commit_lsn,
                 snapshot: SnapshotMarker::False,
+                xmin: self.xmin,
             },
             position,
             transaction: None,
+            origin: None,
         }))
     }
 

@@ -25,6 +25,8 @@ pub(super) struct OpenTransaction {
     /// Position of the first change of each (sub)transaction, and the one that was seen last.
     first_lsns: HashMap<u32, Lsn>,
     last_subxid: Option<u32>,
+    /// Name of its replication origin; the commit there is not told while it is open.
+    pub(super) origin: Option<String>,
 }
 
 impl OpenTransaction {
@@ -82,6 +84,11 @@ impl OpenTransactions {
         if let Some(transaction) = self.open.get_mut(&xid) {
             transaction.aborted.insert(subxid);
         }
+    }
+
+    /// The transaction came from another server.
+    pub(super) fn set_origin(&mut self, xid: u32, name: &str) {
+        self.open.entry(xid).or_default().origin = Some(name.to_owned());
     }
 
     /// A change of a (sub)transaction stands at this position.

@@ -1,4 +1,6 @@
-use debezium::{ChangeEvent, CollectionCounts, SkippedOperations, TransactionOrder, halves};
+use debezium::{
+    ChangeEvent, CollectionCounts, Compat, SkippedOperations, TransactionOrder, halves,
+};
 
 use crate::{
     Error, ErrorKind,
@@ -11,6 +13,8 @@ pub(super) struct EmitRules {
     pub(super) message_filter: MessageFilter,
     /// `provide.transaction.metadata`.
     pub(super) transaction_metadata: bool,
+    /// 3.x counts logical messages among the events of their transaction.
+    pub(super) counts_messages: bool,
     /// `skipped.operations`: such events are not counted in a transaction.
     pub(super) skipped_operations: SkippedOperations,
     /// `skip.messages.without.change`.
@@ -24,6 +28,7 @@ impl EmitRules {
         Self {
             message_filter: config.records.message_filter.clone(),
             transaction_metadata: config.transaction_metadata,
+            counts_messages: config.contract.compat == Compat::V3,
             skipped_operations: config.contract.skipped_operations,
             skip_unchanged: config.skip_messages_without_change,
             failure_handling: config.failure_handling,

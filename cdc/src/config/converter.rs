@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use debezium::{ContractSettings, DecimalFormat, Format, HeaderFormat};
 use service::Secret;
 
-use super::reader::Reader;
+use super::{cloud_events::cloud_events, reader::Reader};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
@@ -79,18 +79,11 @@ pub(super) fn converters(reader: &mut Reader<'_>, contract: &mut ContractSetting
     contract.key_schemas_enable = key.schemas;
     contract.value_schemas_enable = value.schemas;
     contract.header_format = header(reader);
-    contract.decimal_format = decimal_format(reader, &key, &value);
-    // One setting serves both; who has nothing to say goes with the other.
-    contract.replace_null_with_default = value.default_for_null.unwrap_or(true);
-    if key
-        .default_for_null
-        .is_some_and(|replaces| replaces != contract.replace_null_with_default)
-    {
-        reader.problem(
-            key.default_for_null_property,
-            "keys and values must agree on whether a null shows the column's default",
-        );
-    }
+    contract.decimal_format = value.decimal_format;
+    contract.key_decimal_format = key.decimal_format;
+    contract.replace_null_with_default = value.default_for_null;
+    contract.key_replace_null_with_default = key.default_for_null;
+    contract.cloud_events_extensions = value.extensions;
     Registries {
         key: key.registry,
         value: value.registry,
@@ -98,14 +91,15 @@ pub(super) fn converters(reader: &mut Reader<'_>, contract: &mut ContractSetting
 }
 
 /// What one converter is.
-#[derive(Default)]
 struct Converter {
     format: Format,
     schemas: bool,
     registry: Option<RegistryConfig>,
-    /// Whether it was told what becomes of a null whose column has a default.
-    default_for_null: Option<bool>,
-    default_for_null_property: &'static str,
+    decimal_format: DecimalFormat,
+    /// Whether a null shows the column's default.
+    default_for_null: bool,
+    /// Of cloud events.
+    extensions: bool,
 }
 
 fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
@@ -113,33 +107,19 @@ fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
     let below = |name: &str| format!("{property}.{name}");
     let class = reader.text(&property).unwrap_or(JSON);
     let mut found = Converter {
+        format: Format::Json,
         schemas: reader.boolean(&below("schemas.enable"), true),
-        ..Converter::default()
+        registry: None,
+        decimal_format: DecimalFormat::Base64,
+        default_for_null: true,
+        extensions: true,
     };
     match class {
-        JSON => {
-            let name = below("replace.null.with.default");
-            if reader.text(&name).is_some() {
-                found.default_for_null = Some(reader.boolean(&name, true));
-            }
-            found.default_for_null_property = if part == "key" {
-                "key.converter.replace.null.with.default"
-            } else {
-                "value.converter.replace.null.with.default"
-            };
-        }
+        JSON => json(reader, &property, &mut found),
         STRING => found.format = Format::Text,
         CONFLUENT_AVRO | APICURIO_AVRO => {
             found.format = Format::Avro;
-            let name = below("ignore.default.for.nullables");
-            if reader.text(&name).is_some() {
-                found.default_for_null = Some(!reader.boolean(&name, false));
-            }
-            found.default_for_null_property = if part == "key" {
-                "key.converter.ignore.default.for.nullables"
-            } else {
-                "value.converter.ignore.default.for.nullables"
-            };
+            found.default_for_null = !reader.boolean(&below("ignore.default.for.nullables"), false);
             found.registry = Some(if class == CONFLUENT_AVRO {
                 confluent(reader, part)
             } else {
@@ -148,14 +128,12 @@ fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
         }
         CLOUD_EVENTS if part == "value" => {
             found.format = Format::CloudEvents;
-            for name in ["serializer.type", "data.serializer.type"] {
-                reader.choice(&below(name), (), &[("json", ())]);
-            }
-            found.schemas = reader.boolean(&below("json.schemas.enable"), true);
+            json(reader, &below("json"), &mut found);
+            found.extensions = cloud_events(reader, &property);
         }
-        BYTES => reader.problem(
+        _ if let Some(taken) = single_value(class) => reader.problem(
             &property,
-            "keys and values are structs and ByteArrayConverter takes bytes only: it needs a transform that leaves one field of bytes, which is not available yet",
+            format!("keys and values are structs and the converter takes {taken} only: it needs a transform that leaves one such field, which is not available yet"),
         ),
         _ => {
             let mut known = vec![JSON, CONFLUENT_AVRO, APICURIO_AVRO, STRING];
@@ -171,47 +149,57 @@ fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
     found
 }
 
-/// `decimal.format`: one setting serves keys and values that are JSON.
-fn decimal_format(reader: &mut Reader<'_>, key: &Converter, value: &Converter) -> DecimalFormat {
+/// What `JsonConverter` reads below `prefix`.
+fn json(reader: &mut Reader<'_>, prefix: &str, found: &mut Converter) {
+    let below = |name: &str| format!("{prefix}.{name}");
+    found.schemas = reader.boolean(&below("schemas.enable"), true);
+    found.decimal_format = decimal_format(reader, &below("decimal.format"));
+    found.default_for_null = reader.boolean(&below("replace.null.with.default"), true);
+}
+
+fn decimal_format(reader: &mut Reader<'_>, property: &str) -> DecimalFormat {
     let formats = [
         ("BASE64", DecimalFormat::Base64),
         ("NUMERIC", DecimalFormat::Numeric),
     ];
-    let of_key = reader.text("key.converter.decimal.format").is_some();
-    let values = reader.choice(
-        "value.converter.decimal.format",
-        DecimalFormat::Base64,
-        &formats,
-    );
-    let keys = reader.choice("key.converter.decimal.format", values, &formats);
-    match (key.format, value.format) {
-        (Format::Json, Format::Json) if keys != values => {
-            reader.problem(
-                "key.converter.decimal.format",
-                "it must be that of value.converter.decimal.format",
-            );
-            values
-        }
-        (Format::Json, Format::Avro | Format::Text) if of_key => keys,
-        _ => values,
-    }
+    reader.choice(property, DecimalFormat::Base64, &formats)
+}
+
+/// What a converter takes that has no place for a struct.
+fn single_value(class: &str) -> Option<&'static str> {
+    Some(
+        match class.strip_prefix("org.apache.kafka.connect.converters.")? {
+            "ByteArrayConverter" => "bytes",
+            "BooleanConverter" => "booleans",
+            "ShortConverter" | "IntegerConverter" | "LongConverter" => "integers",
+            "FloatConverter" | "DoubleConverter" => "floating-point numbers",
+            _ => return None,
+        },
+    )
 }
 
 fn header(reader: &mut Reader<'_>) -> HeaderFormat {
-    match reader.text("header.converter") {
-        None | Some(SIMPLE_HEADER) => HeaderFormat::Simple,
-        Some(JSON) => HeaderFormat::Json {
-            schemas: reader.boolean("header.converter.schemas.enable", true),
-        },
-        Some(STRING) => HeaderFormat::Text,
-        Some(_) => {
-            reader.problem(
-                "header.converter",
-                format!("the converter is not available: one of {SIMPLE_HEADER}, {JSON}, {STRING}"),
-            );
-            HeaderFormat::Simple
+    const PROPERTY: &str = "header.converter";
+    let available = format!("{SIMPLE_HEADER}, {JSON}, {STRING}, {BYTES}");
+    let rule = match reader.text(PROPERTY) {
+        None | Some(SIMPLE_HEADER) => return HeaderFormat::Simple,
+        Some(JSON) => {
+            return HeaderFormat::Json {
+                schemas: reader.boolean("header.converter.schemas.enable", true),
+                decimal_format: decimal_format(reader, "header.converter.decimal.format"),
+            };
         }
-    }
+        Some(STRING) => return HeaderFormat::Text,
+        Some(BYTES) => return HeaderFormat::Bytes,
+        Some(class) => match single_value(class) {
+            Some(taken) => format!(
+                "headers are structs and text and the converter takes {taken} only: one of {available}"
+            ),
+            None => format!("the converter is not available: one of {available}"),
+        },
+    };
+    reader.problem(PROPERTY, rule);
+    HeaderFormat::Simple
 }
 
 /// Registry URLs of a comma-separated list, each without the slash at its end.

@@ -4,7 +4,9 @@
 //! connector JSON / flat map --ConnectorConfig::parse--> ConnectorConfig + Vec<Notice>   or   ConfigReport
 //! ```
 
+mod cloud_events;
 mod column_rules;
+mod connection;
 mod contract;
 mod converter;
 mod debezium_server;
@@ -85,6 +87,8 @@ pub struct DatabaseConfig {
     pub tls: TlsSettings,
     /// `database.tcpKeepAlive`.
     pub tcp_keepalive: bool,
+    /// `database.query.timeout.ms`: how long a statement may run, unless it reads a snapshot; zero is without end.
+    pub query_timeout: Duration,
     /// `database.initial.statements`: run on each ordinary connection.
     pub initial_statements: Vec<String>,
 }
@@ -128,6 +132,13 @@ pub struct TopicCreation {
     pub config: BTreeMap<String, String>,
 }
 
+/// `guardrail.collections.max`: how many tables may be captured, and whether more of them are refused or only told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guardrail {
+    pub most: usize,
+    pub fails: bool,
+}
+
 /// Everything a connector needs, checked.
 #[derive(Debug, Clone)]
 pub struct ConnectorConfig {
@@ -155,6 +166,9 @@ pub struct ConnectorConfig {
     pub publish_via_partition_root: bool,
     /// `flush.lsn.source`, `lsn.flush.mode`: whether what was delivered is confirmed to the slot.
     pub flush_lsn: bool,
+    /// `xmin.fetch.interval.ms`: how often the slot's `catalog_xmin` is read; None: never.
+    pub xmin_interval: Option<Duration>,
+    pub guardrail: Option<Guardrail>,
     /// `offset.mismatch.strategy` is `trust_slot` or `trust_greater_lsn`: a slot beyond the stored position is gone on
     /// from, whatever it skipped.
     pub trust_slot: bool,

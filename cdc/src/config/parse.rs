@@ -1,13 +1,13 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use debezium::Compat;
-use postgres_tls::TlsSettings;
-use service::{Secret, kafka::security_settings};
+use debezium::{Compat, HeaderFormat};
+use service::kafka::security_settings;
 
 use super::{
-    ConfigReport, ConnectorConfig, DatabaseConfig, DeliveryGuarantee, FailureHandling, Handling,
-    Notice, PublicationAutocreate, TopicCreation, TopicRoute,
+    ConfigReport, ConnectorConfig, DeliveryGuarantee, FailureHandling, Guardrail, Handling, Notice,
+    PublicationAutocreate, TopicCreation, TopicRoute,
     column_rules::column_rules,
+    connection::{database, flush_lsn, slot_name, slot_stream_params},
     contract::contract,
     converter::converters,
     filter::{capture_filter, message_key_columns},
@@ -90,6 +90,7 @@ impl ConnectorConfig {
         let slot_failover = reader.boolean("slot.failover", false);
         let publish_via_partition_root = reader.boolean("publish.via.partition.root", false);
         let flush_lsn = flush_lsn(&mut reader);
+        let xmin_interval = reader.millis("xmin.fetch.interval.ms", 0);
         let trust_slot = reader.choice(
             "offset.mismatch.strategy",
             false,
@@ -106,17 +107,16 @@ impl ConnectorConfig {
         let topic_delimiter = topic_delimiter(&mut reader);
         let records = records(&mut reader, &contract.topic_prefix, &topic_delimiter);
         let transaction_metadata = reader.boolean("provide.transaction.metadata", false);
-        let failure_handling = reader.choice(
-            "event.processing.failure.handling.mode",
-            FailureHandling::Fail,
-            &[
-                ("fail", FailureHandling::Fail),
-                ("warn", FailureHandling::Warn),
-                ("skip", FailureHandling::Skip),
-            ],
-        );
+        let failure_handling = failure_handling(&mut reader);
+        let guardrail = guardrail(&mut reader);
         let skip_messages_without_change = reader.boolean("skip.messages.without.change", false);
         let registries = converters(&mut reader, &mut contract);
+        if extended_headers && contract.header_format == HeaderFormat::Bytes {
+            reader.problem(
+                "header.converter",
+                "the headers `__debezium.context.*` are text and the converter takes bytes only: set extended.headers.enabled to false, or another converter",
+            );
+        }
         let routes = routes(&mut reader);
         let topic_creation = topic_creation(&mut reader);
         let delivery = delivery(&mut reader);
@@ -167,6 +167,8 @@ impl ConnectorConfig {
                 slot_failover,
                 publish_via_partition_root,
                 flush_lsn,
+                xmin_interval: (!xmin_interval.is_zero()).then_some(xmin_interval),
+                guardrail,
                 trust_slot,
                 filter,
                 message_key_columns,
@@ -207,88 +209,6 @@ fn topic_prefix(reader: &mut Reader<'_>) -> String {
         );
     }
     prefix
-}
-
-fn database(reader: &mut Reader<'_>) -> DatabaseConfig {
-    let hostname = reader.required("database.hostname");
-    let port = reader.integer("database.port", 5432, 1, u16::MAX);
-    let user = reader.required("database.user");
-    let dbname = reader.required("database.dbname");
-    let tls = tls(reader);
-    DatabaseConfig {
-        hostname,
-        port,
-        user,
-        password: Secret::new(reader.text("database.password").unwrap_or_default()),
-        dbname,
-        tls,
-        tcp_keepalive: reader.boolean("database.tcpKeepAlive", true),
-        initial_statements: statements(reader.text("database.initial.statements").unwrap_or("")),
-    }
-}
-
-/// Libpq's parameters, which Debezium has under the same names.
-fn tls(reader: &mut Reader<'_>) -> TlsSettings {
-    let mut tls = TlsSettings::default();
-    for (property, parameter) in [
-        ("database.sslmode", "sslmode"),
-        ("database.sslrootcert", "sslrootcert"),
-        ("database.sslcert", "sslcert"),
-        ("database.sslkey", "sslkey"),
-        ("database.sslpassword", "sslpassword"),
-        ("database.channelBinding", "channel_binding"),
-    ] {
-        if let Some(value) = reader.text(property)
-            && let Err(rule) = tls.set(parameter, value)
-        {
-            reader.problem(property, rule);
-        }
-    }
-    tls
-}
-
-/// Statements separated by `;`; two of them are a semicolon of the statement itself.
-fn statements(text: &str) -> Vec<String> {
-    text.replace(";;", "\u{1}")
-        .split(';')
-        .map(|statement| statement.replace('\u{1}', ";").trim().to_owned())
-        .filter(|statement| !statement.is_empty())
-        .collect()
-}
-
-fn slot_name(reader: &mut Reader<'_>) -> String {
-    let name = reader.text_or("slot.name", "debezium");
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.len() > 63 || !name.chars().all(allowed) {
-        reader.problem("slot.name", "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63");
-    }
-    name
-}
-
-fn slot_stream_params(reader: &mut Reader<'_>) -> Vec<(String, String)> {
-    let text = reader.text("slot.stream.params").unwrap_or_default();
-    let mut params = Vec::new();
-    for entry in text.split(';').map(str::trim).filter(|it| !it.is_empty()) {
-        match entry.split_once('=') {
-            Some((name, value)) => params.push((name.trim().to_owned(), value.trim().to_owned())),
-            None => reader.problem("slot.stream.params", "Value must be name=value;name=value"),
-        }
-    }
-    params
-}
-
-/// Whether positions are confirmed: `lsn.flush.mode` is the later name of `flush.lsn.source`.
-fn flush_lsn(reader: &mut Reader<'_>) -> bool {
-    let source = reader.boolean("flush.lsn.source", true);
-    reader.choice(
-        "lsn.flush.mode",
-        source,
-        &[
-            ("connector", true),
-            ("manual", false),
-            ("connector_and_driver", true),
-        ],
-    )
 }
 
 fn topic_delimiter(reader: &mut Reader<'_>) -> String {
@@ -359,6 +279,38 @@ fn topic_creation(reader: &mut Reader<'_>) -> TopicCreation {
         replication_factor,
         config,
     }
+}
+
+/// `errors.tolerance` is what Connect does about a record that a converter refuses, the other what Debezium does about
+/// one that it cannot make: here both come from one encoder, and the more tolerant of the two counts.
+fn failure_handling(reader: &mut Reader<'_>) -> FailureHandling {
+    let handling = reader.choice(
+        "event.processing.failure.handling.mode",
+        FailureHandling::Fail,
+        &[
+            ("fail", FailureHandling::Fail),
+            ("warn", FailureHandling::Warn),
+            ("skip", FailureHandling::Skip),
+        ],
+    );
+    let is_logged = reader.boolean("errors.log.enable", false);
+    let tolerant = reader.choice("errors.tolerance", false, &[("none", false), ("all", true)]);
+    match handling {
+        FailureHandling::Fail if tolerant && is_logged => FailureHandling::Warn,
+        FailureHandling::Fail if tolerant => FailureHandling::Skip,
+        handling => handling,
+    }
+}
+
+/// `guardrail.collections.max`; None is without a limit.
+fn guardrail(reader: &mut Reader<'_>) -> Option<Guardrail> {
+    let fails = reader.choice(
+        "guardrail.collections.limit.action",
+        false,
+        &[("warn", false), ("fail", true)],
+    );
+    let most = reader.integer("guardrail.collections.max", 0, 0, 1_000_000);
+    (most > 0).then_some(Guardrail { most, fails })
 }
 
 fn delivery(reader: &mut Reader<'_>) -> DeliveryGuarantee {

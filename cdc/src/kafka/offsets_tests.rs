@@ -7,6 +7,7 @@ fn source() -> Source {
         commit_micros: 1_714_567_050_500_600,
         last_commit_lsn: Some(33_911_752),
         snapshot: SnapshotMarker::False,
+        xmin: None,
     }
 }
 

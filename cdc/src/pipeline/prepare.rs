@@ -13,7 +13,7 @@ use crate::{
     source::{
         Control,
         connection::ReplicationConnection,
-        prepare_publication,
+        keep_guardrail, prepare_publication,
         server::{require_logical_wal, server_version},
         server_error::{OBJECT_IN_USE, sqlstate},
         set_replica_identities,
@@ -88,6 +88,7 @@ pub(super) async fn prepare<S: EventSink>(
         tracing::info!("nothing is streamed: snapshot.mode");
         return Ok(Prepared::Idle);
     }
+    keep_guardrail(client, config).await?;
     prepare_publication(client, config).await?;
     set_replica_identities(client, config).await?;
     let mut slot = find_slot(client, name).await?;
@@ -345,6 +346,7 @@ pub(super) async fn start_streaming(
         options.push("messages 'true'".to_owned());
     }
     for (name, value) in &config.slot_stream_params {
+        options.retain(|option| option.split_once(' ').is_none_or(|(own, _)| own != name));
         options.push(format!(
             "{} {}",
             crate::source::quote_identifier(name),

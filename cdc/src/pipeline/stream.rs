@@ -5,7 +5,7 @@ use std::{
 
 use debezium::ChangePosition;
 use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,6 +23,7 @@ use crate::{
         catalog::resolve_relation,
         connection::{FrameKind, ReplicationConnection, streaming_error},
         server::{wal_flush_lsn, wal_sender_timeout},
+        slot::slot_xmin,
     },
 };
 
@@ -51,6 +52,8 @@ pub(super) struct Streaming<'a, S> {
     sink: &'a mut S,
     status: &'a Arc<PipelineStatus>,
     heartbeat: Option<Heartbeat>,
+    /// When the slot's xmin is read again.
+    xmin: Option<Interval>,
     /// The quiet position that was marked last.
     marked: Lsn,
     counted: Counts,
@@ -95,8 +98,14 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         if let (Some(heartbeat), true) = (&heartbeat, start.after_snapshot) {
             heartbeat.beat(sink)?;
         }
+        let mut xmin = config.xmin_interval.map(interval);
+        if let Some(xmin) = &mut xmin {
+            xmin.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            xmin.tick().await;
+        }
         Ok(Self {
             heartbeat,
+            xmin,
             marked: Lsn::default(),
             assembler: Assembler::new(
                 config,
@@ -128,6 +137,9 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     /// Until asked to stop; then the orderly end.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
         self.status.enter(Phase::Streaming);
+        if self.xmin.is_some() {
+            self.read_xmin().await?;
+        }
         let mut tick = interval(self.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut wal_end = interval(WAL_END_INTERVAL);
@@ -148,6 +160,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 () = heartbeat::due(&mut self.heartbeat) => self.beat()?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => self.on_tick().await?,
+                () = due(&mut self.xmin) => self.read_xmin().await?,
                 _ = wal_end.tick() => self.ask_wal_end().await,
                 read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => {
                     read?;
@@ -316,6 +329,13 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         }
     }
 
+    async fn read_xmin(&mut self) -> Result<(), Error> {
+        let client = self.control.client().await?;
+        let xmin = slot_xmin(client, &self.config.slot_name).await?;
+        self.assembler.set_xmin(xmin);
+        Ok(())
+    }
+
     /// Only for show: a failure shows in the stream soon enough.
     async fn ask_wal_end(&mut self) {
         let Ok(client) = self.control.client().await else {
@@ -376,6 +396,16 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             }
         }
         Ok(())
+    }
+}
+
+/// Until the next time; for ever where there is none. Cancel-safe.
+async fn due(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

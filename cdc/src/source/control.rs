@@ -45,6 +45,10 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<Client, Error> 
         // tokio-postgres sends the encoding itself.
         .filter(|(name, _)| *name != "client_encoding")
         .map(|(name, value)| format!("-c {name}={value}"))
+        .chain([format!(
+            "-c statement_timeout={}",
+            database.query_timeout.as_millis()
+        )])
         .collect();
     config
         .user(&database.user)

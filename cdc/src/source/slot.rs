@@ -152,6 +152,26 @@ fn drop_sql(name: &str) -> String {
     format!("select pg_drop_replication_slot({})", quote_literal(name))
 }
 
+/// The slot's `catalog_xmin`, below which rows of the catalog may be removed.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) async fn slot_xmin(client: &Client, name: &str) -> Result<Option<u64>, Error> {
+    let row = client
+        .query_opt(
+            "select catalog_xmin::text::int8 from pg_catalog.pg_replication_slots where slot_name = $1",
+            &[&name],
+        )
+        .await;
+    let xmin = row.and_then(|row| match row {
+        Some(row) => row.try_get::<_, Option<i64>>(0),
+        None => Ok(None),
+    });
+    let xmin =
+        xmin.map_err(|error| control_error(format!("read replication slot `{name}`"), error))?;
+    Ok(xmin.and_then(|xmin| u64::try_from(xmin).ok()))
+}
+
 /// Whether the slot is ours to use: a pgoutput slot of this database, not invalidated.
 ///
 /// # Errors

@@ -154,9 +154,11 @@ pub fn event<'a>(
             commit_micros: 1_700_000_000_000_000,
             last_commit_lsn: None,
             snapshot: SnapshotMarker::False,
+            xmin: None,
         },
         position,
         transaction: None,
+        origin: None,
     }
 }
 

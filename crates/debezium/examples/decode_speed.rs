@@ -84,9 +84,11 @@ fn main() {
                 commit_micros: 1_714_566_980_300_400,
                 last_commit_lsn: Some(33_911_024),
                 snapshot: SnapshotMarker::False,
+                xmin: None,
             },
             position: ChangePosition::new(33_911_888, 0),
             transaction: None,
+            origin: None,
         };
         let mut value = Vec::new();
         EventEncoder::new(Arc::clone(&table), "dbserver1.public.tweets", &settings)

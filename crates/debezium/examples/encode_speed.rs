@@ -67,9 +67,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                         commit_micros: 1_714_566_980_300_400,
                         last_commit_lsn: Some(33_911_000),
                         snapshot: SnapshotMarker::False,
+                        xmin: None,
                     },
                     position: ChangePosition::new(33_912_000, u64::from(lsn)),
                     transaction: None,
+                    origin: None,
                 };
                 key.clear();
                 value.clear();

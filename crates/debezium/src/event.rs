@@ -119,6 +119,16 @@ pub struct Source {
     /// End LSN of the COMMIT that was processed before this transaction; none before the first.
     pub last_commit_lsn: Option<u64>,
     pub snapshot: SnapshotMarker,
+    /// `catalog_xmin` of the slot, where it is asked for (`xmin.fetch.interval.ms`).
+    pub xmin: Option<u64>,
+}
+
+/// Where a transaction was committed first, if a subscription brought it: its replication origin. Of 3.x.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    pub name: &'a str,
+    /// Its commit there; None where PostgreSQL did not say.
+    pub lsn: Option<u64>,
 }
 
 /// One change with Debezium's meaning. All rows have as many values as the table has columns.
@@ -131,6 +141,7 @@ pub struct ChangeEvent<'a> {
     pub after: Option<&'a [ColumnValue<'a>]>,
     pub key_change: KeyChange<'a>,
     pub source: Source,
+    pub origin: Option<Origin<'a>>,
     pub position: ChangePosition,
     /// With `provide.transaction.metadata`, of streamed events.
     pub transaction: Option<TransactionOrder>,

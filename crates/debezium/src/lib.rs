@@ -39,7 +39,9 @@ pub use encode::{
     EncodeError, EventEncoder, HeartbeatEncoder, MessageEncoder, RecordEncoder, TransactionEncoder,
     Unconverted, halves, has_tombstone,
 };
-pub use event::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, SnapshotMarker, Source};
+pub use event::{
+    ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Origin, SnapshotMarker, Source,
+};
 pub use mapping::{mapping, type_mapping};
 pub use name::{sanitised_topic, topic_name};
 pub use position::{ChangePosition, ParsePositionError};

@@ -105,9 +105,16 @@ pub enum HeaderFormat {
     #[default]
     Simple,
     /// `JsonConverter`.
-    Json { schemas: bool },
+    Json {
+        schemas: bool,
+        /// `header.converter.decimal.format`.
+        #[serde(default)]
+        decimal_format: DecimalFormat,
+    },
     /// `StringConverter`.
     Text,
+    /// `ByteArrayConverter`: no key can be written into a header, so no key may change.
+    Bytes,
 }
 
 /// `schema.name.adjustment.mode` and `field.name.adjustment.mode`.
@@ -182,12 +189,21 @@ pub struct ContractSettings {
     pub key_schemas_enable: bool,
     /// `value.converter.schemas.enable`.
     pub value_schemas_enable: bool,
-    /// `value.converter.decimal.format` (and the key's).
+    /// `value.converter.decimal.format`.
     pub decimal_format: DecimalFormat,
-    /// `value.converter.replace.null.with.default` (and the key's): NULL in a column whose schema has a default is
-    /// written as that default.
+    /// `value.converter.replace.null.with.default`: NULL in a column whose schema has a default is written as that
+    /// default.
     #[serde(default = "yes")]
     pub replace_null_with_default: bool,
+    /// `key.converter.decimal.format`.
+    #[serde(default)]
+    pub key_decimal_format: DecimalFormat,
+    /// `key.converter.replace.null.with.default`.
+    #[serde(default = "yes")]
+    pub key_replace_null_with_default: bool,
+    /// `value.converter.extension.attributes.enable`: cloud events have the fields of `source`.
+    #[serde(default = "yes")]
+    pub cloud_events_extensions: bool,
     #[serde(default)]
     pub key_format: Format,
     #[serde(default)]
@@ -223,6 +239,9 @@ impl ContractSettings {
             value_schemas_enable: true,
             decimal_format: DecimalFormat::default(),
             replace_null_with_default: true,
+            key_decimal_format: DecimalFormat::default(),
+            key_replace_null_with_default: true,
+            cloud_events_extensions: true,
             key_format: Format::default(),
             value_format: Format::default(),
             header_format: HeaderFormat::default(),

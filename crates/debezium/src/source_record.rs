@@ -1,4 +1,4 @@
-use crate::{ChangePosition, Source, TransactionMetadata, TransactionOrder};
+use crate::{ChangePosition, Origin, Source, TransactionMetadata, TransactionOrder};
 
 /// A record that is no change of a row.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,7 @@ pub struct LogicalMessage<'a> {
     /// Of the message itself; one that is not transactional has no transaction id, and the commit time of the
     /// transaction before it.
     pub source: Source,
+    pub origin: Option<Origin<'a>>,
     /// One that is not transactional stands by itself at its own LSN, with ordinal 0.
     pub position: ChangePosition,
     pub transaction: Option<TransactionOrder>,

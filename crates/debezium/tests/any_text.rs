@@ -180,6 +180,7 @@ fn source() -> Source {
         commit_micros: 3,
         last_commit_lsn: None,
         snapshot: SnapshotMarker::False,
+        xmin: None,
     }
 }
 
@@ -199,6 +200,7 @@ proptest! {
             source: source(),
             position: ChangePosition::default(),
             transaction: None,
+            origin: None,
         };
         let mut encoder = EventEncoder::new(Arc::clone(&table), "p.s.t", &settings).expect("prepare a table");
         let mut value = Vec::new();
@@ -260,6 +262,7 @@ proptest! {
             source: source(),
             position: ChangePosition::default(),
             transaction: Some(TransactionOrder { total_order: 3, data_collection_order: 2 }),
+            origin: None,
         };
         let encoded = |settings: &ContractSettings| {
             let mut encoder = EventEncoder::new(Arc::clone(&table), "p.s.t", settings).expect("prepare a table");

@@ -71,9 +71,11 @@ fn event<'a>(
             commit_micros: 1_714_566_980_300_400,
             last_commit_lsn: None,
             snapshot: SnapshotMarker::False,
+            xmin: None,
         },
         position: ChangePosition::new(33_911_500, 0),
         transaction: None,
+        origin: None,
     }
 }
 

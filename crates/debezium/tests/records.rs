@@ -89,9 +89,11 @@ fn messages() {
             commit_micros: 1_795_219_565_259_800,
             last_commit_lsn: Some(145_529_328),
             snapshot: SnapshotMarker::False,
+            xmin: None,
         },
         position: ChangePosition::new(145_529_600, 0),
         transaction: None,
+        origin: None,
     };
     let source = r#"{"version":"2.7.3.Final","connector":"postgresql","name":"p","ts_ms":1795219565259,"snapshot":"false","db":"d","sequence":"[\"145529328\",\"145529384\"]","ts_us":1795219565259800,"ts_ns":1795219565259800000,"schema":"","table":"","txId":1003,"lsn":145529384,"xmin":null}"#;
     for (handling, content) in [

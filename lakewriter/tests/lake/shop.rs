@@ -93,9 +93,11 @@ impl Shop {
                     commit_micros: 1_790_000_000_000_000,
                     last_commit_lsn: None,
                     snapshot: SnapshotMarker::False,
+                    xmin: None,
                 },
                 position: ChangePosition::new(commit_lsn(n), ordinal as u64),
                 transaction: None,
+                origin: None,
             })?;
         }
         Ok(())

@@ -42,9 +42,10 @@ fn run_id(now_nanos: i64) -> String {
 fn header_value(format: HeaderFormat, value: &str) -> Vec<u8> {
     let json = || serde_json::Value::from(value).to_string();
     match format {
-        HeaderFormat::Simple | HeaderFormat::Text => value.to_owned(),
-        HeaderFormat::Json { schemas: false } => json(),
-        HeaderFormat::Json { schemas: true } => format!(
+        // Settings with context headers have another converter than that of bytes.
+        HeaderFormat::Simple | HeaderFormat::Text | HeaderFormat::Bytes => value.to_owned(),
+        HeaderFormat::Json { schemas: false, .. } => json(),
+        HeaderFormat::Json { schemas: true, .. } => format!(
             "{{\"schema\":{{\"type\":\"string\",\"optional\":false}},\"payload\":{}}}",
             json()
         ),
@@ -54,11 +55,15 @@ fn header_value(format: HeaderFormat, value: &str) -> Vec<u8> {
 
 #[test]
 fn values_are_the_converters() {
+    let json = |schemas| HeaderFormat::Json {
+        schemas,
+        decimal_format: debezium::DecimalFormat::Base64,
+    };
     for (format, expected) in [
         (HeaderFormat::Simple, "a"),
-        (HeaderFormat::Json { schemas: false }, "\"a\""),
+        (json(false), "\"a\""),
         (
-            HeaderFormat::Json { schemas: true },
+            json(true),
             "{\"schema\":{\"type\":\"string\",\"optional\":false},\"payload\":\"a\"}",
         ),
     ] {

@@ -197,6 +197,7 @@ impl KafkaSink {
                 commit_micros: transaction.commit_micros,
                 last_commit_lsn,
                 snapshot: SnapshotMarker::False,
+                xmin: None,
             },
             position: transaction.position,
         });

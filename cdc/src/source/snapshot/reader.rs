@@ -89,8 +89,9 @@ pub async fn begin_snapshot<'a>(
         .await
         .map_err(failed)?;
     transaction
+        // A table takes as long as it takes.
         .batch_execute(&format!(
-            "set transaction snapshot {}",
+            "set transaction snapshot {}; set local statement_timeout = 0",
             quote_literal(snapshot_name)
         ))
         .await
@@ -274,6 +275,7 @@ impl<'a, S: EventSink> Rows<'a, S> {
                 commit_micros: start.started_micros,
                 last_commit_lsn: None,
                 snapshot: debezium::SnapshotMarker::True,
+                xmin: None,
             },
             // Below every transaction that is streamed afterwards; see `ChangePosition`.
             position: ChangePosition::new(start.consistent_point.0.saturating_sub(1), 0),
@@ -327,6 +329,7 @@ impl<'a, S: EventSink> Rows<'a, S> {
             },
             position: self.position,
             transaction: None,
+            origin: None,
         });
         self.values = crate::assemble::recycle(values);
         self.position.ordinal += 1;

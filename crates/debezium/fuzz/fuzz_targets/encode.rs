@@ -63,9 +63,11 @@ fuzz_target!(|data: &[u8]| {
             commit_micros: 0,
             last_commit_lsn: None,
             snapshot: SnapshotMarker::False,
+            xmin: None,
         },
         position: ChangePosition::default(),
         transaction: None,
+        origin: None,
     };
     let mut settings = ContractSettings::new("p");
     settings.value_schemas_enable = false;

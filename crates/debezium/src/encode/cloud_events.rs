@@ -12,6 +12,8 @@ pub(super) struct CloudEvents {
     prefix: String,
     version: String,
     table: TableId,
+    /// Whether there are attributes beyond those of every cloud event.
+    has_extensions: bool,
     extensions: Vec<Extension>,
     /// `"data":{`, with the schema of the data before its payload where that is asked for.
     data: Vec<u8>,
@@ -51,6 +53,7 @@ impl CloudEvents {
             prefix: settings.topic_prefix.clone(),
             version: settings.source_version.clone(),
             table: table.clone(),
+            has_extensions: settings.cloud_events_extensions,
             extensions: source
                 .fields()
                 .iter()
@@ -87,10 +90,26 @@ impl CloudEvents {
             b"\",\"specversion\":\"1.0\",\"type\":\"io.debezium.connector.postgresql.DataChangeEvent\",\"time\":\"",
         );
         crate::value::write_timestamp_text(millis, out);
-        out.extend_from_slice(b"\",\"datacontenttype\":\"application/json\",\"iodebeziumop\":\"");
+        out.extend_from_slice(b"\",\"datacontenttype\":\"application/json\"");
+        if self.has_extensions {
+            self.write_extensions(event, (tx_id, lsn), &sequence, out);
+        }
+        out.extend_from_slice(&self.data);
+    }
+
+    fn write_extensions(
+        &self,
+        event: &ChangeEvent<'_>,
+        (tx_id, lsn): (Option<u64>, Option<u64>),
+        sequence: &str,
+        out: &mut Vec<u8>,
+    ) {
+        let source = &event.source;
+        let micros = source.commit_micros;
+        let millis = micros.div_euclid(1_000);
+        out.extend_from_slice(b",\"iodebeziumop\":\"");
         out.push(event.op.code() as u8);
         out.push(b'"');
-        let micros = source.commit_micros;
         for Extension { field, label } in &self.extensions {
             out.extend_from_slice(label);
             let value = match field.as_str() {
@@ -104,9 +123,14 @@ impl CloudEvents {
                 "db" => Some(self.table.database.clone()),
                 "schema" => Some(self.table.schema.clone()),
                 "table" => Some(self.table.table.clone()),
-                "sequence" => Some(sequence.clone()),
+                "sequence" => Some(sequence.to_owned()),
                 "txId" => tx_id.map(|id| id.to_string()),
                 "lsn" => lsn.map(|lsn| lsn.to_string()),
+                "xmin" => source.xmin.map(|xmin| xmin.to_string()),
+                "origin" => event.origin.map(|origin| origin.name.to_owned()),
+                "origin_lsn" => event
+                    .origin
+                    .and_then(|origin| Some(origin.lsn?.to_string())),
                 _ => None,
             };
             match value {
@@ -140,7 +164,6 @@ impl CloudEvents {
                 None => out.extend_from_slice(b"null"),
             }
         }
-        out.extend_from_slice(&self.data);
     }
 
     pub(super) fn close(&self, out: &mut Vec<u8>) {

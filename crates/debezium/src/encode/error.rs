@@ -39,6 +39,11 @@ pub enum EncodeError {
         column: String,
         source: Box<crate::DatumError>,
     },
+    /// `ByteArrayConverter` for headers, and a key that changed: both halves name the other key in a header.
+    #[error(
+        "encode the key change of table `{table}`: its events name the other key in a header, and          ByteArrayConverter takes bytes only; set `header.converter` to another one"
+    )]
+    HeaderOfBytes { table: TableId },
     /// A key names a column that the table does not have.
     #[error(
         "prepare events of table `{table}`: its key names column number {column}, which it does not have"

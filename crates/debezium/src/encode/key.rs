@@ -6,7 +6,8 @@ use super::{
     form::{Form, avro_prefix, without_first_comma},
 };
 use crate::{
-    ColumnValue, ConnectSchema, ConnectType, ContractSettings, Format, HeaderFormat, TableSchema,
+    ColumnValue, ConnectSchema, ConnectType, ContractSettings, DecimalFormat, Format, HeaderFormat,
+    TableSchema,
 };
 
 /// Writes the keys of one table version, in records and in the headers of a key change.
@@ -14,7 +15,8 @@ use crate::{
 pub(super) struct KeyEncoder {
     schema: ConnectSchema,
     record: KeyForm,
-    header: KeyForm,
+    /// None where the header converter takes bytes only.
+    header: Option<KeyForm>,
 }
 
 /// A key in one form.
@@ -45,13 +47,24 @@ impl KeyEncoder {
                 })?;
             key.push((index, column));
         }
-        let prepared = |form| key_columns(&table.table, key.iter().copied(), settings, form);
+        let prepared = |form, decimal_format, replace_null_with_default| {
+            let settings = ContractSettings {
+                decimal_format,
+                replace_null_with_default,
+                ..settings.clone()
+            };
+            key_columns(&table.table, key.iter().copied(), &settings, form)
+        };
         let form = match settings.key_format {
             Format::Json | Format::CloudEvents => Form::Json,
             Format::Avro => Form::Avro,
             Format::Text => Form::Text,
         };
-        let columns = prepared(form)?;
+        let columns = prepared(
+            form,
+            settings.key_decimal_format,
+            settings.key_replace_null_with_default,
+        )?;
         if columns.is_empty() {
             return Ok(None);
         }
@@ -60,12 +73,23 @@ impl KeyEncoder {
         schema.name = Some(schema_name.to_owned());
         let embedded = settings.key_schemas_enable && form == Form::Json;
         let record = KeyForm::new(form, columns, embedded.then_some(&schema));
-        let (form, embedded) = match settings.header_format {
-            HeaderFormat::Simple => (Form::Header, false),
-            HeaderFormat::Json { schemas } => (Form::Json, schemas),
-            HeaderFormat::Text => (Form::Text, false),
+        let header = match settings.header_format {
+            HeaderFormat::Simple => Some((Form::Header, DecimalFormat::Base64, false)),
+            HeaderFormat::Json {
+                schemas,
+                decimal_format,
+            } => Some((Form::Json, decimal_format, schemas)),
+            HeaderFormat::Text => Some((Form::Text, DecimalFormat::Base64, false)),
+            HeaderFormat::Bytes => None,
         };
-        let header = KeyForm::new(form, prepared(form)?, embedded.then_some(&schema));
+        let header = match header {
+            Some((form, decimal_format, embedded)) => {
+                let columns = prepared(form, decimal_format, true)?;
+                let embedded = embedded.then_some(&schema);
+                Some(KeyForm::new(form, columns, embedded))
+            }
+            None => None,
+        };
         Ok(Some(Self {
             schema,
             record,
@@ -124,7 +148,12 @@ impl KeyEncoder {
         row: &[ColumnValue<'_>],
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        self.header.write(table, row, out)
+        match &self.header {
+            Some(header) => header.write(table, row, out),
+            None => Err(EncodeError::HeaderOfBytes {
+                table: table.table.clone(),
+            }),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 use super::{
     envelope::{field, plain, source_schema, structure, transaction_schema},
     record::RecordEncoder,
+    value_frame::transaction_id,
 };
 use crate::{
     BinaryHandling, Compat, ConnectSchema, ConnectType, ConnectValue, ContractSettings,
-    LogicalMessage, Source, value::write_binary,
+    LogicalMessage, value::write_binary,
 };
 
 /// Writes the records of logical decoding messages.
@@ -84,7 +85,8 @@ impl MessageEncoder {
         let value = values.map(|field| match field.name.as_str() {
             "op" => ConnectValue::text("m"),
             "ts_ms" => ConnectValue::Integer(now_millis),
-            "source" => self.source_value(&message.source),
+            "source" => self.source_value(message),
+            "transaction" => transaction_value(message),
             "message" => {
                 ConnectValue::Struct(vec![ConnectValue::text(message.prefix), content.clone()])
             }
@@ -95,8 +97,10 @@ impl MessageEncoder {
     }
 
     /// The `source` block of something that belongs to no table.
-    fn source_value(&self, source: &Source) -> ConnectValue<'_> {
+    fn source_value<'m>(&'m self, message: &LogicalMessage<'m>) -> ConnectValue<'m> {
+        let (source, origin) = (&message.source, message.origin);
         let micros = source.commit_micros;
+        let number = |value: Option<u64>| ConnectValue::optional(value.map(ConnectValue::long));
         let values = self.source.fields().iter();
         let values = values.map(|field| match field.name.as_str() {
             "version" => ConnectValue::text(self.source_version.as_str()),
@@ -107,7 +111,12 @@ impl MessageEncoder {
             "ts_ms" => ConnectValue::Integer(micros.div_euclid(1_000)),
             "ts_us" => ConnectValue::Integer(micros),
             "ts_ns" => ConnectValue::Integer(micros.saturating_mul(1_000)),
-            "txId" => ConnectValue::optional(source.tx_id.map(ConnectValue::long)),
+            "txId" => number(source.tx_id),
+            "xmin" => number(source.xmin),
+            "origin" => {
+                ConnectValue::optional(origin.map(|origin| ConnectValue::text(origin.name)))
+            }
+            "origin_lsn" => number(origin.and_then(|origin| origin.lsn)),
             "lsn" => ConnectValue::long(source.lsn),
             "sequence" => ConnectValue::text(match source.last_commit_lsn {
                 None => format!("[null,\"{}\"]", source.lsn),
@@ -118,6 +127,18 @@ impl MessageEncoder {
         });
         ConnectValue::Struct(values.collect())
     }
+}
+
+/// The `transaction` block of a message that stands in a transaction.
+fn transaction_value<'m>(message: &LogicalMessage<'_>) -> ConnectValue<'m> {
+    let (Some(id), Some(order)) = (transaction_id(&message.source), message.transaction) else {
+        return ConnectValue::Null;
+    };
+    ConnectValue::Struct(vec![
+        ConnectValue::text(id),
+        ConnectValue::long(order.total_order),
+        ConnectValue::long(order.data_collection_order),
+    ])
 }
 
 impl AsRef<RecordEncoder> for MessageEncoder {

@@ -1,4 +1,6 @@
-use crate::{Compat, ContractSettings, SnapshotMarker, Source, TableId, json::write_string};
+use crate::{
+    Compat, ContractSettings, Origin, SnapshotMarker, Source, TableId, json::write_string,
+};
 
 /// Writes the `source` block. All of it but two LSNs is the same for the rows of a transaction, so it is put together
 /// once per transaction.
@@ -12,13 +14,34 @@ pub(super) struct SourceWriter {
     table: Vec<u8>,
     /// `"false"`: Debezium leaves `snapshot` null while streaming, and the schema's default shows.
     streaming: &'static [u8],
-    /// Behind `lsn`.
-    end: &'static [u8],
+    compat: Compat,
     transaction: Option<Transaction>,
+    origin: KnownOrigin,
     /// From `{` to the LSN inside `sequence`.
     before_sequence_lsn: Vec<u8>,
     /// From there to `lsn`.
     before_lsn: Vec<u8>,
+    /// Behind `lsn`.
+    end: Vec<u8>,
+}
+
+/// The origin that something was prepared for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KnownOrigin(Option<(String, Option<u64>)>);
+
+impl KnownOrigin {
+    #[inline]
+    pub(super) fn is(&self, origin: Option<Origin<'_>>) -> bool {
+        match (&self.0, origin) {
+            (None, None) => true,
+            (Some((name, lsn)), Some(origin)) => name == origin.name && *lsn == origin.lsn,
+            _ => false,
+        }
+    }
+
+    pub(super) fn set(&mut self, origin: Option<Origin<'_>>) {
+        self.0 = origin.map(|origin| (origin.name.to_owned(), origin.lsn));
+    }
 }
 
 /// What the prepared parts depend on.
@@ -28,6 +51,7 @@ pub(super) struct Transaction {
     pub(super) commit_micros: i64,
     pub(super) last_commit_lsn: Option<u64>,
     pub(super) snapshot: SnapshotMarker,
+    pub(super) xmin: Option<u64>,
 }
 
 impl Transaction {
@@ -38,6 +62,7 @@ impl Transaction {
             commit_micros: source.commit_micros,
             last_commit_lsn: source.last_commit_lsn,
             snapshot: source.snapshot,
+            xmin: source.xmin,
         }
     }
 }
@@ -74,21 +99,20 @@ impl SourceWriter {
             } else {
                 b"null"
             },
-            end: match settings.compat {
-                Compat::V2_7 => b",\"xmin\":null}",
-                Compat::V3 => b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}",
-            },
+            compat: settings.compat,
             transaction: None,
+            origin: KnownOrigin::default(),
             before_sequence_lsn: Vec::new(),
             before_lsn: Vec::new(),
+            end: Vec::new(),
         }
     }
 
     #[inline]
-    pub(super) fn write(&mut self, source: &Source, out: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, source: &Source, origin: Option<Origin<'_>>, out: &mut Vec<u8>) {
         let transaction = Transaction::of(source);
-        if self.transaction != Some(transaction) {
-            self.prepare(transaction);
+        if self.transaction != Some(transaction) || !self.origin.is(origin) {
+            self.prepare(transaction, origin);
         }
         let mut buffer = itoa::Buffer::new();
         let lsn = buffer.format(source.lsn).as_bytes();
@@ -101,11 +125,11 @@ impl SourceWriter {
         } else {
             lsn
         });
-        out.extend_from_slice(self.end);
+        out.extend_from_slice(&self.end);
     }
 
     #[cold]
-    fn prepare(&mut self, transaction: Transaction) {
+    fn prepare(&mut self, transaction: Transaction, origin: Option<Origin<'_>>) {
         let mut buffer = itoa::Buffer::new();
         let mut number = |value: i64, out: &mut Vec<u8>| {
             out.extend_from_slice(buffer.format(value).as_bytes());
@@ -149,6 +173,25 @@ impl SourceWriter {
             Some(id) => out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes()),
         }
         out.extend_from_slice(b",\"lsn\":");
+        let out = &mut self.end;
+        out.clear();
+        let unsigned = |value: Option<u64>, out: &mut Vec<u8>| match value {
+            None => out.extend_from_slice(b"null"),
+            Some(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        };
+        out.extend_from_slice(b",\"xmin\":");
+        unsigned(transaction.xmin, out);
+        if self.compat == Compat::V3 {
+            out.extend_from_slice(b",\"origin\":");
+            match origin {
+                None => out.extend_from_slice(b"null"),
+                Some(origin) => write_string(out, origin.name.as_bytes()),
+            }
+            out.extend_from_slice(b",\"origin_lsn\":");
+            unsigned(origin.and_then(|origin| origin.lsn), out);
+        }
+        out.push(b'}');
         self.transaction = Some(transaction);
+        self.origin.set(origin);
     }
 }

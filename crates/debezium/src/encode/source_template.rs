@@ -1,9 +1,9 @@
 use super::{
     form::Form,
-    source::{Transaction, snapshot_text},
+    source::{KnownOrigin, Transaction, snapshot_text},
 };
 use crate::{
-    ConnectField, ConnectSchema, ContractSettings, SnapshotMarker, Source, TableId,
+    ConnectField, ConnectSchema, ContractSettings, Origin, SnapshotMarker, Source, TableId,
     avro::{
         binary::{write_length, write_long, write_string},
         write_branch,
@@ -19,6 +19,7 @@ pub(super) struct SourceTemplate {
     /// What a null `snapshot` shows in a schema with a default.
     streaming: Option<&'static str>,
     transaction: Option<Transaction>,
+    origin: KnownOrigin,
     /// `["123","`, the start of `sequence`.
     sequence_start: Vec<u8>,
     /// From the start to `sequence`, from there to `lsn`, and the rest.
@@ -87,16 +88,17 @@ impl SourceTemplate {
             streaming: (form == Form::Avro && settings.replace_null_with_default)
                 .then_some("false"),
             transaction: None,
+            origin: KnownOrigin::default(),
             sequence_start: Vec::new(),
             runs: Default::default(),
         }
     }
 
     #[inline]
-    pub(super) fn write(&mut self, source: &Source, out: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, source: &Source, origin: Option<Origin<'_>>, out: &mut Vec<u8>) {
         let transaction = Transaction::of(source);
-        if self.transaction != Some(transaction) {
-            self.prepare(transaction);
+        if self.transaction != Some(transaction) || !self.origin.is(origin) {
+            self.prepare(transaction, origin);
         }
         let mut buffer = itoa::Buffer::new();
         let lsn = buffer.format(source.lsn).as_bytes();
@@ -120,7 +122,7 @@ impl SourceTemplate {
     }
 
     #[cold]
-    fn prepare(&mut self, transaction: Transaction) {
+    fn prepare(&mut self, transaction: Transaction, origin: Option<Origin<'_>>) {
         self.sequence_start.clear();
         match transaction.last_commit_lsn {
             None => self.sequence_start.extend_from_slice(b"[null,\""),
@@ -140,7 +142,8 @@ impl SourceTemplate {
             match part {
                 Part::Fixed(bytes) => out.extend_from_slice(bytes),
                 Part::Field(field) => {
-                    let value = transaction_value(&field.name, &transaction, self.streaming);
+                    let streaming = self.streaming;
+                    let value = transaction_value(&field.name, &transaction, origin, streaming);
                     write_field(self.form, field, value, out);
                 }
                 Part::Sequence(field) => {
@@ -161,14 +164,18 @@ impl SourceTemplate {
             out.push(b'}');
         }
         self.transaction = Some(transaction);
+        self.origin.set(origin);
     }
 }
 
-fn transaction_value(
+fn transaction_value<'o>(
     field: &str,
     transaction: &Transaction,
+    origin: Option<Origin<'o>>,
     streaming: Option<&'static str>,
-) -> Value<'static> {
+) -> Value<'o> {
+    let number =
+        |value: Option<u64>| value.map_or(Value::Null, |it| Value::Number(it.cast_signed()));
     let micros = transaction.commit_micros;
     match field {
         "ts_ms" => Value::Number(micros.div_euclid(1_000)),
@@ -182,6 +189,9 @@ fn transaction_value(
             .tx_id
             .and_then(|id| i64::try_from(id).ok())
             .map_or(Value::Null, Value::Number),
+        "xmin" => number(transaction.xmin),
+        "origin" => origin.map_or(Value::Null, |origin| Value::Text(origin.name)),
+        "origin_lsn" => number(origin.and_then(|origin| origin.lsn)),
         _ => Value::Null,
     }
 }

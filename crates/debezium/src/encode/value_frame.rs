@@ -5,7 +5,7 @@ use super::{
     source_template::SourceTemplate,
 };
 use crate::{
-    ChangeEvent, ConnectSchema, ContractSettings, Format, TableId, TransactionOrder,
+    ChangeEvent, ConnectSchema, ContractSettings, Format, Source, TableId, TransactionOrder,
     avro::binary::{FIRST, SECOND, write_long, write_string},
 };
 
@@ -97,7 +97,7 @@ impl ValueFrame {
         match self {
             Self::Json { source, suffix, .. } => {
                 out.extend_from_slice(b",\"source\":");
-                source.write(&event.source, out);
+                source.write(&event.source, event.origin, out);
                 out.extend_from_slice(b",\"transaction\":");
                 write_transaction(event, out);
                 out.extend_from_slice(match event.op {
@@ -111,7 +111,7 @@ impl ValueFrame {
                 out.extend_from_slice(suffix);
             }
             Self::Avro { source, .. } => {
-                source.write(&event.source, out);
+                source.write(&event.source, event.origin, out);
                 match transaction(event) {
                     None => out.push(FIRST),
                     Some((id, order)) => {
@@ -129,7 +129,7 @@ impl ValueFrame {
             }
             Self::Text { source } => {
                 out.extend_from_slice(b"source=");
-                source.write(&event.source, out);
+                source.write(&event.source, event.origin, out);
                 if let Some((id, order)) = transaction(event) {
                     let (total, of_table) = (order.total_order, order.data_collection_order);
                     let text = format!(
@@ -151,8 +151,12 @@ impl ValueFrame {
 /// Id and order of the `transaction` block. The id is made from the LSN of the event itself, so only its first part is
 /// that of the transaction.
 pub(super) fn transaction(event: &ChangeEvent<'_>) -> Option<(String, TransactionOrder)> {
-    let (order, tx_id) = (event.transaction?, event.source.tx_id?);
-    Some((format!("{tx_id}:{}", event.source.lsn), order))
+    Some((transaction_id(&event.source)?, event.transaction?))
+}
+
+/// The id of the `transaction` block.
+pub(super) fn transaction_id(source: &Source) -> Option<String> {
+    Some(format!("{}:{}", source.tx_id?, source.lsn))
 }
 
 /// Appends the block as JSON, without a text in between.

@@ -39,6 +39,7 @@ impl<'c> Assembler<'c> {
             commit_micros: 0,
             last_commit_lsn: None,
             snapshot: SnapshotMarker::False,
+            xmin: None,
         };
         Self {
             settings,
@@ -158,6 +159,7 @@ impl<'c> Assembler<'c> {
             },
             position: self.position,
             transaction: None,
+            origin: None,
         };
         self.position.ordinal += 1;
         let (first, second) = halves(event);

@@ -59,9 +59,11 @@ fn event<'a>(table: &'a Arc<TableSchema>, op: Operation) -> ChangeEvent<'a> {
             commit_micros: 1_714_571_490_123_789,
             last_commit_lsn: None,
             snapshot: SnapshotMarker::False,
+            xmin: None,
         },
         position: ChangePosition::new(0x1_0000_0100, 5),
         transaction: None,
+        origin: None,
     }
 }
 
