@@ -306,9 +306,14 @@ pub fn settings(config: &Map<String, Value>) -> ContractSettings {
     };
     settings.key_format = format("key.converter");
     settings.value_format = format("value.converter");
-    if get("value.converter.decimal.format") == Some("NUMERIC") {
-        settings.decimal_format = DecimalFormat::Numeric;
-    }
+    let decimals = |name: &str| match get(name) {
+        Some("NUMERIC") => DecimalFormat::Numeric,
+        _ => DecimalFormat::Base64,
+    };
+    settings.decimal_format = decimals("value.converter.decimal.format");
+    settings.key_decimal_format = decimals("key.converter.decimal.format");
+    settings.key_replace_null_with_default =
+        is_true("key.converter.replace.null.with.default", true);
     if let Some(list) = get("skipped.operations") {
         let skips = |op: &str| list.split(',').any(|skipped| skipped.trim() == op);
         settings.skipped_operations = SkippedOperations {
