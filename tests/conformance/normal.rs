@@ -1,6 +1,7 @@
 //! What two runs of one scenario can never have in common, replaced by its rank.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::LazyLock,
@@ -63,6 +64,10 @@ static TRANSACTION: LazyLock<Regex> =
 static CLOUD_EVENT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^name:[^;]*;lsn:(?<lsn>\d+);txId:(?<tx>\d+);sequence:(?<sequence>\[.*\])$")
         .expect("a cloud event's id")
+});
+
+static UUID: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}").expect("a UUID")
 });
 
 /// Marks of a text. `transaction` is the kind of LSN that a transaction's own id has.
@@ -234,9 +239,9 @@ pub fn ranked(records: Vec<Record>, apart: impl Fn(&str) -> bool) -> Result<Vec<
                 .map(|value| ranks.replaced(&value, &marked.value));
             for (name, value) in &mut record.headers {
                 // Another one at every start of a task.
-                let is_uuid = |text: &String| uuid(text);
-                if name == "__debezium.context.runId" && value.as_ref().is_some_and(is_uuid) {
-                    *value = Some("run".to_owned());
+                if name == "__debezium.context.runId" {
+                    let text = value.as_deref().map(|text| UUID.replace(text, "run"));
+                    *value = text.map(Cow::into_owned);
                 }
             }
             found.push(record);
@@ -244,14 +249,6 @@ pub fn ranked(records: Vec<Record>, apart: impl Fn(&str) -> bool) -> Result<Vec<
     }
     found.sort_by(|a, b| (&a.topic, a.partition, a.number).cmp(&(&b.topic, b.partition, b.number)));
     Ok(found)
-}
-
-fn uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.char_indices().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == '-',
-            _ => c.is_ascii_hexdigit(),
-        })
 }
 
 #[derive(Default)]

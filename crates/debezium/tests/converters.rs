@@ -170,6 +170,10 @@ fn source_tells_origin_and_xmin() {
         found.contains(r#"lsn=20,xmin=5,origin=pg_1"6,origin_lsn=99},op=c"#),
         "{found}"
     );
+    assert!(
+        found.contains("source=Struct{version=2.7.3.Final,"),
+        "{found}"
+    );
     // The template of a transaction does not outlive its origin.
     let table = table();
     let mut encoder = encoder(&table, &settings);

@@ -75,11 +75,13 @@ impl SourceTemplate {
                     continue;
                 }
             };
-            let mut fixed = Vec::new();
-            write_field(form, field, Value::Text(text), &mut fixed);
             match parts.last_mut() {
-                Some(Part::Fixed(run)) => run.extend_from_slice(&fixed),
-                _ => parts.push(Part::Fixed(fixed)),
+                Some(Part::Fixed(run)) => write_field(form, field, Value::Text(text), run),
+                _ => {
+                    let mut run = Vec::new();
+                    write_field(form, field, Value::Text(text), &mut run);
+                    parts.push(Part::Fixed(run));
+                }
             }
         }
         Self {
