@@ -199,6 +199,28 @@ fn print(corpus: &Corpus, name: &str, outcome: &Outcome) {
     }
 }
 
+/// Without a run, which would take minutes.
+#[test]
+fn the_properties_of_the_page_are_these() -> Result<()> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
+    let properties = report::properties();
+    let page = std::fs::read_to_string(&path)?;
+    let heading = properties.lines().nth(1).context("a heading")?;
+    let at = page
+        .find(&format!("\n{heading}\n"))
+        .context("the page has no properties")?;
+    let (found, _) = page.split_at(at);
+    let wanted = format!("{found}{properties}");
+    if std::env::var_os("TRIBUTARY_BLESS").is_some() {
+        std::fs::write(&path, &wanted)?;
+    }
+    ensure!(
+        std::fs::read_to_string(&path)? == wanted,
+        "the properties of docs/compatibility.md are not these: TRIBUTARY_BLESS=1 writes them"
+    );
+    Ok(())
+}
+
 fn page_is_written(home: &Path, reports: &[CorpusReport]) -> Result<()> {
     let path = home.join("docs/compatibility.md");
     let page = report::page(reports);

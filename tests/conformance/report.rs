@@ -81,7 +81,13 @@ pub fn page(corpora: &[CorpusReport]) -> String {
             let _ = writeln!(text, "| {scenario} | {} |", shown(outcome));
         }
     }
-    text.push_str(PROPERTIES);
+    text.push_str(&properties());
+    text
+}
+
+/// The part of the page that no run has to find out.
+pub fn properties() -> String {
+    let mut text = PROPERTIES.to_owned();
     for property in KNOWN {
         let _ = writeln!(text, "| `{}` | {} |", property.name, property.handling);
     }
