@@ -24,7 +24,7 @@ use crate::{
     checkpoint::StartPosition,
     config::ConnectorConfig,
     sink::EventSink,
-    source::{Control, drop_slot},
+    source::{Control, catalog::EnumLabels, drop_slot},
 };
 
 /// Delay before the first retry; later ones double up to `retriable.restart.connector.wait.ms`.
@@ -43,7 +43,9 @@ pub async fn run<S: EventSink>(
 ) -> Result<(), Error> {
     status.enter(Phase::Connecting);
     let mut control = Control::new(&config.database);
+    let mut labels = EnumLabels::default();
     let connected = async {
+        labels = EnumLabels::read(control.client().await?).await?;
         let prepared = prepare::prepare(config, &start, &mut control, sink, status, &stop).await?;
         let start = match prepared {
             Prepared::Stream(start) => start,
@@ -54,7 +56,8 @@ pub async fn run<S: EventSink>(
             Prepared::Stopped => return Ok(None),
         };
         let connection = prepare::start_streaming(config, &mut control, &start).await?;
-        stream::Streaming::new(config, &mut control, connection, &start, sink, status)
+        let catalog = (&mut control, &mut labels);
+        stream::Streaming::new(config, catalog, connection, &start, sink, status)
             .await
             .map(Some)
     };

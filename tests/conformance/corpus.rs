@@ -127,12 +127,6 @@ impl Scenario {
         self.config.get(name).and_then(Value::as_str)
     }
 
-    /// Whether it has to be played while nothing else is: the server forgets what it sent of a table when others change
-    /// many, sends it again, and so the labels of an altered enum are seen sooner.
-    pub fn is_alone(&self) -> bool {
-        self.stream.to_ascii_lowercase().contains("alter type")
-    }
-
     /// The heartbeat topic, where heartbeats are on.
     pub fn heartbeat_topic(&self) -> Option<String> {
         self.setting("heartbeat.interval.ms")

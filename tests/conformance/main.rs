@@ -108,32 +108,29 @@ async fn played(
     deviations: &Deviations,
 ) -> Result<CorpusReport> {
     let servers = Servers::start().await?;
-    let (mut alone, mut together, mut outcomes) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut scenarios, mut outcomes) = (Vec::new(), BTreeMap::new());
     for name in corpus.scenarios()? {
         if !is_among(only, &name) {
             continue;
         }
         match corpus.read(&name)? {
-            Found::Scenario(scenario) if scenario.is_alone() => alone.push(scenario),
-            Found::Scenario(scenario) => together.push(scenario),
+            Found::Scenario(scenario) => scenarios.push(scenario),
             Found::Later(reason) => {
                 println!("{}: later: {name}: {reason}", corpus.name);
                 outcomes.insert(name, Outcome::Later(reason));
             }
         }
     }
-    for (scenarios, at_once) in [(together, AT_ONCE), (alone, 1)] {
-        let played: Vec<_> = stream::iter(scenarios)
-            .map(async |scenario| {
-                let outcome = outcome(&servers, corpus, &scenario, deviations).await;
-                print(corpus, &scenario.name, &outcome);
-                (scenario.name, outcome)
-            })
-            .buffer_unordered(at_once)
-            .collect()
-            .await;
-        outcomes.extend(played);
-    }
+    let played: Vec<_> = stream::iter(scenarios)
+        .map(async |scenario| {
+            let outcome = outcome(&servers, corpus, &scenario, deviations).await;
+            print(corpus, &scenario.name, &outcome);
+            (scenario.name, outcome)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    outcomes.extend(played);
     servers.end().await?;
     let report = CorpusReport {
         corpus: corpus.name.clone(),

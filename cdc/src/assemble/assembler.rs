@@ -1,9 +1,14 @@
 use std::sync::Arc;
 
-use pgoutput::{Lsn, Origin, PgOutputMessage, Relation, StreamAbort, StreamCommit, XLogData};
+use debezium::Compat;
+use pgoutput::{
+    Insert, Lsn, Origin, PgOutputMessage, PgTimestamp, Relation, StreamAbort, StreamCommit, Update,
+    XLogData,
+};
 
 use super::{
     emitter::{DeliveredUpTo, Emitter},
+    enum_values::EnumValues,
     open_transactions::OpenTransactions,
     relations::{Capture, RelationVersion, Relations},
     replay::{Replay, ReplayState},
@@ -34,6 +39,9 @@ pub struct Assembler {
     /// A streamed transaction whose commit was seen; nothing else may be accepted before it is done.
     replay: Option<Replay>,
     emitter: Emitter,
+    enum_values: EnumValues,
+    /// A change that waits for the labels of its table, and where it stands.
+    waiting: Option<(Lsn, Vec<u8>)>,
 }
 
 /// What the caller has to do after a message.
@@ -46,7 +54,11 @@ pub enum Step {
     Resolve {
         xid: u32,
         description: RelationDescription,
+        /// Enums whose labels have to be read again first.
+        enums: Vec<u32>,
     },
+    /// Call `go_on`: a change waited for the answer to `Resolve`.
+    GoOn,
     /// Call `replay` until it is done before the next message.
     Replay,
 }
@@ -62,6 +74,8 @@ impl Assembler {
             open: OpenTransactions::new(config.spill_memory_bytes, config.spill_folder.clone()),
             replay: None,
             emitter: Emitter::new(EmitRules::new(config), delivered),
+            enum_values: EnumValues::new(config.contract.compat == Compat::V3),
+            waiting: None,
         }
     }
 
@@ -129,7 +143,22 @@ impl Assembler {
         if let Some(xid) = self.stream {
             return self.accept_streamed(xid, xlog, &message);
         }
-        match &message {
+        if self.enum_values.enabled
+            && let Some(step) = self.wait_for_labels(xlog, &message)
+        {
+            return Ok(step);
+        }
+        self.accept_message(xlog, &message, sink)
+    }
+
+    #[inline]
+    fn accept_message<S: EventSink>(
+        &mut self,
+        xlog: &XLogData<'_>,
+        message: &PgOutputMessage<'_>,
+        sink: &mut S,
+    ) -> Result<Step, Error> {
+        match message {
             PgOutputMessage::Insert(_)
             | PgOutputMessage::Update(_)
             | PgOutputMessage::Delete(_)
@@ -141,7 +170,7 @@ impl Assembler {
                 self.emitter.change(
                     transaction,
                     xlog.wal_start,
-                    &message,
+                    message,
                     |id| relations.get(id).map(Arc::as_ref),
                     sink,
                 )?;
@@ -168,7 +197,7 @@ impl Assembler {
             PgOutputMessage::Message(lone) => match &mut self.transaction {
                 Some(transaction) if lone.transactional => {
                     self.emitter
-                        .change(transaction, xlog.wal_start, &message, |_| None, sink)?
+                        .change(transaction, xlog.wal_start, message, |_| None, sink)?
                 }
                 _ => self.emitter.lone_message(xlog.wal_start, lone, sink)?,
             },
@@ -190,6 +219,58 @@ impl Assembler {
             }
         }
         Ok(Step::Next)
+    }
+
+    /// Keeps a change whose table lists fewer labels than it has, and asks for them.
+    #[inline]
+    fn wait_for_labels(
+        &mut self,
+        xlog: &XLogData<'_>,
+        message: &PgOutputMessage<'_>,
+    ) -> Option<Step> {
+        let version = match message {
+            PgOutputMessage::Insert(insert) => self.relations.get(insert.relation_id),
+            PgOutputMessage::Update(update) => self.relations.get(update.relation_id),
+            _ => return None,
+        };
+        let version = version?;
+        let enums = self.enum_values.unlisted(message, Some(version));
+        if enums.is_empty() {
+            return None;
+        }
+        self.waiting = Some((xlog.wal_start, xlog.data.to_vec()));
+        Some(Step::Resolve {
+            xid: self.transaction?.xid,
+            description: version.description.clone(),
+            enums,
+        })
+    }
+
+    /// The answer to [`Step::GoOn`].
+    ///
+    /// # Errors
+    /// As `accept`.
+    pub fn go_on<S: EventSink>(&mut self, sink: &mut S) -> Result<Step, Error> {
+        let Some((wal_start, data)) = self.waiting.take() else {
+            return Ok(Step::Next);
+        };
+        let message = PgOutputMessage::parse(&data, false).map_err(|error| {
+            let attempted = format!("read the pgoutput message at {wal_start} again");
+            Error::new(ErrorKind::Protocol, attempted).with_source(error)
+        })?;
+        if let PgOutputMessage::Insert(Insert { relation_id, .. })
+        | PgOutputMessage::Update(Update { relation_id, .. }) = &message
+            && let Some(version) = self.relations.get(*relation_id)
+        {
+            self.enum_values.remember(&message, version);
+        }
+        let xlog = XLogData {
+            wal_start,
+            wal_end: wal_start,
+            sent_at: PgTimestamp::default(),
+            data: &data,
+        };
+        self.accept_message(&xlog, &message, sink)
     }
 
     fn accept_streamed(
@@ -230,6 +311,13 @@ impl Assembler {
             }
             _ => return Err(out_of_place("a transaction's border within a stream block")),
         };
+        let version = match message {
+            PgOutputMessage::Insert(insert) => self.version(xid, insert.relation_id),
+            PgOutputMessage::Update(update) => self.version(xid, update.relation_id),
+            _ => None,
+        };
+        let enums = self.enum_values.unlisted(message, version.map(Arc::as_ref));
+        self.open.add_enums(xid, enums);
         let subxid = subxid.unwrap_or(xid);
         self.open.sent(xid, subxid, xlog.wal_start);
         let record = if captured {
@@ -281,6 +369,7 @@ impl Assembler {
         Ok(Step::Resolve {
             xid: transaction.xid,
             description,
+            enums: Vec::new(),
         })
     }
 
@@ -324,7 +413,10 @@ impl Assembler {
                 description,
                 capture: Capture::Yes(table),
             }));
-            return Step::Next;
+            return match self.waiting {
+                Some(_) => Step::GoOn,
+                None => Step::Next,
+            };
         };
         replay.resolve(description, table);
         next_of_replay(replay)
@@ -387,6 +479,7 @@ fn next_of_replay(replay: &Replay) -> Step {
         Some(description) => Step::Resolve {
             xid: replay.xid(),
             description: description.clone(),
+            enums: replay.enums().to_vec(),
         },
         None => Step::Replay,
     }

@@ -3,6 +3,7 @@
 mod assembler;
 mod change;
 mod emitter;
+mod enum_values;
 mod open_transactions;
 mod relations;
 mod replay;

@@ -27,6 +27,8 @@ pub(super) struct OpenTransaction {
     last_subxid: Option<u32>,
     /// Name of its replication origin; the commit there is not told while it is open.
     pub(super) origin: Option<String>,
+    /// Enums that have values in it that its tables do not list.
+    pub(super) enums: Vec<u32>,
 }
 
 impl OpenTransaction {
@@ -89,6 +91,17 @@ impl OpenTransactions {
     /// The transaction came from another server.
     pub(super) fn set_origin(&mut self, xid: u32, name: &str) {
         self.open.entry(xid).or_default().origin = Some(name.to_owned());
+    }
+
+    /// Values of these types are not listed by their tables.
+    pub(super) fn add_enums(&mut self, xid: u32, enums: Vec<u32>) {
+        if enums.is_empty() {
+            return;
+        }
+        let known = &mut self.open.entry(xid).or_default().enums;
+        known.extend(enums);
+        known.sort_unstable();
+        known.dedup();
     }
 
     /// A change of a (sub)transaction stands at this position.

@@ -23,6 +23,8 @@ pub(super) struct Replay {
     reader: SpoolReader,
     aborted: HashSet<u32>,
     versions: Vec<Arc<RelationVersion>>,
+    /// Enums whose labels the tables of these versions have to list anew.
+    enums: Vec<u32>,
     current: ByOid<Arc<RelationVersion>>,
 }
 
@@ -40,12 +42,24 @@ impl Replay {
         transaction: Transaction,
         end_lsn: Lsn,
     ) -> Result<Self, Error> {
+        let (mut versions, enums) = (open.versions, open.enums);
+        for version in &mut versions {
+            let lists_too_few = matches!(&version.capture, Capture::Yes(table)
+                if table.enums.iter().any(|column| enums.contains(&column.oid)));
+            if lists_too_few {
+                *version = Arc::new(RelationVersion {
+                    description: version.description.clone(),
+                    capture: Capture::AtCommit,
+                });
+            }
+        }
         Ok(Self {
             transaction,
             end_lsn,
             reader: open.spool.into_reader()?,
             aborted: open.aborted,
-            versions: open.versions,
+            versions,
+            enums,
             current: ByOid::default(),
         })
     }
@@ -60,6 +74,10 @@ impl Replay {
             .iter()
             .find(|version| matches!(version.capture, Capture::AtCommit))
             .map(|version| &version.description)
+    }
+
+    pub(super) fn enums(&self) -> &[u32] {
+        &self.enums
     }
 
     /// The catalog's answer to `unresolved`.

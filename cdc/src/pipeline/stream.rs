@@ -20,7 +20,7 @@ use crate::{
     sink::{EventSink, IdleMark, Progress, TransactionEnd},
     source::{
         Control, Feedback,
-        catalog::resolve_relation,
+        catalog::{EnumLabels, resolve_relation},
         connection::{FrameKind, ReplicationConnection, streaming_error},
         server::{wal_flush_lsn, wal_sender_timeout},
         slot::slot_xmin,
@@ -46,6 +46,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Streaming<'a, S> {
     config: &'a ConnectorConfig,
     control: &'a mut Control,
+    labels: &'a mut EnumLabels,
     connection: ReplicationConnection,
     assembler: Assembler,
     feedback: Feedback,
@@ -81,7 +82,7 @@ enum TurnEnd {
 impl<'a, S: EventSink> Streaming<'a, S> {
     pub(super) async fn new(
         config: &'a ConnectorConfig,
-        control: &'a mut Control,
+        (control, labels): (&'a mut Control, &'a mut EnumLabels),
         connection: ReplicationConnection,
         start: &StreamStart,
         sink: &'a mut S,
@@ -121,6 +122,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             feedback: Feedback::new(start.confirmed, tick, now),
             config,
             control,
+            labels,
             connection,
             sink,
             status,
@@ -231,12 +233,26 @@ impl<'a, S: EventSink> Streaming<'a, S> {
 
     /// Ask the catalog as long as the assembler needs it.
     async fn resolve(&mut self, mut step: Step) -> Result<(), Error> {
-        while let Step::Resolve { xid, description } = step {
-            let client = self.control.client().await?;
-            let table = resolve_relation(client, xid, &description, self.config).await?;
-            step = self.assembler.add_relation(description, table);
+        loop {
+            step = match step {
+                Step::Resolve {
+                    xid,
+                    description,
+                    enums,
+                } => {
+                    let client = self.control.client().await?;
+                    let labels = &mut *self.labels;
+                    if !enums.is_empty() {
+                        labels.refresh(client, &enums).await?;
+                    }
+                    let table =
+                        resolve_relation(client, xid, &description, self.config, labels).await?;
+                    self.assembler.add_relation(description, table)
+                }
+                Step::GoOn => self.assembler.go_on(self.sink)?,
+                Step::Next | Step::Replay => return Ok(()),
+            };
         }
-        Ok(())
     }
 
     async fn on_keepalive(&mut self, keepalive: PrimaryKeepalive) -> Result<(), Error> {

@@ -3,7 +3,10 @@ use std::collections::HashMap;
 use debezium::ReplicaIdentity;
 use tokio_postgres::Client;
 
-use super::types::{TypeCatalog, TypeEntry};
+use super::{
+    labels::EnumLabels,
+    types::{TypeCatalog, TypeEntry},
+};
 use crate::{Error, source::server_error::control_error};
 
 /// A table of the catalog, as it is now.
@@ -118,28 +121,35 @@ pub async fn read_table(client: &Client, oid: u32) -> Result<Option<CatalogTable
     }))
 }
 
-/// Read types and everything they are made of: base types of domains, elements of arrays, labels of enums.
+/// Read types and everything they are made of: base types of domains, elements of arrays, labels of enums, which are
+/// those of `labels` where they are known there.
 ///
 /// # Errors
 /// The catalog cannot be read.
-pub async fn read_types(client: &Client, oids: Vec<u32>) -> Result<TypeCatalog, Error> {
+pub async fn read_types(
+    client: &Client,
+    oids: Vec<u32>,
+    mut labels: Option<&mut EnumLabels>,
+) -> Result<TypeCatalog, Error> {
     let failed = |error| control_error("read the catalog of types", error);
     let mut entries = HashMap::new();
     for row in client.query(TYPES, &[&oids]).await.map_err(failed)? {
         let kind: String = row.try_get(2).map_err(failed)?;
-        entries.insert(
-            row.try_get(0).map_err(failed)?,
-            TypeEntry {
-                name: row.try_get(1).map_err(failed)?,
-                is_domain: kind == "d",
-                is_composite: kind == "c",
-                base: row.try_get(3).map_err(failed)?,
-                modifier: row.try_get(4).map_err(failed)?,
-                element: row.try_get(5).map_err(failed)?,
-                is_enum: kind == "e",
-                labels: row.try_get(6).map_err(failed)?,
-            },
-        );
+        let oid = row.try_get(0).map_err(failed)?;
+        let mut entry = TypeEntry {
+            name: row.try_get(1).map_err(failed)?,
+            is_domain: kind == "d",
+            is_composite: kind == "c",
+            base: row.try_get(3).map_err(failed)?,
+            modifier: row.try_get(4).map_err(failed)?,
+            element: row.try_get(5).map_err(failed)?,
+            is_enum: kind == "e",
+            labels: row.try_get(6).map_err(failed)?,
+        };
+        if let Some(labels) = &mut labels {
+            labels.hold(oid, &mut entry);
+        }
+        entries.insert(oid, entry);
     }
     Ok(TypeCatalog::new(entries))
 }

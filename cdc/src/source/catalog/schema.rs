@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use debezium::{Column, ColumnRule, PgType, TableId, TableSchema};
+use debezium::{Column, ColumnRule, PgType, PgTypeKind, TableId, TableSchema};
 
 use super::{CatalogColumn, CatalogTable, RelationDescription, TypeCatalog};
 use crate::{
@@ -14,6 +14,17 @@ pub struct StreamedTable {
     pub schema: Arc<TableSchema>,
     /// Which columns of a tuple are in `schema`; None when all are.
     pub kept: Option<Vec<bool>>,
+    /// The columns whose type is an enum.
+    pub enums: Vec<EnumColumn>,
+}
+
+/// A column of a tuple, and what its events list as the labels of its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnumColumn {
+    /// Its place in the tuple.
+    pub index: usize,
+    pub oid: u32,
+    pub labels: Vec<String>,
 }
 
 /// A table as a snapshot reads it: all its columns, generated ones too.
@@ -114,6 +125,20 @@ pub fn stream_schema(
             }
         })
         .collect();
+    let enums = relation.columns.iter().enumerate().zip(&kept);
+    let enums = enums
+        .filter(|(_, kept)| **kept)
+        .filter_map(|((index, column), _)| {
+            match types.pg_type(column.type_oid, column.type_modifier).kind {
+                PgTypeKind::Enum { labels } => Some(EnumColumn {
+                    index,
+                    oid: types.base(column.type_oid),
+                    labels,
+                }),
+                _ => None,
+            }
+        })
+        .collect();
     // A key with a column that is never streamed would name many rows by one key.
     let partly_generated = key_names.iter().any(|name| {
         table
@@ -139,6 +164,7 @@ pub fn stream_schema(
     StreamedTable {
         schema,
         kept: kept.contains(&false).then_some(kept),
+        enums,
     }
 }
 

@@ -41,6 +41,18 @@ impl TypeCatalog {
         self.resolve(oid, modifier, MAX_DEPTH)
     }
 
+    /// What a domain is made from in the end; any other type is that itself.
+    pub fn base(&self, oid: u32) -> u32 {
+        let mut base = oid;
+        for _ in 0..MAX_DEPTH {
+            match self.entries.get(&base) {
+                Some(entry) if entry.is_domain => base = entry.base,
+                _ => break,
+            }
+        }
+        base
+    }
+
     fn resolve(&self, oid: u32, modifier: i32, depth: u8) -> PgType {
         let unknown = |name: &str, modifier| PgType {
             oid,
