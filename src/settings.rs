@@ -292,3 +292,7 @@ pub fn reference() -> String {
 #[cfg(test)]
 #[path = "settings/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "settings/forms_tests.rs"]
+mod forms_tests;

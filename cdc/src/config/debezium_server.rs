@@ -16,7 +16,9 @@ pub struct ServerForm {
 
 /// Whether settings are in Debezium Server's form.
 pub fn is_server_form(settings: &BTreeMap<String, String>) -> bool {
-    settings.keys().any(|name| name.starts_with("debezium."))
+    // One property of ours begins like that too.
+    let is_of_server = |name: &String| name.starts_with("debezium.") && name != "debezium.compat";
+    settings.keys().any(is_of_server)
 }
 
 /// The converter of a `debezium.format.key` or `.value`.
