@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use debezium::Format;
 use lakewriter::{ErrorKind, KafkaConfig, Lake, LakeConfig, LakeWriterConfig, Secret};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
@@ -123,6 +124,52 @@ async fn what_cannot_become_a_row_is_set_aside_once_and_the_stream_goes_on() -> 
         );
     }
     verify(&case.lake, 12).await
+}
+
+/// A connector was switched to Avro: its values stand with the reason in the dead-letter table, and what is JSON again
+/// goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_in_avro_are_set_aside_with_the_reason() -> Result<()> {
+    let mut case = case("avro", 1).await?;
+    case.transactions(0..2).await?;
+    case.connector.settings.value_format = Format::Avro;
+    case.connector.encoders.clear();
+    case.transactions(100..102).await?;
+    // As another Debezium writes them.
+    case.connector.foreign = true;
+    case.transactions(102..103).await?;
+    case.connector.foreign = false;
+    case.connector.settings.value_format = Format::Json;
+    case.connector.encoders.clear();
+    case.transactions(2..4).await?;
+    let set_aside = "SELECT topic, reason FROM t ORDER BY topic, \"offset\"";
+    for end in [4, 6] {
+        let running = Running::start(&case.config);
+        reach(&case.lake, end).await?;
+        stack::until("nine dead letters", Duration::from_secs(30), async || {
+            if !case.lake.is_delta_table("_dead_letters").await? {
+                return Ok(None);
+            }
+            let letters = rows::query(&case.lake, "_dead_letters", set_aside).await?;
+            Ok((letters.len() >= 9).then_some(()))
+        })
+        .await?;
+        running.stop().await?;
+        case.transactions(end..6).await?;
+    }
+    let letters = rows::query(&case.lake, "_dead_letters", set_aside).await?;
+    ensure!(letters.len() == 9, "{letters:#?}");
+    let of_settings =
+        |letter: &&String| letter.contains("|the value is Avro, and the lake reads JSON");
+    let of_bytes = |letter: &&String| {
+        letter.contains("Confluent's wire format (Avro or another, schema id 0)")
+    };
+    ensure!(
+        letters.iter().filter(of_settings).count() == 6,
+        "{letters:#?}"
+    );
+    ensure!(letters.iter().filter(of_bytes).count() == 3, "{letters:#?}");
+    verify(&case.lake, 6).await
 }
 
 /// Events without our headers: typed by their embedded schema, or by what they look like.

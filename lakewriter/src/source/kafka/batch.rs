@@ -18,6 +18,7 @@ use super::{
     assignment::{Assignment, RecordOrder},
     headers::{RecordHeaders, record_headers},
     schemas::{PublishedSchema, SchemaTopics},
+    unreadable::{confluent, other_format},
 };
 use crate::{
     Error, LakeProgress,
@@ -219,7 +220,10 @@ impl OpenBatch {
         let (event, reader) = match decoded {
             Ok(Some(decoded)) => decoded,
             Ok(None) => return Ok(Some(Refused::Nothing)),
-            Err(error) => return Ok(Some(Refused::DeadLetter(error.to_string()))),
+            Err(error) => {
+                let reason = confluent(value).unwrap_or_else(|| error.to_string());
+                return Ok(Some(Refused::DeadLetter(reason)));
+            }
         };
         let (Some(reader), Some(state)) = (
             self.readers.get_mut(reader),
@@ -291,11 +295,15 @@ impl OpenBatch {
         if self.by_schema.contains_key(&id) {
             return Ok(Ok(()));
         }
-        let Some(PublishedSchema { table, settings }) = schemas.get(id)?.cloned() else {
+        let Some(published) = schemas.get(id)? else {
             return Ok(Err(Refused::DeadLetter(format!(
                 "nobody published version {id} of its table in a `.tributary.schemas` topic"
             ))));
         };
+        if let Some(reason) = other_format(published.settings.value_format) {
+            return Ok(Err(Refused::DeadLetter(reason.to_owned())));
+        }
+        let PublishedSchema { table, settings } = published.clone();
         let version = Arc::new(table);
         let decoder = EnvelopeDecoder::new(Arc::clone(&version), &settings);
         let namespace = self.namespace.clone().unwrap_or(settings.topic_prefix);

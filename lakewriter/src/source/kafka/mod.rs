@@ -8,6 +8,7 @@ mod headers;
 mod reach;
 mod schemas;
 mod topic_id;
+mod unreadable;
 
 pub(crate) use assignment::{LakeAssignments, Lease, RunningCommit, lsn_app_id, ordinal_app_id};
 pub(crate) use batch::OpenBatch;
