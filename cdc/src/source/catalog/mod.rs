@@ -11,7 +11,9 @@ mod visibility;
 pub use labels::EnumLabels;
 pub use read::{CatalogColumn, CatalogTable, read_table, read_types};
 pub use relation::{RelationColumn, RelationDescription};
-pub use schema::{EnumColumn, StreamedTable, snapshot_schema, stream_schema};
+pub use schema::{
+    EnumColumn, KnownColumns, StreamedTable, snapshot_schema, stream_schema, streamed_table,
+};
 pub use types::TypeCatalog;
 use visibility::wait_visible;
 

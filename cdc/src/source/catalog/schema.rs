@@ -33,7 +33,7 @@ pub fn snapshot_schema(
     types: &TypeCatalog,
     config: &ConnectorConfig,
 ) -> TableSchema {
-    let key_names = key_names(Some(table), &table.schema, &table.name, config);
+    let key_names = key_names(table.key.clone(), &table.schema, &table.name, config);
     let columns = table
         .columns
         .iter()
@@ -75,6 +75,17 @@ pub fn snapshot_schema(
     }
 }
 
+/// What the catalog knows of the columns of a Relation message.
+#[derive(Debug, Clone, Default)]
+pub struct KnownColumns {
+    /// As many as the message has and in its order, without rules.
+    pub columns: Vec<Column>,
+    /// Names of the key's columns in key order, generated ones too.
+    pub key: Vec<String>,
+    /// Names of generated columns, which are not streamed.
+    pub generated: Vec<String>,
+}
+
 /// Names, types and order are the message's: exact for its place in the WAL. Nullability, defaults and the key are the
 /// catalog's of now; without a catalog entry every column is optional and there is no key.
 pub fn stream_schema(
@@ -83,68 +94,75 @@ pub fn stream_schema(
     types: &TypeCatalog,
     config: &ConnectorConfig,
 ) -> StreamedTable {
-    let key_names = key_names(table, &relation.namespace, &relation.name, config);
-    let kept: Vec<bool> = relation
-        .columns
-        .iter()
-        .map(|column| {
-            key_names.contains(&column.name)
-                || captures_column(
-                    &config.filter,
-                    &relation.namespace,
-                    &relation.name,
-                    &column.name,
-                )
+    let columns = relation.columns.iter().map(|column| {
+        let known = table.and_then(|table| find_column(table, &column.name));
+        Column {
+            name: column.name.clone(),
+            pg_type: types.pg_type(column.type_oid, column.type_modifier),
+            optional: known.is_none_or(|known| !known.not_null),
+            default_expression: known.and_then(|known| known.default_expression.clone()),
+            rule: None,
+        }
+    });
+    let known = KnownColumns {
+        columns: columns.collect(),
+        key: table.map(|table| table.key.clone()).unwrap_or_default(),
+        generated: table.map_or_else(Vec::new, |table| {
+            let generated = table.columns.iter().filter(|column| column.generated);
+            generated.map(|column| column.name.clone()).collect()
+        }),
+    };
+    streamed_table(relation, known, |oid| types.base(oid), config)
+}
+
+/// A Relation message with what is known of its columns, as the settings want it. `enum_of` is the enum that a column's
+/// type is made from.
+pub fn streamed_table(
+    relation: &RelationDescription,
+    known: KnownColumns,
+    enum_of: impl Fn(u32) -> u32,
+    config: &ConnectorConfig,
+) -> StreamedTable {
+    let (schema, name) = (&relation.namespace, &relation.name);
+    let key_names = key_names(known.key, schema, name, config);
+    let is_kept = |column: &Column| {
+        key_names.contains(&column.name)
+            || captures_column(&config.filter, schema, name, &column.name)
+    };
+    let kept: Vec<bool> = known.columns.iter().map(is_kept).collect();
+    let enums = known.columns.iter().zip(&relation.columns).enumerate();
+    let enums = enums
+        .filter(|(_, (column, _))| is_kept(column))
+        .filter_map(|(index, (column, sent))| match &column.pg_type.kind {
+            PgTypeKind::Enum { labels } => Some(EnumColumn {
+                index,
+                oid: enum_of(sent.type_oid),
+                labels: labels.clone(),
+            }),
+            _ => None,
         })
         .collect();
-    let columns: Vec<Column> = relation
-        .columns
-        .iter()
-        .zip(&kept)
+    let columns = known.columns.into_iter().zip(&kept);
+    let columns: Vec<Column> = columns
         .filter(|(_, kept)| **kept)
-        .map(|(column, _)| {
-            let known = table.and_then(|table| find_column(table, &column.name));
-            let pg_type = types.pg_type(column.type_oid, column.type_modifier);
-            let rule = column_rule(
+        .map(|(mut column, _)| {
+            column.rule = column_rule(
                 RuledColumn {
-                    schema: &relation.namespace,
-                    table: &relation.name,
+                    schema,
+                    table: name,
                     name: &column.name,
-                    pg_type: &pg_type,
-                    type_name: &pg_type.name,
+                    pg_type: &column.pg_type,
+                    type_name: &column.pg_type.name,
                     snapshot: false,
                 },
                 config,
             );
-            Column {
-                name: column.name.clone(),
-                pg_type,
-                optional: known.is_none_or(|known| !known.not_null),
-                default_expression: known.and_then(|known| known.default_expression.clone()),
-                rule,
-            }
-        })
-        .collect();
-    let enums = relation.columns.iter().enumerate().zip(&kept);
-    let enums = enums
-        .filter(|(_, kept)| **kept)
-        .filter_map(|((index, column), _)| {
-            match types.pg_type(column.type_oid, column.type_modifier).kind {
-                PgTypeKind::Enum { labels } => Some(EnumColumn {
-                    index,
-                    oid: types.base(column.type_oid),
-                    labels,
-                }),
-                _ => None,
-            }
+            column
         })
         .collect();
     // A key with a column that is never streamed would name many rows by one key.
     let partly_generated = key_names.iter().any(|name| {
-        table
-            .and_then(|table| find_column(table, name))
-            .is_some_and(|column| column.generated)
-            && !columns.iter().any(|column| column.name == *name)
+        known.generated.contains(name) && !columns.iter().any(|column| column.name == *name)
     });
     let key = if partly_generated {
         Vec::new()
@@ -190,7 +208,7 @@ fn driver_type_name<'t>(pg_type: &'t PgType, default_expression: Option<&str>) -
 
 /// `message.key.columns` if an entry names the table (several are united), else the catalog's key.
 fn key_names(
-    table: Option<&CatalogTable>,
+    of_catalog: Vec<String>,
     schema: &str,
     name: &str,
     config: &ConnectorConfig,
@@ -208,12 +226,7 @@ fn key_names(
             }
         }
     }
-    if names.is_empty()
-        && let Some(table) = table
-    {
-        names.clone_from(&table.key);
-    }
-    names
+    if names.is_empty() { of_catalog } else { names }
 }
 
 fn key_indexes(names: &[String], columns: &[Column]) -> Vec<usize> {

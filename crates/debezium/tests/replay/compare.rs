@@ -151,26 +151,38 @@ fn value_differences(theirs: &str, ours: &str, found: &mut Vec<Difference>) {
         return;
     }
     let before = found.len();
-    tree_differences("", &parse(&their_text), &parse(&our_text), found);
+    if let (Ok(theirs), Ok(ours)) = (
+        serde_json::from_str(&their_text),
+        serde_json::from_str(&our_text),
+    ) {
+        tree_differences("", &theirs, &ours, found);
+    }
     if found.len() == before && !only_doubles_differ(&their_text, &our_text) {
         found.push(difference("text", their_text, our_text));
     }
 }
 
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).expect("parse an event")
-}
-
-/// The event's text with zeros for the last three fields.
+/// The text of an event or message with zeros for the times behind `op`: JSON, or Java's text of a struct.
 fn without_time(text: &str) -> String {
-    let (head, tail) = text.rsplit_once("\"op\":").expect("an envelope");
-    let mut fields: Vec<String> = tail.split(',').map(str::to_owned).collect();
-    for field in fields.iter_mut().skip(1) {
-        let (name, value) = field.split_once(':').expect("a field");
-        let end = value.trim_start_matches(|c: char| c.is_ascii_digit());
-        *field = format!("{name}:0{end}");
-    }
-    format!("{head}\"op\":{}", fields.join(","))
+    let Some(at) = text.rfind("\"op\":").or_else(|| text.rfind(",op=")) else {
+        return text.to_owned();
+    };
+    let (head, tail) = text.split_at(at);
+    let mut begun = false;
+    let mut ended = false;
+    let fields = tail.split(',').map(|field| {
+        let is_time = field.trim_start_matches('"').starts_with("ts_");
+        ended |= begun && !is_time;
+        begun |= is_time;
+        match field.split_once([':', '=']) {
+            Some((name, value)) if is_time && !ended => {
+                let end = value.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{name}:0{end}")
+            }
+            _ => field.to_owned(),
+        }
+    });
+    format!("{head}{}", fields.collect::<Vec<_>>().join(","))
 }
 
 /// Equal trees may still be different texts. Only doubles may be spelled in two ways.

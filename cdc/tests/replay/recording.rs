@@ -1,0 +1,242 @@
+//! One recorded scenario, and what we make of its WAL.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use cdc::{
+    assemble::{Assembler, DeliveredUpTo, Step},
+    config::ConnectorConfig,
+};
+use pgoutput::{Lsn, PgTimestamp, XLogData};
+use serde_json::Value;
+
+use crate::{
+    catalog::Catalog,
+    compare::{Deviations, Difference, differences},
+    sink::{Record, Records},
+};
+
+/// What became of a scenario.
+pub enum Replayed {
+    /// This many records.
+    Equal(usize),
+    /// It needs more than its WAL, or what is not part of the contract so far.
+    Elsewhere(String),
+    Different(Vec<String>),
+}
+
+type Topics = BTreeMap<String, Vec<Record>>;
+
+pub fn replay(
+    golden: &Path,
+    corpus: &str,
+    compat: &str,
+    name: &str,
+    deviations: &Deviations,
+    used: &mut BTreeSet<usize>,
+) -> Replayed {
+    let folder = golden.join(corpus).join(name);
+    let text = |file: &str| std::fs::read_to_string(folder.join(file)).expect("read a recording");
+    if golden.join("scenarios").join(name).join("restart").exists() {
+        return Replayed::Elsewhere("a restart".to_owned());
+    }
+    if folder.join("error.txt").exists() {
+        return Replayed::Elsewhere("the recorded task ends with an error".to_owned());
+    }
+    // The tables of a scenario are those of 2.7.3, whatever the corpus.
+    let own = folder.join("catalog.json");
+    let catalog = if own.exists() {
+        own
+    } else {
+        golden
+            .join("debezium-2.7.3")
+            .join(name)
+            .join("catalog.json")
+    };
+    if !catalog.exists() {
+        return Replayed::Elsewhere("no catalog.json".to_owned());
+    }
+    let config = match config(&text("connector.json"), compat) {
+        Ok(config) => config,
+        Err(problems) => return Replayed::Elsewhere(problems),
+    };
+    let (snapshot, theirs): (Vec<Record>, Vec<Record>) = text("events.jsonl")
+        .lines()
+        .map(|line| record(&serde_json::from_str(line).expect("parse events.jsonl")))
+        .filter(|record| record.topic != config.records.heartbeat_topic)
+        .partition(is_snapshot);
+    // The clock of what comes before the first transaction stands where the snapshot began.
+    let delivered = DeliveredUpTo {
+        last_commit_micros: snapshot.last().and_then(commit_micros),
+        ..DeliveredUpTo::default()
+    };
+    let catalog = Catalog::read(&catalog);
+    let ours = match events(&config, delivered, catalog, &text("wal.jsonl")) {
+        Ok(records) => by_topic(records),
+        Err(problem) => return Replayed::Different(vec![format!("{corpus} {name}: {problem}")]),
+    };
+    let (snapshot, theirs) = (by_topic(snapshot), by_topic(theirs));
+    let (mut found, mut count) = (Vec::new(), 0);
+    let none = Vec::new();
+    for topic in theirs.keys().chain(ours.keys()).collect::<BTreeSet<_>>() {
+        if is_timed(&config, topic) {
+            continue;
+        }
+        let (theirs, ours) = (
+            theirs.get(topic).unwrap_or(&none),
+            ours.get(topic).unwrap_or(&none),
+        );
+        // Records are numbered as they were recorded, behind those of the snapshot.
+        let first = snapshot.get(topic).map_or(0, Vec::len);
+        let mut check = |at: usize, difference: Difference| {
+            if !deviations.allows(corpus, name, topic, first + at, &difference, used) {
+                found.push(format!(
+                    "{corpus} {name}: {topic} {}: {difference}",
+                    first + at
+                ));
+            }
+        };
+        if theirs.len() != ours.len() {
+            check(0, Difference::of_counts(theirs.len(), ours.len()));
+            continue;
+        }
+        count += ours.len();
+        for (at, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
+            for difference in differences(theirs, ours) {
+                check(at, difference);
+            }
+        }
+    }
+    if found.is_empty() {
+        Replayed::Equal(count)
+    } else {
+        Replayed::Different(found)
+    }
+}
+
+/// The recorded settings; what is wrong with them where they are not for us.
+fn config(connector: &str, compat: &str) -> Result<ConnectorConfig, String> {
+    let connector: Value = serde_json::from_str(connector).expect("parse connector.json");
+    let settings = connector.get("config").unwrap_or(&connector);
+    let mut properties: BTreeMap<String, String> = settings
+        .as_object()
+        .expect("connector.json is an object")
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .collect();
+    properties.insert("name".to_owned(), "replay".to_owned());
+    properties.insert("debezium.compat".to_owned(), compat.to_owned());
+    // Which run it is differs from run to run, and only the sink that writes to Kafka knows it.
+    properties.insert("extended.headers.enabled".to_owned(), "false".to_owned());
+    match ConnectorConfig::parse(&properties) {
+        Ok(parsed) => Ok(parsed.config),
+        Err(report) => Err(report
+            .problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default()),
+    }
+}
+
+/// Whether a topic's table is written at every heartbeat: which of them are in the recorded WAL is a matter of time.
+fn is_timed(config: &ConnectorConfig, topic: &str) -> bool {
+    let query = config.records.heartbeat.as_ref();
+    let query = query.and_then(|heartbeat| heartbeat.action_query.as_deref());
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    query
+        .zip(topic.rsplit('.').next())
+        .is_some_and(|(query, table)| {
+            let mut words = query.split(|c| !is_word(c));
+            words.any(|word| word == table)
+        })
+}
+
+/// `source.ts_us` of an event in JSON.
+fn commit_micros(record: &Record) -> Option<i64> {
+    let value: Value = serde_json::from_str(record.value.as_deref()?).ok()?;
+    let event = value.get("payload").unwrap_or(&value);
+    event["source"]["ts_us"].as_i64()
+}
+
+fn events(
+    config: &ConnectorConfig,
+    delivered: DeliveredUpTo,
+    mut catalog: Catalog,
+    wal: &str,
+) -> Result<Vec<Record>, String> {
+    let told = |error: cdc::Error| service::render_error(&error, None);
+    let mut sink = Records::new(config);
+    let mut assembler = Assembler::new(config, delivered);
+    for line in wal.lines() {
+        let message: Value = serde_json::from_str(line).expect("parse wal.jsonl");
+        let field = |name: &str| message[name].as_str().expect("a text of wal.jsonl");
+        let data = hex(field("hex"));
+        let wal_start: Lsn = field("start").parse().expect("an LSN");
+        let xlog = XLogData {
+            wal_start,
+            wal_end: wal_start,
+            sent_at: PgTimestamp::default(),
+            data: &data,
+        };
+        let mut step = assembler.accept(&xlog, &mut sink).map_err(told)?;
+        loop {
+            step = match step {
+                Step::Resolve {
+                    description, enums, ..
+                } => {
+                    let table = catalog.table(&description, !enums.is_empty(), config)?;
+                    assembler.add_relation(description, table)
+                }
+                Step::GoOn => assembler.go_on(&mut sink).map_err(told)?,
+                Step::Next | Step::Replay => break,
+            };
+        }
+    }
+    Ok(sink.records)
+}
+
+fn by_topic(records: Vec<Record>) -> Topics {
+    let mut topics = Topics::new();
+    for record in records {
+        topics.entry(record.topic.clone()).or_default().push(record);
+    }
+    topics
+}
+
+fn is_snapshot(record: &Record) -> bool {
+    let Some(value) = &record.value else {
+        return false;
+    };
+    if let Ok(value) = serde_json::from_str::<Value>(value) {
+        let event = value.get("payload").unwrap_or(&value);
+        return event["op"] == "r" || event["iodebeziumop"] == "r";
+    }
+    value.contains(",op=r,ts_ms=")
+}
+
+fn record(line: &Value) -> Record {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let headers = line["headers"].as_array().cloned().unwrap_or_default();
+    let headers = headers.iter().map(|header| {
+        let part = |at: usize| text(&header[at]).expect("a header of text");
+        (part(0), part(1))
+    });
+    Record {
+        topic: text(&line["topic"]).expect("a topic"),
+        key: text(&line["key"]),
+        value: text(&line["value"]),
+        headers: headers
+            .filter(|(name, _)| !name.starts_with("__debezium.context."))
+            .collect(),
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digit = |c: u8| char::from(c).to_digit(16).expect("hexadecimal") as u8;
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
+}
