@@ -51,7 +51,7 @@ impl Catalog {
         let is_it = |(_, version): &(usize, &Version)| version.is_of(relation);
         let mut found = self.versions.iter().enumerate().skip(start).filter(is_it);
         let version = if labels_were_added {
-            found.last()
+            found.next_back()
         } else {
             found.next()
         };

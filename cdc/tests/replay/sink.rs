@@ -1,6 +1,9 @@
 //! A sink that keeps what would be written to Kafka.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use cdc::{
     Error, ErrorKind,
@@ -63,14 +66,13 @@ impl<'c> Records<'c> {
             &name.table,
         );
         let address = Arc::as_ptr(event.table).addr();
-        if !self.encoders.contains_key(&address) {
-            let version = Arc::clone(event.table);
-            let encoder = EventEncoder::new(Arc::clone(&version), &base, contract);
-            let encoder = encoder.map_err(unencodable)?;
-            self.encoders.insert(address, (version, encoder));
-        }
-        let Some((_, encoder)) = self.encoders.get_mut(&address) else {
-            return Ok(false);
+        let (_, encoder) = match self.encoders.entry(address) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let version = Arc::clone(event.table);
+                let encoder = EventEncoder::new(Arc::clone(&version), &base, contract);
+                entry.insert((version, encoder.map_err(unencodable)?))
+            }
         };
         let (mut key, mut value, mut header) = (Vec::new(), Vec::new(), Vec::new());
         encoder
