@@ -38,11 +38,17 @@ impl fmt::Display for Origin {
 #[error("read the settings:{}", .0.iter().map(|p| format!("\n  {p}")).collect::<String>())]
 pub struct SettingsError(Vec<String>);
 
-/// The effective values.
-#[derive(Debug, Clone, Default)]
+/// The effective values; some are secrets.
+#[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
     connector: BTreeMap<String, (String, Origin)>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.print())
+    }
 }
 
 impl Settings {
@@ -193,6 +199,7 @@ impl Settings {
         };
         text.parse().map(Some).map_err(|error| {
             let origin = self.values.get(key).map_or(&Origin::Default, |(_, o)| o);
+            let text = service::without_passwords(text);
             SettingsError(vec![format!("{key} = `{text}` ({origin}): {error}")])
         })
     }
@@ -218,7 +225,10 @@ impl Settings {
                 Some((_, origin)) if setting.secret => {
                     format!("{} = **** # {origin}\n", setting.key)
                 }
-                Some((text, origin)) => format!("{} = {text} # {origin}\n", setting.key),
+                Some((text, origin)) => {
+                    let text = service::without_passwords(text);
+                    format!("{} = {text} # {origin}\n", setting.key)
+                }
                 None => format!("{} is not set\n", setting.key),
             })
             .collect();

@@ -1,5 +1,11 @@
 //! The Kafka end of a connector and the Kafka Connect face, on a real broker and a real PostgreSQL.
 
+#[path = "kafka_connect/arbitrary.rs"]
+mod arbitrary;
+#[path = "kafka_connect/clients.rs"]
+mod clients;
+#[path = "kafka_connect/connections.rs"]
+mod connections;
 #[path = "kafka_connect/delivery.rs"]
 mod delivery;
 #[path = "kafka_connect/difference.rs"]
@@ -20,6 +26,8 @@ mod records;
 mod refusals;
 #[path = "kafka_connect/rest.rs"]
 mod rest;
+#[path = "kafka_connect/rest_security.rs"]
+mod rest_security;
 #[path = "kafka_connect/security.rs"]
 mod security;
 #[path = "kafka_connect/state.rs"]

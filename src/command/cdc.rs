@@ -3,12 +3,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cdc::{
-    config::parse_properties,
-    connect::{WorkerConfig, property_of_variable},
-};
+use cdc::{config::parse_properties, connect::WorkerConfig};
 
-use super::{Failure, kafka, start};
+use super::{Failure, image::ImageVariables, kafka, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -21,8 +18,9 @@ A connector may also stand in [cdc] of tributary.toml, in a .properties file (De
 or in the environment: TRIBUTARY_CDC_DATABASE_HOSTNAME, DEBEZIUM_SOURCE_DATABASE_HOSTNAME.
 
 The names that Connect's images read from the environment are read too: BOOTSTRAP_SERVERS, GROUP_ID,
-CONFIG_STORAGE_TOPIC, OFFSET_STORAGE_TOPIC, STATUS_STORAGE_TOPIC, REST_HOST_NAME, REST_PORT, ADVERTISED_HOST_NAME,
-ADVERTISED_PORT, and every worker property as CONNECT_*: CONNECT_REST_SHOW_PASSWORDS is rest.show.passwords.
+CONFIG_STORAGE_TOPIC, OFFSET_STORAGE_TOPIC, STATUS_STORAGE_TOPIC, KEY_CONVERTER, VALUE_CONVERTER, REST_HOST_NAME,
+REST_PORT, ADVERTISED_HOST_NAME, ADVERTISED_PORT, and every worker property as CONNECT_*: CONNECT_REST_SHOW_PASSWORDS is
+rest.show.passwords, CONNECT_VALUE_CONVERTER_SCHEMAS_ENABLE is value.converter.schemas.enable.
 
 Login and TLS of the REST face: rest.basic.auth.user with rest.basic.auth.password, or rest.basic.auth.file;
 rest.tls.certificate with rest.tls.key, and rest.tls.client.ca where clients must have certificates."
@@ -47,7 +45,8 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         Some(path) => worker_properties(path)?,
         None => BTreeMap::new(),
     };
-    worker.extend(image_properties(std::env::vars()));
+    let image = ImageVariables::read(std::env::vars());
+    worker.extend(image.properties);
     let connector = settings.connector()?;
     // What the settings say goes over what Connect's names say.
     if let Some(brokers) = connector
@@ -65,7 +64,8 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         ("cdc.offset_storage_topic", "offset.storage.topic"),
         ("cdc.status_storage_topic", "status.storage.topic"),
     ] {
-        settings.set_default(key, worker.remove(name), name);
+        let value = worker.remove(name).filter(|value| !value.trim().is_empty());
+        settings.set_default(key, value, name);
     }
     let listens = settings.is_set("cdc.listen") || arguments.listen.is_some();
     settings.set_flag("kafka.bootstrap_servers", arguments.bootstrap_servers);
@@ -88,6 +88,10 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     config.connectors_folder = settings.get("cdc.connectors_folder").map(PathBuf::from);
     config.connectors.extend(connector);
     let runtime = start(settings, "info")?;
+    if !image.without_effect.is_empty() {
+        let variables = image.without_effect.join(", ");
+        tracing::info!(%variables, "variables of Kafka Connect's images have no effect here");
+    }
     let listen = config.rest_listen;
     config.apply(&worker)?;
     // Settings of ours go over Connect's.
@@ -110,50 +114,4 @@ fn worker_properties(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     };
     let bytes = std::fs::read(path).map_err(|error| problem(&error))?;
     parse_properties(&bytes).map_err(|error| problem(&error))
-}
-
-/// What Connect's images make worker properties of: their own short names, and `CONNECT_*` over them.
-fn image_properties(
-    environment: impl Iterator<Item = (String, String)>,
-) -> BTreeMap<String, String> {
-    const SHORT: [(&str, &str); 9] = [
-        ("BOOTSTRAP_SERVERS", "bootstrap.servers"),
-        ("GROUP_ID", "group.id"),
-        ("CONFIG_STORAGE_TOPIC", "config.storage.topic"),
-        ("OFFSET_STORAGE_TOPIC", "offset.storage.topic"),
-        ("STATUS_STORAGE_TOPIC", "status.storage.topic"),
-        ("REST_HOST_NAME", "rest.host.name"),
-        ("REST_PORT", "rest.port"),
-        ("ADVERTISED_HOST_NAME", "rest.advertised.host.name"),
-        ("ADVERTISED_PORT", "rest.advertised.port"),
-    ];
-    let (mut short, mut long) = (BTreeMap::new(), BTreeMap::new());
-    for (variable, value) in environment {
-        if let Some((_, name)) = SHORT.iter().find(|(known, _)| *known == variable) {
-            short.insert((*name).to_owned(), value);
-        } else if let Some(name) = property_of_variable(&variable) {
-            long.insert(name, value);
-        }
-    }
-    short.extend(long);
-    short
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_names_go_over_short_ones() {
-        let variables = [
-            ("CONNECT_GROUP_ID", "long"),
-            ("GROUP_ID", "short"),
-            ("REST_PORT", "8084"),
-            ("HOME", "x"),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let properties = image_properties(variables.into_iter());
-        let shown: Vec<String> = properties.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        assert_eq!(shown, ["group.id=long", "rest.port=8084"]);
-    }
 }

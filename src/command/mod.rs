@@ -7,6 +7,7 @@ mod demo;
 mod drain;
 mod generate;
 mod healthcheck;
+mod image;
 mod kafka;
 mod lake;
 mod lakewriter;

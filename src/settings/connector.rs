@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::config::{ConnectorFile, find_property, is_secret, properties_from_environment};
+use cdc::config::{ConnectorFile, find_property, holds_secret, properties_from_environment};
 
 use super::{Origin, Settings, SettingsError};
 
@@ -98,7 +98,11 @@ impl Settings {
         self.connector
             .iter()
             .map(|(name, (value, origin))| {
-                let value = if is_secret(name) { "****" } else { value };
+                let value = if holds_secret(name, value) {
+                    service::HIDDEN
+                } else {
+                    value
+                };
                 let scope = if name.starts_with("debezium.") {
                     ""
                 } else {

@@ -1,9 +1,9 @@
 //! The converters of keys, values and headers, by the names of their Java classes.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use debezium::{ContractSettings, DecimalFormat, Format, HeaderFormat};
-use service::Secret;
+use service::{Secret, without_passwords};
 
 use super::{cloud_events::cloud_events, reader::Reader};
 
@@ -14,6 +14,11 @@ const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConver
 const CONFLUENT_AVRO: &str = "io.confluent.connect.avro.AvroConverter";
 const APICURIO_AVRO: &str = "io.apicurio.registry.utils.converter.AvroConverter";
 const CLOUD_EVENTS: &str = "io.debezium.converters.CloudEventsConverter";
+
+/// The converters of keys and values that there are.
+pub const CONVERTERS: [&str; 5] = [APICURIO_AVRO, CONFLUENT_AVRO, CLOUD_EVENTS, JSON, STRING];
+/// The converters of headers.
+pub const HEADER_CONVERTERS: [&str; 3] = [JSON, SIMPLE_HEADER, STRING];
 
 /// Under which subject a schema stands at the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +45,7 @@ pub enum Registration {
 }
 
 /// A schema registry that speaks Confluent's REST API.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RegistryConfig {
     /// Tried in turn; without a slash at the end.
     pub urls: Vec<String>,
@@ -55,6 +60,21 @@ pub struct RegistryConfig {
     pub strategy: SubjectNameStrategy,
     /// `connect.meta.data`: schemas carry `connect.*` properties.
     pub connect_meta_data: bool,
+}
+
+/// A URL may hold a password.
+impl fmt::Debug for RegistryConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls: Vec<_> = self.urls.iter().map(|url| without_passwords(url)).collect();
+        f.debug_struct("RegistryConfig")
+            .field("urls", &urls)
+            .field("login", &self.login)
+            .field("truststore", &self.truststore)
+            .field("keystore", &self.keystore)
+            .field("registration", &self.registration)
+            .field("strategy", &self.strategy)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The registries of keys and of values, where they are Avro.

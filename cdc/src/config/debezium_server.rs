@@ -1,17 +1,26 @@
 //! Debezium Server's form of a configuration: `debezium.source.*` is the connector, `debezium.sink.kafka.producer.*` the
 //! Kafka client, `debezium.format.*` the converters, `debezium.transforms.*` and `debezium.predicates.*` what is between.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use super::CONNECTOR_CLASS;
+use super::{CONNECTOR_CLASS, shown};
 
 /// The connector in Debezium Server's settings.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct ServerForm {
     /// Kafka Connect's names.
     pub properties: BTreeMap<String, String>,
     /// Where the sink leads.
     pub bootstrap_servers: Option<String>,
+}
+
+impl fmt::Debug for ServerForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerForm")
+            .field("properties", &shown(&self.properties))
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .finish()
+    }
 }
 
 /// Whether settings are in Debezium Server's form.

@@ -1,15 +1,31 @@
 //! A connector's properties from environment variables: `TRIBUTARY_CDC_DATABASE_HOSTNAME`, and Debezium Server's
 //! `DEBEZIUM_SOURCE_DATABASE_HOSTNAME`. With `_FILE` at the end of a secret's name the value is what the file holds.
 
-use super::{lookup::is_secret, property::KNOWN};
+use std::fmt;
+
+use super::{
+    lookup::{holds_secret, is_secret},
+    property::KNOWN,
+};
 
 /// One value that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FromEnvironment {
     /// `database.hostname`, or `debezium.sink.type`.
     pub name: String,
     pub value: String,
     pub variable: String,
+}
+
+impl fmt::Debug for FromEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = if holds_secret(&self.name, &self.value) {
+            service::HIDDEN
+        } else {
+            &self.value
+        };
+        write!(f, "{}: {} = {value}", self.variable, self.name)
+    }
 }
 
 /// All properties of the variables.

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -9,17 +10,28 @@ use super::{
     CONNECTOR_CLASS,
     debezium_server::{from_server_form, is_server_form},
     java_properties::parse_properties,
+    shown,
 };
 use crate::{Error, ErrorKind};
 
 /// A connector as it is registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectorFile {
     pub name: String,
     /// Kafka Connect's names, with `name` among them; numbers and booleans of JSON are text, as Connect makes them.
     pub properties: BTreeMap<String, String>,
     /// Where Kafka is, if the file says so, as Debezium Server's do.
     pub bootstrap_servers: Option<String>,
+}
+
+impl fmt::Debug for ConnectorFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorFile")
+            .field("name", &self.name)
+            .field("properties", &shown(&self.properties))
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .finish()
+    }
 }
 
 impl ConnectorFile {

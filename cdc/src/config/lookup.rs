@@ -1,5 +1,9 @@
 //! Properties by their names, misspelt ones too.
 
+use std::collections::BTreeMap;
+
+use service::{ShownSettings, without_passwords};
+
 use super::property::{KNOWN, Property};
 
 /// The table's row for a property name.
@@ -22,9 +26,30 @@ pub fn find(name: &str) -> Option<&'static Property> {
 /// Whether a property's value must not be shown.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["password", "secret", "jaas", "sslkey", "token", "user.info"]
-        .iter()
-        .any(|word| name.contains(word))
+    [
+        "password",
+        "secret",
+        "jaas",
+        "sslkey",
+        "keystore.key",
+        "token",
+        "user.info",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+}
+
+/// Whether a property must not be shown with this value: it is a secret, or a URL with a password.
+pub fn holds_secret(name: &str, value: &str) -> bool {
+    is_secret(name) || without_passwords(value) != value
+}
+
+/// Settings as they may be printed.
+pub fn shown(settings: &BTreeMap<String, String>) -> ShownSettings<'_> {
+    ShownSettings {
+        settings,
+        is_secret,
+    }
 }
 
 /// The known name nearest to a misspelt one, if one is near.
@@ -99,5 +124,11 @@ mod tests {
         assert!(is_secret("producer.override.sasl.jaas.config"));
         assert!(!is_secret("key.converter"));
         assert!(!is_secret("message.key.columns"));
+        assert!(is_secret("producer.override.ssl.keystore.key"));
+        assert!(is_secret(
+            "key.converter.schema.registry.basic.auth.user.info"
+        ));
+        let url = "value.converter.schema.registry.url";
+        assert!(holds_secret(url, "http://u:p@r") && !holds_secret(url, "http://r"));
     }
 }

@@ -24,7 +24,7 @@ mod replica_identity;
 mod report;
 mod snapshot;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use debezium::{ContractSettings, SkippedOperations};
 use postgres_tls::TlsSettings;
@@ -32,11 +32,13 @@ use regex::Regex;
 use service::Secret;
 
 pub use column_rules::{ColumnRules, RuledColumn};
-pub use converter::{Registration, Registries, RegistryConfig, SubjectNameStrategy};
+pub use converter::{
+    CONVERTERS, HEADER_CONVERTERS, Registration, Registries, RegistryConfig, SubjectNameStrategy,
+};
 pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
-pub use lookup::{find as find_property, is_secret};
+pub use lookup::{find as find_property, holds_secret, is_secret, shown};
 pub use parse::{CONNECTOR_CLASS, Parsed};
 pub use property::{Handling, KNOWN, Property};
 pub use provider::{Providers, is_reference};
@@ -140,7 +142,7 @@ pub struct Guardrail {
 }
 
 /// Everything a connector needs, checked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConnectorConfig {
     /// `name`.
     pub name: String,
@@ -209,4 +211,15 @@ pub struct ConnectorConfig {
     pub producer_overrides: BTreeMap<String, String>,
     /// The flat map this was made from, as posted.
     pub properties: BTreeMap<String, String>,
+}
+
+/// The settings as posted, without what is secret among them.
+impl fmt::Debug for ConnectorConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorConfig")
+            .field("name", &self.name)
+            .field("database", &self.database)
+            .field("properties", &shown(&self.properties))
+            .finish_non_exhaustive()
+    }
 }

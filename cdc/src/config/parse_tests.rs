@@ -172,6 +172,53 @@ fn a_secret_is_not_in_the_report() {
 }
 
 #[test]
+fn no_secret_is_printed_with_a_configuration() {
+    let jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"hunter2\";";
+    let secrets = properties(&[
+        ("database.sslpassword", "hunter2"),
+        ("producer.override.security.protocol", "SASL_SSL"),
+        ("producer.override.sasl.mechanism", "PLAIN"),
+        ("producer.override.sasl.jaas.config", jaas),
+        ("producer.override.ssl.key.password", "hunter2"),
+        ("value.converter", "io.confluent.connect.avro.AvroConverter"),
+        (
+            "value.converter.schema.registry.url",
+            "http://u:hunter2@r:8081",
+        ),
+        ("value.converter.basic.auth.credentials.source", "USER_INFO"),
+        ("value.converter.basic.auth.user.info", "u:hunter2"),
+        ("unknown.to.us.password", "hunter2"),
+    ]);
+    let parsed = ConnectorConfig::parse(&secrets).unwrap();
+    let file = crate::config::ConnectorFile::from_settings(secrets.clone(), "n").unwrap();
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut worker = crate::connect::WorkerConfig::new("k:9092", listen);
+    let worker_properties: BTreeMap<String, String> = secrets
+        .iter()
+        .map(|(name, value)| (name.replace("producer.override.", ""), value.clone()))
+        .chain([
+            ("rest.basic.auth.user".to_owned(), "u".to_owned()),
+            ("rest.basic.auth.password".to_owned(), "hunter2".to_owned()),
+            ("producer.sasl.jaas.config".to_owned(), jaas.to_owned()),
+        ])
+        .collect();
+    worker.apply(&worker_properties).unwrap();
+    assert!(worker.kafka_overrides.contains_key("sasl.jaas.config"));
+    worker.connectors.push(file.clone());
+    for shown in [
+        format!(
+            "{parsed:?} {:#?} {:?}",
+            parsed.config, parsed.config.registries
+        ),
+        format!("{file:?} {worker:?}"),
+        format!("{:?}", parsed.notices),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert!(format!("{parsed:?}").contains("dbserver1"));
+}
+
+#[test]
 fn routes_creation_and_overrides_are_read() {
     let config = ConnectorConfig::parse(&properties(&[
         ("transforms", "route"),

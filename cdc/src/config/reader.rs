@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::Duration};
 
-use super::{Problem, is_secret};
+use super::{Problem, holds_secret};
 
 /// Reads typed values from the flat map and collects every problem instead of stopping at the first.
 pub(super) struct Reader<'a> {
@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
         let value = self
             .properties
             .get(property)
-            .filter(|_| !is_secret(property));
+            .filter(|value| !holds_secret(property, value));
         self.problems.push(Problem {
             property: property.to_owned(),
             value: value.cloned(),

@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,14 +18,24 @@ use serde::{Deserialize, Serialize};
 use super::connector::TargetState;
 use crate::{
     Error, ErrorKind,
+    config::shown,
     kafka::{KafkaClient, OwnedRecord, RecordStore, compacted::read_to_end},
 };
 
 /// A connector as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct StoredConnector {
     pub(super) properties: BTreeMap<String, String>,
     pub(super) target: TargetState,
+}
+
+impl fmt::Debug for StoredConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredConnector")
+            .field("properties", &shown(&self.properties))
+            .field("target", &self.target)
+            .finish()
+    }
 }
 
 /// Beside the settings in what Kafka Connect stores and shows of a task.

@@ -1,10 +1,10 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::task::{TaskContext, run_task};
-use crate::{pipeline::PipelineStatus, sink::kafka::ActiveTopics};
+use crate::{config::shown, pipeline::PipelineStatus, sink::kafka::ActiveTopics};
 
 /// What the operator wants of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,12 +47,22 @@ pub enum TaskState {
 }
 
 /// What the task is to run; every change of it ends the running one first.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Order {
     properties: BTreeMap<String, String>,
     target: TargetState,
     /// Counts restarts, so that an equal order is a new one.
     generation: u64,
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order")
+            .field("properties", &shown(&self.properties))
+            .field("target", &self.target)
+            .field("generation", &self.generation)
+            .finish()
+    }
 }
 
 /// One connector: its settings, and the task that runs it.

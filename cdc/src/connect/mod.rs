@@ -11,6 +11,7 @@ mod connector;
 mod definition;
 mod loggers;
 mod offsets;
+mod plugin;
 mod rest;
 mod status_topic;
 mod task;
@@ -18,7 +19,7 @@ mod validation;
 mod worker;
 mod worker_properties;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use service::Backoff;
 use tokio::net::TcpListener;
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Disposition, Error, ErrorKind,
-    config::{ConnectorFile, Providers},
+    config::{ConnectorFile, Providers, shown},
 };
 pub use basic_auth::BasicAuth;
 pub use connector::{TargetState, TaskState};
@@ -40,7 +41,7 @@ pub const CONNECT_VERSION: &str = "3.9.1";
 pub const PLUGIN_VERSION: &str = "2.7.3.Final";
 
 /// Settings of a worker, named as Kafka Connect's (`group.id`, `config.storage.topic` ...).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WorkerConfig {
     pub bootstrap_servers: String,
     pub group_id: String,
@@ -72,6 +73,25 @@ pub struct WorkerConfig {
     pub providers: Providers,
     /// Show passwords in answers, as Kafka Connect does.
     pub show_secrets: bool,
+}
+
+/// Values of overrides and defaults may be passwords.
+impl fmt::Debug for WorkerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerConfig")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .field("config_topic", &self.config_topic)
+            .field("offset_topic", &self.offset_topic)
+            .field("status_topic", &self.status_topic)
+            .field("rest_listen", &self.rest_listen)
+            .field("rest_auth", &self.rest_auth)
+            .field("rest_tls", &self.rest_tls)
+            .field("connectors", &self.connectors)
+            .field("kafka_overrides", &shown(&self.kafka_overrides))
+            .field("converter_defaults", &shown(&self.converter_defaults))
+            .finish_non_exhaustive()
+    }
 }
 
 impl WorkerConfig {

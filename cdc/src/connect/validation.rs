@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, error::Error as _};
 
-use postgres_tls::TlsProblem;
-
 use super::definition::{framework_problem, position};
 use crate::{
     Error,
     config::{CONNECTOR_CLASS, ConnectorConfig, Providers},
-    source::{Control, ServerError, wal_level},
+    source::{Control, ServerError, connection::ReplicationConnection, slot::slot_room, wal_level},
 };
 
 /// Names under which the connector's class is known to Kafka Connect.
@@ -119,19 +117,32 @@ pub(super) async fn check(
 
 /// Connect as the connector would.
 async fn reach(config: &ConnectorConfig) -> Result<(), String> {
+    let failed = |error| connection_message(&error, config);
     let mut control = Control::new(&config.database);
-    let level = match control.client().await {
-        Ok(client) => wal_level(client).await,
-        Err(error) => Err(error),
-    };
-    match level.as_deref() {
-        Ok("logical") => Ok(()),
-        Ok(level) => Err(format!(
-            "Postgres server wal_level property must be 'logical' but is: '{level}'"
-        )),
-        Err(error) => Err(connection_message(error, config)),
+    let client = control.client().await.map_err(failed)?;
+    let level = wal_level(client).await.map_err(failed)?;
+    if level != "logical" {
+        return Err(format!(
+            "Postgres server wal_level property must be 'logical' but is: '{level}'. alter system set wal_level = logical; then restart the server"
+        ));
     }
+    let room = slot_room(client, &config.slot_name).await.map_err(failed)?;
+    if config.snapshot_mode.streams() && !room.is_enough() {
+        return Err(format!(
+            "all {} replication slots of the server are in use, and '{}' is none of them: raise max_replication_slots, or drop a slot that nobody reads (pg_replication_slots)",
+            room.max, config.slot_name
+        ));
+    }
+    // A connector that runs has shown that it may replicate, and may hold the last walsender.
+    if !room.active {
+        let connection = ReplicationConnection::connect(&config.database).await;
+        connection.map_err(failed)?.terminate().await;
+    }
+    Ok(())
 }
+
+/// A wrong password, a database that does not exist.
+const PLAIN: [&str; 2] = ["28P01", "3D000"];
 
 /// In the words of PostgreSQL's JDBC driver where it has some, which tools look for.
 fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
@@ -139,7 +150,13 @@ fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
     let mut root = error.to_string();
     while let Some(cause) = source {
         if let Some(server) = cause.downcast_ref::<ServerError>() {
-            return format!("{}: {}", server.severity, server.message);
+            let said = format!("{}: {}", server.severity, server.message);
+            // What is wrong is plain there, and tools compare the text.
+            return if PLAIN.contains(&server.code.as_str()) {
+                said
+            } else {
+                format!("{said} ({error}): {}", error.hint())
+            };
         }
         let refused = cause
             .downcast_ref::<std::io::Error>()
@@ -153,10 +170,10 @@ fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
         root = cause.to_string();
         source = cause.source();
     }
-    // Nobody guesses what to do about a certificate.
-    let remedy =
-        TlsProblem::find(error).map_or_else(String::new, |_| format!(": {}", error.hint()));
-    format!("The connection attempt failed: {root} ({error}){remedy}")
+    format!(
+        "The connection attempt failed: {root} ({error}): {}",
+        error.hint()
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
-    config::{CONNECTOR_CLASS, Providers, load_connectors_folder},
+    config::{CONNECTOR_CLASS, Providers, load_connectors_folder, shown},
     kafka::{KafkaClient, TopicSpec, Topics},
     metrics::ConnectorMetrics,
     sink::kafka::ActiveTopics,
@@ -44,12 +45,23 @@ impl From<Error> for Refused {
 }
 
 /// A connector as it is shown.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConnectorView {
     pub name: String,
     pub properties: BTreeMap<String, String>,
     pub target: TargetState,
     pub task: TaskState,
+}
+
+impl fmt::Debug for ConnectorView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorView")
+            .field("name", &self.name)
+            .field("properties", &shown(&self.properties))
+            .field("target", &self.target)
+            .field("task", &self.task)
+            .finish()
+    }
 }
 
 /// All connectors of a process.

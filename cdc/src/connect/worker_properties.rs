@@ -11,7 +11,7 @@ use std::{
 use super::{WorkerConfig, basic_auth::BasicAuth, rest::RestTls};
 use crate::{
     Error, ErrorKind,
-    config::{Providers, is_secret},
+    config::{Providers, holds_secret},
 };
 
 /// `CONNECT_X_Y` is the property `x.y`; two underscores are one, three a hyphen.
@@ -45,7 +45,7 @@ impl<'a> Properties<'a> {
     fn problem(&mut self, name: &str, rule: impl std::fmt::Display) {
         let value = self
             .text(name)
-            .filter(|_| !is_secret(name))
+            .filter(|value| !holds_secret(name, value))
             .unwrap_or("****");
         self.problems.push(format!("`{name}` is `{value}`: {rule}"));
     }
@@ -200,7 +200,9 @@ impl WorkerConfig {
             .map(str::trim)
             .filter(|class| !class.is_empty())
         {
-            if !class.ends_with("BasicAuthSecurityRestExtension") {
+            if class.starts_with("io.debezium.kcrestextension.") {
+                tracing::info!(class, "Debezium's REST extension has no effect");
+            } else if !class.ends_with("BasicAuthSecurityRestExtension") {
                 read.problem("rest.extension.classes", "Java classes cannot be loaded");
             } else if self.rest_auth.is_none() {
                 read.problem(

@@ -19,6 +19,8 @@ use crate::{
 const ROUNDS: u32 = 5;
 /// One request, connecting included.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Connecting, the TLS handshake included.
+const CONNECTING: Duration = Duration::from_secs(10);
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
 /// A client of one registry. It keeps every id it was told.
@@ -54,6 +56,7 @@ impl Registry {
         };
         let mut builder = reqwest::Client::builder()
             .timeout(PATIENCE)
+            .connect_timeout(CONNECTING)
             .no_proxy()
             .user_agent("tributary");
         if config.urls.iter().any(|url| url.starts_with("https:")) {
@@ -176,10 +179,19 @@ impl Registry {
         }
         // The URL may carry a password: it does not get into the error.
         let unreachable = |error: reqwest::Error| {
+            let hint = match (error.is_timeout(), error.is_connect()) {
+                (true, true) => {
+                    "it took no connection, or took one and fell silent in the TLS handshake: check host, port, http or https, and what is between"
+                }
+                (true, false) => {
+                    "it took the connection and did not answer in time: check that this is the schema registry, and that it is well"
+                }
+                (false, _) => {
+                    "check that the schema registry runs, its URL, and for https the truststore"
+                }
+            };
             Error::new(ErrorKind::Connection, attempted())
-                .with_hint(
-                    "check that the schema registry runs, its URL, and for https the truststore",
-                )
+                .with_hint(hint)
                 .with_source(error.without_url())
         };
         let answer = request.send().await.map_err(unreachable)?;
@@ -305,6 +317,47 @@ mod tests {
             assert_eq!(shown(url), expected);
         }
         assert_eq!(percent_encoded("a/b ü"), "a%2Fb%20%C3%BC");
+    }
+
+    /// A listener that takes connections and never answers.
+    #[tokio::test]
+    async fn a_registry_that_falls_silent_is_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok(connection) = listener.accept().await {
+                held.push(connection);
+            }
+        });
+        let ask = |scheme: &'static str, said: &'static str| async move {
+            let url = format!("{scheme}://u:hunter2@{address}");
+            let registry = Registry::new(RegistryConfig {
+                urls: vec![url.clone()],
+                login: None,
+                truststore: None,
+                keystore: None,
+                registration: Registration::Register,
+                normalize: false,
+                strategy: crate::config::SubjectNameStrategy::Topic,
+                connect_meta_data: true,
+            })
+            .unwrap();
+            let asked = registry.ask_one::<Registered>(&url, "subjects", None, "ask for subjects");
+            let asked = tokio::time::timeout(Duration::from_secs(40), asked).await;
+            let error = asked.expect("an end").err().expect("an error");
+            let text = service::render_error(&error, Some(error.hint()));
+            assert_eq!(error.kind(), ErrorKind::Connection, "{text}");
+            assert!(
+                text.contains(&address.to_string()) && text.contains(said),
+                "{text}"
+            );
+            assert!(!text.contains("hunter2"), "{text}");
+        };
+        tokio::join!(
+            ask("https", "in the TLS handshake"),
+            ask("http", "did not answer in time")
+        );
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn not_connected(database: &DatabaseConfig, error: ConnectError) -> Error {
         (None, _) => ErrorKind::Connection,
     };
     let hint = match &answer {
-        Some(answer) if answer.hint.is_some() => answer.hint.clone(),
+        Some(answer) if answer.remedy().is_some() => answer.remedy(),
         _ if kind == ErrorKind::Permission => Some(permission_hint(database)),
         _ => None,
     };

@@ -68,6 +68,29 @@ impl ServerError {
         }
     }
 
+    /// What to do, where the server says nothing itself.
+    pub fn remedy(&self) -> Option<String> {
+        if let Some(hint) = &self.hint {
+            return Some(hint.clone());
+        }
+        let remedy = match self.code.as_str() {
+            "53300" if self.message.contains("max_wal_senders") => {
+                "raise max_wal_senders on the server, or end another replication connection (pg_stat_replication)"
+            }
+            "53300" => {
+                "raise max_connections on the server or the limit of the role or the database, or close other connections (pg_stat_activity)"
+            }
+            "53400" => {
+                "raise max_replication_slots on the server, or drop a slot that nobody reads (pg_replication_slots)"
+            }
+            "3D000" => "correct `database.dbname`, or create the database",
+            "57P03" => "the server starts, stops or recovers: wait until it takes connections",
+            "57P01" | "57P02" => "the server was stopped: start it again",
+            _ => return None,
+        };
+        Some(remedy.to_owned())
+    }
+
     /// What the SQLSTATE means when streaming from a slot is refused or breaks off.
     pub fn streaming_kind(&self) -> ErrorKind {
         match self.code.as_str() {
@@ -79,7 +102,7 @@ impl ServerError {
     }
 
     pub(crate) fn into_error(self, kind: ErrorKind, attempted: impl Into<String>) -> Error {
-        let hint = self.hint.clone();
+        let hint = self.remedy();
         let error = Error::new(kind, attempted).with_source(self);
         match hint {
             Some(hint) => error.with_hint(hint),
@@ -122,6 +145,38 @@ pub(crate) fn sqlstate(error: &Error) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exhausted_servers_come_with_what_to_raise() {
+        for (code, message, want) in [
+            (
+                "53300",
+                "sorry, too many clients already",
+                "max_connections",
+            ),
+            (
+                "53300",
+                "number of requested standby connections exceeds max_wal_senders (currently 1)",
+                "max_wal_senders",
+            ),
+            (
+                "53400",
+                "all replication slots are in use",
+                "max_replication_slots",
+            ),
+        ] {
+            let mut error = ServerError {
+                code: code.to_owned(),
+                message: message.to_owned(),
+                ..ServerError::default()
+            };
+            let said = error.remedy().unwrap_or_default();
+            assert!(said.contains(want), "{message}: {said}");
+            error.hint = Some("the server knows better".to_owned());
+            assert_eq!(error.remedy(), error.hint);
+        }
+        assert_eq!(ServerError::default().remedy(), None);
+    }
 
     #[test]
     fn sqlstate_decides_the_kind() {

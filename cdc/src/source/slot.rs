@@ -96,6 +96,53 @@ pub async fn find_slot(client: &Client, name: &str) -> Result<Option<SlotState>,
     }))
 }
 
+/// What a new connector finds of the server's slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotRoom {
+    /// `max_replication_slots`.
+    pub max: u64,
+    pub used: u64,
+    /// The slot asked for is there.
+    pub exists: bool,
+    /// Somebody reads it now.
+    pub active: bool,
+}
+
+impl SlotRoom {
+    /// Whether the slot is there or can be made.
+    pub const fn is_enough(self) -> bool {
+        self.exists || self.used < self.max
+    }
+}
+
+/// Ask whether there is room for a slot.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn slot_room(client: &Client, name: &str) -> Result<SlotRoom, Error> {
+    let failed = |error| control_error("count the replication slots", error);
+    let row = client
+        .query_one(
+            "select current_setting('max_replication_slots')::int8, count(*),
+                    count(*) filter (where slot_name = $1) > 0,
+                    count(*) filter (where slot_name = $1 and active) > 0
+             from pg_catalog.pg_replication_slots",
+            &[&name],
+        )
+        .await
+        .map_err(failed)?;
+    let number = |index: usize| -> Result<u64, Error> {
+        let number: i64 = row.try_get(index).map_err(failed)?;
+        Ok(u64::try_from(number).unwrap_or_default())
+    };
+    Ok(SlotRoom {
+        max: number(0)?,
+        used: number(1)?,
+        exists: row.try_get(2).map_err(failed)?,
+        active: row.try_get(3).map_err(failed)?,
+    })
+}
+
 /// Make a pgoutput slot; with `export_snapshot` its snapshot can be read until the connection's next command. A
 /// temporary one is gone with the connection. One for `failover` is copied to standbys, by servers from version 17 on.
 ///

@@ -8,6 +8,7 @@ mod recording;
 mod relations;
 mod restart;
 mod resume;
+mod silence;
 mod slots;
 mod snapshot_modes;
 mod streamed;

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use rustls::{
@@ -15,7 +16,10 @@ use service::tls::{
     ClientCertificate, TlsFileError, certificates, crypto_provider, private_key, root_store,
     system_root_store,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::timeout,
+};
 use tokio_rustls::{Connect, TlsConnector, client::TlsStream};
 
 use crate::{
@@ -93,19 +97,28 @@ impl ClientTls {
     /// used without.
     ///
     /// # Errors
-    /// The socket or the handshake failed: see [`TlsProblem::find`].
+    /// The socket or the handshake failed: see [`TlsProblem::find`]. `TimedOut` where the server falls silent.
     pub async fn negotiate<S>(&self, mut stream: S, host: &str) -> io::Result<Negotiated<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let name = self.server_name(host)?;
-        stream.write_all(&SSL_REQUEST).await?;
-        stream.flush().await?;
         let mut answer = [0];
-        stream.read_exact(&mut answer).await?;
+        let asked = async {
+            stream.write_all(&SSL_REQUEST).await?;
+            stream.flush().await?;
+            stream.read_exact(&mut answer).await
+        };
+        match timeout(PATIENCE, asked).await {
+            Ok(answered) => answered.map(|_| ())?,
+            Err(_) => return Err(silent("to the question whether it has TLS (SSLRequest)")),
+        }
         match answer {
             // Nothing is read beyond the answer, so nothing that came without TLS can be taken for what came with it.
-            [b'S'] => Ok(Negotiated::Tls(Box::new(self.begin(name, stream).await?))),
+            [b'S'] => match timeout(PATIENCE, self.begin(name, stream)).await {
+                Ok(shaken) => Ok(Negotiated::Tls(Box::new(shaken?))),
+                Err(_) => Err(silent(HANDSHAKE)),
+            },
             [b'N'] => Ok(Negotiated::Plain(stream)),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -146,6 +159,21 @@ impl ClientTls {
         };
         TlsConnector::from(Arc::clone(config)).connect(name, stream)
     }
+}
+
+/// How long a server may take to answer SSLRequest, and again for its part of the handshake.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE: &str = "in the TLS handshake that it agreed to";
+
+/// The error of a server that does not answer to something.
+pub(crate) fn silent(to: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!(
+            "the server accepted the connection and gave no answer {to} for {} s",
+            PATIENCE.as_secs()
+        ),
+    )
 }
 
 /// What a server answered to SSLRequest.

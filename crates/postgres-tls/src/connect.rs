@@ -1,5 +1,6 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Connection, Socket, config, error::SqlState};
 
 use crate::{
@@ -16,6 +17,8 @@ pub enum ConnectError {
     /// The server has no TLS, and the settings demand it.
     Tls(TlsProblem),
     Postgres(tokio_postgres::Error),
+    /// Something accepted the connection and said nothing for so long.
+    Silent(Duration),
     /// Neither way that `sslmode` allows worked.
     BothWays {
         first: Box<ConnectError>,
@@ -42,7 +45,7 @@ impl ConnectError {
         match self.decisive() {
             Self::Tls(problem) => Some(problem.clone()),
             Self::Postgres(error) => TlsProblem::find(error),
-            Self::Setup(_) | Self::BothWays { .. } => None,
+            Self::Setup(_) | Self::Silent(_) | Self::BothWays { .. } => None,
         }
     }
 
@@ -68,7 +71,7 @@ impl ConnectError {
                 None => TlsProblem::find(error).is_some(),
             },
             Self::Tls(_) => true,
-            Self::Setup(_) | Self::BothWays { .. } => false,
+            Self::Setup(_) | Self::Silent(_) | Self::BothWays { .. } => false,
         }
     }
 }
@@ -87,6 +90,11 @@ impl fmt::Display for ConnectError {
                 Some(problem) => write!(f, "{problem}"),
                 None => write!(f, "{error}"),
             },
+            Self::Silent(patience) => write!(
+                f,
+                "the server did not let us in and refused nothing for {} s: what listens there accepts connections and does not answer",
+                patience.as_secs()
+            ),
             Self::BothWays { first, second } => {
                 write!(f, "{}; before that {}", Reason(second), Reason(first))
             }
@@ -123,10 +131,14 @@ impl Error for ConnectError {
             Self::Tls(problem) => Some(problem),
             Self::Postgres(error) => Some(error),
             // Told whole.
-            Self::BothWays { .. } => None,
+            Self::Silent(_) | Self::BothWays { .. } => None,
         }
     }
 }
+
+/// How long a server that was reached may take until it lets us in. It is longer than a handshake may take, so that a
+/// server that falls silent in one is named as such.
+const LOGIN: Duration = Duration::from_secs(20);
 
 /// An ordinary connection, by the ways that `settings.mode` allows. `config`'s own ideas of TLS do not count.
 ///
@@ -143,6 +155,9 @@ pub async fn connect(
         ChannelBindingMode::Require => config::ChannelBinding::Require,
     });
     let mut first: Option<ConnectError> = None;
+    let addresses = config.get_hosts().len().max(config.get_hostaddrs().len());
+    let reaching = config.get_connect_timeout().copied().unwrap_or_default();
+    let patience = LOGIN + reaching * u32::try_from(addresses).unwrap_or(1);
     let unix_only = config.get_hostaddrs().is_empty()
         && config
             .get_hosts()
@@ -161,10 +176,11 @@ pub async fn connect(
             Attempt::TlsWhereOffered => config::SslMode::Prefer,
             Attempt::Tls => config::SslMode::Require,
         });
-        let outcome = config.connect(tls.clone()).await;
+        let outcome = timeout(patience, config.connect(tls.clone())).await;
         let error = match outcome {
-            Ok(connected) => return Ok(connected),
-            Err(error) => or_without_tls(error),
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => or_without_tls(error),
+            Err(_) => ConnectError::Silent(patience),
         };
         let error = match first.take() {
             None => error,

@@ -6,11 +6,17 @@ use std::{
 };
 
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Timeout, timeout},
+};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{Connect, client::TlsStream as RustlsStream};
 
-use crate::{ClientTls, client::channel_binding};
+use crate::{
+    ClientTls,
+    client::{HANDSHAKE, PATIENCE, channel_binding, silent},
+};
 
 /// A TLS connection for tokio-postgres.
 #[derive(Debug)]
@@ -53,20 +59,24 @@ where
     type Future = Connecting<S>;
 
     fn connect(self, stream: S) -> Connecting<S> {
-        Connecting(self.tls.begin(self.name, stream))
+        Connecting(Box::pin(timeout(
+            PATIENCE,
+            self.tls.begin(self.name, stream),
+        )))
     }
 }
 
-/// A handshake that is under way.
-pub struct Connecting<S>(Connect<S>);
+/// A handshake that is under way, for as long as we wait for it.
+pub struct Connecting<S>(Pin<Box<Timeout<Connect<S>>>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connecting<S> {
     type Output = io::Result<PostgresTlsStream<S>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map_ok(PostgresTlsStream)
+        self.0.as_mut().poll(context).map(|shaken| match shaken {
+            Ok(shaken) => shaken.map(PostgresTlsStream),
+            Err(_) => Err(silent(HANDSHAKE)),
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use super::super::worker::Refused;
-use crate::config::{is_reference, is_secret, string_map};
+use crate::config::{holds_secret, is_reference, string_map};
 
 /// What a secret looks like in an answer; sent back in a PUT it stands for the secret as it is.
 pub(super) const MASK: &str = "********";
@@ -99,8 +99,10 @@ pub(super) fn shown(
     properties
         .iter()
         .map(|(name, value)| {
-            let hidden =
-                !show_secrets && is_secret(name) && !value.is_empty() && !is_reference(value);
+            let hidden = !show_secrets
+                && holds_secret(name, value)
+                && !value.is_empty()
+                && !is_reference(value);
             let value = if hidden { MASK } else { value.as_str() };
             (name.clone(), Value::String(value.to_owned()))
         })

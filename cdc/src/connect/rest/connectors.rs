@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,10 +11,11 @@ use serde_json::{Map, Value, json};
 use super::{
     Shared,
     answer::{ErrorAnswer, MASK, object, parameters, settings, shown},
+    extract::{Body, Path},
     lifecycle::status_body,
 };
 use crate::{
-    config::{CONNECTOR_CLASS, is_secret},
+    config::{CONNECTOR_CLASS, holds_secret},
     connect::{
         PLUGIN_VERSION, TargetState,
         config_topic::TASK_CLASS,
@@ -77,7 +77,7 @@ pub(super) async fn list(State(worker): Shared, RawQuery(query): RawQuery) -> Re
 pub(super) async fn create(
     State(worker): Shared,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
     let request = object(&headers, &body)?;
     if let Some(unknown) = request
@@ -90,14 +90,13 @@ pub(super) async fn create(
     }
     let config = match request.get("config") {
         Some(Value::Object(config)) => config.clone(),
-        _ => Map::new(),
+        None | Some(Value::Null) => Map::new(),
+        Some(other) => return Err(unfit("java.util.LinkedHashMap", other)),
     };
     let mut properties = settings(&config)?;
-    let name = request
-        .get("name")
-        .and_then(Value::as_str)
-        .map(str::trim)
+    let name = text(&request, "name")?
         .unwrap_or_default()
+        .trim()
         .to_owned();
     match properties.get("name") {
         Some(other) if !name.is_empty() && *other != name => {
@@ -107,26 +106,11 @@ pub(super) async fn create(
         }
         _ => {}
     }
-    if name.is_empty() {
-        return Err(ErrorAnswer::bad_request(refusal(
-            "Invalid value  for configuration name: String may not be empty",
-        )));
-    }
-    let control: Vec<String> = name
-        .chars()
-        .filter(|c| c.is_control())
-        .map(|c| format!("0x{:02X}", u32::from(c)))
-        .collect();
-    if !control.is_empty() {
-        return Err(ErrorAnswer::bad_request(refusal(&format!(
-            "Invalid value {name} for configuration name: String may not contain control sequences but had the following ASCII chars: [{}]",
-            control.join(", ")
-        ))));
-    }
+    check_name(&name)?;
     properties.insert("name".to_owned(), name.clone());
-    let target = match request.get("initial_state").and_then(Value::as_str) {
+    let target = match text(&request, "initial_state")?.map(|word| word.to_uppercase()) {
         None => TargetState::Started,
-        Some(word) => TargetState::from_connect(word).ok_or_else(|| {
+        Some(word) => TargetState::from_connect(&word).ok_or_else(|| {
             ErrorAnswer::server_error(format!(
                 "Cannot construct instance of `ConnectorState` from `{word}`: one of RUNNING, PAUSED, STOPPED"
             ))
@@ -138,6 +122,49 @@ pub(super) async fn create(
         .await
         .map_err(|refused| ErrorAnswer::refused(refused, &name, ""))?;
     Ok(created_answer(&worker, &headers, &created))
+}
+
+/// A text of the request; numbers and booleans are taken for one, as Kafka Connect does.
+fn text(request: &Map<String, Value>, field: &str) -> Result<Option<String>, ErrorAnswer> {
+    match request.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(scalar.to_string())),
+        Some(other) => Err(unfit("java.lang.String", other)),
+    }
+}
+
+fn unfit(kind: &str, value: &Value) -> ErrorAnswer {
+    let (what, token) = match value {
+        Value::Array(_) => ("Array value", "START_ARRAY"),
+        Value::Object(_) => ("Object value", "START_OBJECT"),
+        _ => ("scalar value", "VALUE_STRING"),
+    };
+    ErrorAnswer::server_error(format!(
+        "Cannot deserialize value of type `{kind}` from {what} (token `JsonToken.{token}`)"
+    ))
+}
+
+/// # Errors
+/// It is empty, or has control characters.
+fn check_name(name: &str) -> Result<(), ErrorAnswer> {
+    if name.trim().is_empty() {
+        return Err(ErrorAnswer::bad_request(refusal(
+            "Invalid value  for configuration name: String may not be empty",
+        )));
+    }
+    let control: Vec<String> = name
+        .chars()
+        .filter(|c| c.is_control())
+        .map(|c| format!("0x{:02X}", u32::from(c)))
+        .collect();
+    if control.is_empty() {
+        return Ok(());
+    }
+    Err(ErrorAnswer::bad_request(refusal(&format!(
+        "Invalid value {name} for configuration name: String may not contain control sequences but had the following ASCII chars: [{}]",
+        control.join(", ")
+    ))))
 }
 
 /// 201 with where it is; the tasks come a moment later.
@@ -186,7 +213,7 @@ fn check_class(properties: &BTreeMap<String, String>) -> Result<(), ErrorAnswer>
 pub(super) fn no_class(properties: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = properties
         .iter()
-        .filter(|(name, _)| !is_secret(name))
+        .filter(|(name, value)| !holds_secret(name, value))
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     format!(
@@ -221,7 +248,7 @@ pub(super) async fn put_config(
     State(worker): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
     let mut properties = settings(&object(&headers, &body)?)?;
     if let Some(other) = properties.get("name").filter(|other| **other != name) {
@@ -229,6 +256,7 @@ pub(super) async fn put_config(
             "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
         )));
     }
+    check_name(&name)?;
     properties.insert("name".to_owned(), name.clone());
     check_class(&properties)?;
     if worker.view(&name).is_none() {
@@ -260,7 +288,7 @@ pub(super) async fn patch_config(
     State(worker): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
     let patch = object(&headers, &body)?;
     let mut properties = view(&worker, &name)?.properties;

@@ -1,6 +1,6 @@
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     answer::{ErrorAnswer, flag},
+    extract::Path,
 };
 use crate::connect::{
     TargetState, TaskState,

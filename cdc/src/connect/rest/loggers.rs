@@ -1,7 +1,6 @@
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -10,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Shared,
     answer::{ErrorAnswer, object, parameters},
+    extract::{Body, Path},
 };
 use crate::connect::loggers::LoggerLevel;
 
@@ -45,7 +45,7 @@ pub(super) async fn set(
     Path(logger): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    request: Bytes,
+    Body(request): Body,
 ) -> Result<Response, ErrorAnswer> {
     let request = object(&headers, &request)?;
     let level = request

@@ -2,6 +2,7 @@
 
 mod answer;
 mod connectors;
+mod extract;
 mod lifecycle;
 mod loggers;
 mod offsets;
@@ -124,9 +125,10 @@ async fn admitted(State(worker): Shared, request: Request, next: Next) -> Respon
     {
         return next.run(request).await;
     }
+    // The body is Kafka Connect's, which is no JSON.
     let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Kafka Connect\"")];
-    let refusal = ErrorAnswer::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.");
-    (ask, refusal).into_response()
+    let text = "User cannot access the resource.";
+    (StatusCode::UNAUTHORIZED, ask, text).into_response()
 }
 
 /// Clients of Kafka Connect ask again after a 503.

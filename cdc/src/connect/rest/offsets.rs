@@ -1,7 +1,6 @@
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
@@ -10,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Shared,
     answer::{ErrorAnswer, object},
+    extract::{Body, Path},
 };
 
 /// What Connect says after a change, `altered` or `reset`.
@@ -61,7 +61,7 @@ pub(super) async fn patch(
     State(worker): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
     let request = object(&headers, &body)?;
     let pairs = pairs(&request)?;

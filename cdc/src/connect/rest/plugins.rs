@@ -2,8 +2,7 @@ use std::collections::BTreeSet;
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -13,38 +12,28 @@ use super::{
     Shared,
     answer::{ErrorAnswer, MASK, flag, object, settings},
     connectors::{no_class, unknown_class},
+    extract::{Body, Path},
 };
-use crate::{
-    config::CONNECTOR_CLASS,
-    connect::{
-        PLUGIN_VERSION,
-        definition::{Definition, FRAMEWORK, GROUPS, definitions, position},
-        worker::is_our_class,
-    },
-    transform::REGEX_ROUTER,
+use crate::connect::{
+    definition::{Definition, FRAMEWORK, GROUPS, definitions, position},
+    plugin::{Plugin, find, plugins},
+    worker::is_our_class,
 };
 
 pub(super) async fn list(RawQuery(query): RawQuery) -> Response {
-    let plugin = |class: &str, kind: &str, version: &str| json!({"class": class, "type": kind, "version": version});
-    let mut plugins = vec![plugin(CONNECTOR_CLASS, "source", PLUGIN_VERSION)];
-    if !flag(query.as_deref(), "connectorsOnly", true) {
-        let version = crate::connect::CONNECT_VERSION;
-        plugins.push(plugin(REGEX_ROUTER, "transformation", version));
-        plugins.push(plugin(
-            "org.apache.kafka.connect.json.JsonConverter",
-            "converter",
-            version,
-        ));
-        plugins.push(plugin(
-            "org.apache.kafka.connect.storage.SimpleHeaderConverter",
-            "header_converter",
-            version,
-        ));
-    }
+    let connectors_only = flag(query.as_deref(), "connectorsOnly", true);
+    let plugins: Vec<Value> = plugins()
+        .into_iter()
+        .filter(|plugin| plugin.is_connector() || !connectors_only)
+        .map(Plugin::body)
+        .collect();
     Json(plugins).into_response()
 }
 
 pub(super) async fn config(Path(plugin): Path<String>) -> Result<Response, ErrorAnswer> {
+    if let Some(other) = find(&plugin) {
+        return Ok(Json(other.settings()).into_response());
+    }
     if !is_our_class(&plugin) {
         return Err(ErrorAnswer::new(
             StatusCode::NOT_FOUND,
@@ -61,7 +50,7 @@ pub(super) async fn validate(
     State(worker): Shared,
     Path(plugin): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
     let properties = settings(&object(&headers, &body)?)?;
     let Some(class) = properties.get("connector.class").cloned() else {

@@ -180,6 +180,14 @@ impl ReplicationConnection {
         }
     }
 
+    /// Say farewell without having streamed.
+    pub async fn terminate(mut self) {
+        let mut out = BytesMut::new();
+        frontend::terminate(&mut out);
+        // The server also notices that the socket is closed.
+        let _ = self.send(&out).await;
+    }
+
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.transport.write_all(bytes).await.map_err(|error| {
             Error::new(ErrorKind::Connection, "write to the replication connection")

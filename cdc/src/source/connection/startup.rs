@@ -16,6 +16,7 @@ use crate::{
     config::DatabaseConfig,
     source::{
         address::{Address, permission_hint},
+        quote_identifier,
         server_error::ServerError,
     },
 };
@@ -61,12 +62,15 @@ impl ReplicationConnection {
                 Message::ErrorResponse(body) => {
                     let server = ServerError::from_response(&body);
                     let kind = server.kind();
-                    let unhinted = server.hint.is_none();
+                    let unhinted = server.remedy().is_none();
+                    let role = server.code == INSUFFICIENT_PRIVILEGE;
                     let error = server.into_error(kind, log_in(database));
-                    return Err(if unhinted && kind == ErrorKind::Permission {
-                        error.with_hint(permission_hint(database))
-                    } else {
-                        error
+                    return Err(match (unhinted, kind) {
+                        (true, ErrorKind::Permission) if role => {
+                            error.with_hint(replication_hint(database))
+                        }
+                        (true, ErrorKind::Permission) => error.with_hint(permission_hint(database)),
+                        _ => error,
                     });
                 }
                 Message::AuthenticationCleartextPassword if unproven => {
@@ -134,6 +138,16 @@ impl ReplicationConnection {
             }
         }
     }
+}
+
+/// `42501`: this user may log in, and not replicate.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+fn replication_hint(database: &DatabaseConfig) -> String {
+    format!(
+        "alter role {} with replication; (on Amazon RDS: grant rds_replication to it)",
+        quote_identifier(&database.user)
+    )
 }
 
 fn password(database: &DatabaseConfig) -> Result<&[u8], Error> {

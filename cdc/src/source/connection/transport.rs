@@ -14,7 +14,7 @@ use crate::{
     source::address::{Address, tls_error},
 };
 
-/// How long one attempt to reach the server, the TLS handshake included, may take.
+/// How long one attempt to reach the server may take; the TLS handshake has a time of its own.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The socket to the server.
@@ -43,10 +43,11 @@ impl Transport {
             if database.hostname.starts_with('/') {
                 let path =
                     Path::new(&database.hostname).join(format!(".s.PGSQL.{}", database.port));
-                let stream = UnixStream::connect(path).await?;
+                let stream = reached(UnixStream::connect(path)).await?;
                 return Socket::new(stream.into_std()?).map(Self::Plain);
             }
-            let stream = TcpStream::connect((database.hostname.as_str(), database.port)).await?;
+            let address = (database.hostname.as_str(), database.port);
+            let stream = reached(TcpStream::connect(address)).await?;
             // Status updates are small and must not wait for an answer to the one before.
             stream.set_nodelay(true)?;
             if database.tcp_keepalive {
@@ -65,13 +66,12 @@ impl Transport {
             Some(told) => told,
             None => Error::new(ErrorKind::Connection, connecting(database)).with_source(error),
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, connected).await {
-            Ok(Ok(Self::Plain(_))) if attempt == Attempt::Tls => Err(
+        match connected.await {
+            Ok(Self::Plain(_)) if attempt == Attempt::Tls => Err(
                 crate::source::address::without_tls(connecting(database), database),
             ),
-            Ok(Ok(transport)) => Ok(transport),
-            Ok(Err(error)) => Err(failed(error)),
-            Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+            Ok(transport) => Ok(transport),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -112,6 +112,19 @@ impl Transport {
                 stream.flush().await
             }
         }
+    }
+}
+
+async fn reached<S>(connecting: impl Future<Output = io::Result<S>>) -> io::Result<S> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(reached) => reached,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "nothing answered for {} s: the host is down, or a firewall drops what is sent there",
+                CONNECT_TIMEOUT.as_secs()
+            ),
+        )),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The ways that `sslmode` allows, one after the other.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use postgres_tls::{Attempt, TlsProblem};
 
@@ -12,6 +14,9 @@ use crate::{
 
 /// No entry in pg_hba.conf.
 const INVALID_AUTHORIZATION: &str = "28000";
+
+/// How long the server may take from the first message until it lets us in.
+const LOGIN: Duration = Duration::from_secs(20);
 
 impl ReplicationConnection {
     /// Connect, start up, authenticate.
@@ -55,8 +60,16 @@ impl ReplicationConnection {
             buffer: FrameBuffer::new(),
             out: BytesMut::with_capacity(256),
         };
-        let Err(error) = connection.start_up(database).await else {
-            return Ok(connection);
+        let started = tokio::time::timeout(LOGIN, connection.start_up(database)).await;
+        let error = match started {
+            Ok(Ok(())) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                return Err(Refused {
+                    error: silent(database),
+                    other_way: false,
+                });
+            }
         };
         let error = connection.or_alert(database, error).await;
         // With TLS where offered, a connection without it was the second way already.
@@ -81,6 +94,13 @@ impl ReplicationConnection {
             Ok(()) => error,
         }
     }
+}
+
+fn silent(database: &DatabaseConfig) -> Error {
+    Error::new(ErrorKind::Connection, log_in(database)).with_source(format!(
+        "the server accepted the connection and gave no answer for {} s",
+        LOGIN.as_secs()
+    ))
 }
 
 struct Refused {

@@ -1,0 +1,45 @@
+//! Parts of a request, refused in Kafka Connect's form where they are none.
+
+use axum::{
+    body::Bytes,
+    extract::{self, FromRequest, FromRequestParts, Request},
+    http::{StatusCode, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use super::answer::ErrorAnswer;
+
+/// Segments of the path. What is no text names nothing that exists.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S, T> FromRequestParts<S> for Path<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send,
+{
+    type Rejection = ErrorAnswer;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorAnswer> {
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(segments)) => Ok(Self(segments)),
+            Err(_) => Err(ErrorAnswer::new(
+                StatusCode::NOT_FOUND,
+                "HTTP 404 Not Found",
+            )),
+        }
+    }
+}
+
+/// The whole body, up to the 2 MB that a connector's settings never have: Kafka takes no such record.
+pub(super) struct Body(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ErrorAnswer;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ErrorAnswer> {
+        match Bytes::from_request(request, state).await {
+            Ok(body) => Ok(Self(body)),
+            Err(refused) => Err(ErrorAnswer::new(refused.status(), refused.body_text())),
+        }
+    }
+}
