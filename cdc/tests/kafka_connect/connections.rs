@@ -201,7 +201,7 @@ async fn a_task_that_cannot_connect_says_why_in_its_trace() -> Result<()> {
             &["for replication", "with replication"],
         ),
         (
-            "limit",
+            "limited",
             "alter role {} connection limit 0",
             "",
             &["too many connections for role", "pg_stat_activity"],
