@@ -26,7 +26,7 @@ async fn silent(answer: &'static [u8]) -> Result<u16> {
             tokio::spawn(async move {
                 let mut request = [0; 64];
                 if !answer.is_empty() {
-                    stream.read(&mut request).await?;
+                    let _some = stream.read(&mut request).await?;
                     stream.write_all(answer).await?;
                 }
                 // Until the client gives up.
