@@ -4,6 +4,7 @@ mod authentication;
 mod connector;
 mod handover;
 mod idle;
+mod properties;
 mod recording;
 mod relations;
 mod restart;

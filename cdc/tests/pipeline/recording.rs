@@ -19,6 +19,8 @@ pub struct Recorded {
     pub before_is_full: bool,
     pub after: Option<Vec<Option<String>>>,
     pub source: Source,
+    /// Name, and its commit there.
+    pub origin: Option<(String, Option<u64>)>,
     pub position: ChangePosition,
 }
 
@@ -160,6 +162,9 @@ impl EventSink for RecordingSink {
             before_is_full: matches!(event.before, OldRow::Full(_)),
             after: event.after.map(text),
             source: event.source,
+            origin: event
+                .origin
+                .map(|origin| (origin.name.to_owned(), origin.lsn)),
             position: event.position,
         });
         Ok(())
