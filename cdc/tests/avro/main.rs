@@ -2,6 +2,7 @@
 //! recorded settings. Schemas are compared as text, values as another decoder reads them; LSNs, transaction ids and times
 //! cannot be equal and are left out.
 
+mod refusals;
 #[path = "../../../tests/conformance/script.rs"]
 mod script;
 mod value;

@@ -303,9 +303,14 @@ impl EventSink for KafkaSink {
                 });
             }
             if self.registration.is_open() {
-                let registered = self.registration.registered().await;
-                for route in registered.inspect_err(|_| self.failed = true)? {
-                    self.set_schema_ids(route);
+                match self.registration.registered().await {
+                    Ok(registered) => registered
+                        .into_iter()
+                        .for_each(|route| self.set_schema_ids(route)),
+                    Err(refused) => {
+                        self.failed = true;
+                        return Err(self.unregistered(refused));
+                    }
                 }
                 self.dispatch()?;
                 continue;

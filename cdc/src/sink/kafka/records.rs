@@ -8,7 +8,7 @@ use debezium::{
 use super::{
     ActiveTopics, KafkaSink,
     position::{LastRecord, RecordKind},
-    registration::{Registered, Registration, RouteId, set_ids},
+    registration::{Refused, Registered, Registration, RouteId, set_ids},
     rows::now_nanos,
 };
 use crate::{
@@ -138,6 +138,31 @@ impl KafkaSink {
                 }
             }
         }
+    }
+
+    /// A registry did not take the schema of a route: which records wait for it, and from where on.
+    pub(super) fn unregistered(&self, refused: Refused) -> Error {
+        let Refused { route, error } = refused;
+        let target = route.and_then(|route| match route {
+            RouteId::Heartbeat => Some(&self.records.heartbeat.target),
+            RouteId::Message => Some(&self.records.message.target),
+            RouteId::Transaction => Some(&self.records.transaction.target),
+            RouteId::Table(index) => self.tables.get(index).map(|route| &route.target),
+        });
+        let Some(target) = target else {
+            return error;
+        };
+        let mut waiting = self.open.records.iter();
+        let first = waiting.find(|record| Arc::ptr_eq(&record.target, target));
+        let at = first
+            .and_then(|record| record.position)
+            .map(|position| format!(" at position {position}"))
+            .unwrap_or_default();
+        let hint = error.hint().to_owned();
+        let attempted = format!("send {}{at} to topic `{}`", target.what, target.topic);
+        Error::new(error.kind(), attempted)
+            .with_hint(hint)
+            .with_source(error)
     }
 
     pub(super) fn write_source_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {

@@ -29,7 +29,15 @@ pub(super) struct Registration {
     registries: SchemaRegistries,
     /// Routes whose schemas were not asked for yet.
     waiting: Vec<(RouteId, Subjects)>,
-    running: Option<AbortOnDropHandle<Result<Vec<Registered>, Error>>>,
+    running: Option<AbortOnDropHandle<Result<Vec<Registered>, Refused>>>,
+}
+
+/// A registry did not take a schema.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Whose records wait for it; None where it is not known.
+    pub(super) route: Option<RouteId>,
+    pub(super) error: Error,
 }
 
 impl Registration {
@@ -73,21 +81,27 @@ impl Registration {
         self.running = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut registered = Vec::with_capacity(waiting.len());
             for (route, subjects) in &waiting {
-                registered.push((*route, registries.ids(subjects).await?));
+                let ids = registries.ids(subjects).await;
+                let ids = ids.map_err(|error| Refused {
+                    route: Some(*route),
+                    error,
+                })?;
+                registered.push((*route, ids));
             }
             Ok(registered)
         })));
     }
 
     /// The ids of some of the routes. Cancel-safe; pending while nothing is under way.
-    pub(super) async fn registered(&mut self) -> Result<Vec<Registered>, Error> {
+    pub(super) async fn registered(&mut self) -> Result<Vec<Registered>, Refused> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
         let answer = running.await;
         self.running = None;
-        let registered = answer.map_err(|error| {
-            Error::new(ErrorKind::Delivery, "register Avro schemas").with_source(error)
+        let registered = answer.map_err(|error| Refused {
+            route: None,
+            error: Error::new(ErrorKind::Delivery, "register Avro schemas").with_source(error),
         })?;
         self.start();
         registered
