@@ -8,6 +8,8 @@ use crate::pipeline::{Phase, PipelineStatus};
 #[derive(Debug, Clone)]
 pub struct ConnectorMetrics {
     pub connector: String,
+    /// Names and values of further labels (`custom.metric.tags`).
+    pub tags: Vec<(String, String)>,
     /// In Kafka Connect's words.
     pub state: &'static str,
     pub status: Arc<PipelineStatus>,
@@ -74,11 +76,7 @@ pub fn render(connectors: &[ConnectorMetrics]) -> String {
         head(&mut text, name, kind, help);
         for it in connectors {
             let value = read(&it.status);
-            let _ = writeln!(
-                text,
-                "{name}{{connector=\"{}\"}} {value}",
-                escaped(&it.connector)
-            );
+            let _ = writeln!(text, "{name}{{{}}} {value}", labels(it));
         }
     }
     const STATE: &str = "tributary_cdc_connector_state";
@@ -93,8 +91,8 @@ pub fn render(connectors: &[ConnectorMetrics]) -> String {
             let on = u8::from(it.state == state);
             let _ = writeln!(
                 text,
-                "{STATE}{{connector=\"{}\",state=\"{}\"}} {on}",
-                escaped(&it.connector),
+                "{STATE}{{{},state=\"{}\"}} {on}",
+                labels(it),
                 state.to_ascii_lowercase()
             );
         }
@@ -115,11 +113,7 @@ pub fn render(connectors: &[ConnectorMetrics]) -> String {
             ("d", counts.deletes),
             ("t", counts.truncates),
         ] {
-            let _ = writeln!(
-                text,
-                "{EVENTS}{{connector=\"{}\",op=\"{op}\"}} {count}",
-                escaped(&it.connector)
-            );
+            let _ = writeln!(text, "{EVENTS}{{{},op=\"{op}\"}} {count}", labels(it));
         }
     }
     text
@@ -127,6 +121,15 @@ pub fn render(connectors: &[ConnectorMetrics]) -> String {
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// The labels that all metrics of a connector have.
+fn labels(it: &ConnectorMetrics) -> String {
+    let mut text = format!("connector=\"{}\"", escaped(&it.connector));
+    for (name, value) in &it.tags {
+        let _ = write!(text, ",{name}=\"{}\"", escaped(value));
+    }
+    text
 }
 
 /// A label value.
@@ -142,9 +145,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tags_are_labels_of_every_metric() {
+        let text = render(&[ConnectorMetrics {
+            connector: "c".to_owned(),
+            tags: vec![("env".to_owned(), "a\"b".to_owned())],
+            state: "RUNNING",
+            status: Arc::default(),
+        }]);
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(line.contains("{connector=\"c\",env=\"a\\\"b\""), "{line}");
+        }
+    }
+
+    #[test]
     fn every_metric_has_help_type_and_the_connector() {
         let text = render(&[ConnectorMetrics {
             connector: "a\"b".to_owned(),
+            tags: Vec::new(),
             state: "RUNNING",
             status: Arc::default(),
         }]);

@@ -15,6 +15,7 @@ mod file;
 mod filter;
 mod java_properties;
 mod lookup;
+mod metric_tags;
 mod parse;
 mod property;
 mod provider;
@@ -39,6 +40,8 @@ pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
 pub use lookup::{find as find_property, holds_secret, is_secret, shown};
+pub use metric_tags::metric_tags;
+pub(crate) use parse::METRIC_TAGS;
 pub use parse::{CONNECTOR_CLASS, Parsed};
 pub use property::{Handling, KNOWN, Property};
 pub use provider::{Providers, is_reference};
@@ -223,3 +226,6 @@ impl fmt::Debug for ConnectorConfig {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod meaning_tests;

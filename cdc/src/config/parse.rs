@@ -12,6 +12,7 @@ use super::{
     converter::converters,
     filter::{capture_filter, message_key_columns},
     lookup,
+    metric_tags::metric_tags,
     reader::Reader,
     records::records,
     replica_identity::identity_rules,
@@ -21,6 +22,9 @@ use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
 
 /// `connector.class` of the connector that this is a stand-in for.
 pub const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
+
+/// Further labels of the connector's metrics.
+pub(crate) const METRIC_TAGS: &str = "custom.metric.tags";
 
 /// Half of the 16 MiB that the open batch and the one in flight may hold together: enough to fill a Kafka transaction
 /// while the last one commits, small enough for the 128 MB that a connector may take.
@@ -119,6 +123,10 @@ impl ConnectorConfig {
         }
         let routes = routes(&mut reader);
         let topic_creation = topic_creation(&mut reader);
+        // The metrics read it from the posted settings: they are there while no task runs, too.
+        if let Err(rule) = metric_tags(reader.text(METRIC_TAGS).unwrap_or_default()) {
+            reader.problem(METRIC_TAGS, rule);
+        }
         let delivery = delivery(&mut reader);
         let retry_wait = reader.millis("retriable.restart.connector.wait.ms", 10_000);
         let max_retries =

@@ -158,6 +158,7 @@ pub const KNOWN: &[Property] = &[
     used("retriable.restart.connector.wait.ms"),
     used("errors.max.retries"),
     used("errors.tolerance"),
+    used("custom.metric.tags"),
     used("errors.log.enable"),
     used("guardrail.collections.max"),
     used("guardrail.collections.limit.action"),
@@ -401,10 +402,6 @@ pub const KNOWN: &[Property] = &[
     ignored(
         "event.converting.failure.handling.mode",
         "PostgreSQL connectors ignore it",
-    ),
-    ignored(
-        "custom.metric.tags",
-        "metrics are labelled with the connector's name",
     ),
     ignored("statistics.metrics.enabled", "see /metrics"),
     ignored("advanced.metrics.enable", "see /metrics"),

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
-    config::{CONNECTOR_CLASS, Providers, load_connectors_folder, shown},
+    config::{CONNECTOR_CLASS, METRIC_TAGS, Providers, load_connectors_folder, metric_tags, shown},
     kafka::{KafkaClient, TopicSpec, Topics},
     metrics::ConnectorMetrics,
     sink::kafka::ActiveTopics,
@@ -395,6 +395,11 @@ impl Worker {
             .iter()
             .map(|(name, connector)| ConnectorMetrics {
                 connector: name.clone(),
+                tags: connector
+                    .properties()
+                    .get(METRIC_TAGS)
+                    .and_then(|text| metric_tags(text).ok())
+                    .unwrap_or_default(),
                 state: state_word(connector.target(), &connector.task()),
                 status: Arc::clone(&connector.status),
             })

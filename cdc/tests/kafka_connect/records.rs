@@ -304,32 +304,37 @@ async fn what_cannot_be_encoded_is_left_out_where_asked_for(
             "create table odd(id int primary key, t numeric(5,2) not null, v text)",
         )
         .await?;
-    let settings = |name, mode| {
+    let settings = |name, handling| {
         config(
             postgres,
             name,
             &[
                 ("table.include.list", "public.odd"),
                 ("errors.max.retries", "0"),
-                ("event.processing.failure.handling.mode", mode),
+                handling,
             ],
         )
     };
-    let skipping = Connector::start(&settings("skipping", "skip")?, kafka).await?;
-    let warning = Connector::start(&settings("warning", "warn")?, kafka).await?;
-    let failing = Connector::start(&settings("failing", "fail")?, kafka).await?;
+    const MODE: &str = "event.processing.failure.handling.mode";
+    let skipping = Connector::start(&settings("skipping", (MODE, "skip"))?, kafka).await?;
+    let warning = Connector::start(&settings("warning", (MODE, "warn"))?, kafka).await?;
+    let tolerant = settings("tolerant", ("errors.tolerance", "all"))?;
+    let tolerant = Connector::start(&tolerant, kafka).await?;
+    let failing = Connector::start(&settings("failing", (MODE, "fail"))?, kafka).await?;
     postgres
         .execute(
             "postgres",
             "insert into odd values (1, 'NaN', 'a'), (2, 1, 'b')",
         )
         .await?;
-    for name in ["skipping", "warning"] {
+    for name in ["skipping", "warning", "tolerant"] {
         let rows = values(kafka, &format!("{name}.public.odd"), 1).await?;
         ensure!(rows.len() == 1 && rows[0].0["id"] == 2, "{rows:?}");
     }
     ensure!(skipping.status.counts().left_out == 1);
     ensure!(warning.status.counts().left_out == 1);
+    ensure!(tolerant.status.counts().left_out == 1);
+    tolerant.stop().await?;
     skipping.stop().await?;
     warning.stop().await?;
     let error = failing.task.await?.err().context("it fails")?;
