@@ -1,9 +1,9 @@
 //! The examples of docs/security.md are read by what they are examples of.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{config::ConnectorConfig, kafka::KafkaClient};
+use cdc::{config::ConnectorConfig, connect::WorkerConfig, kafka::KafkaClient};
 use postgres_tls::{Connector, SslMode, TlsSettings};
 
 /// The block that is labelled so.
@@ -19,6 +19,18 @@ fn example(label: &str) -> Result<String> {
 
 fn properties(label: &str) -> Result<BTreeMap<String, String>> {
     Ok(serde_json::from_str(&example(label)?)?)
+}
+
+#[test]
+fn the_rest_faces_properties_are_all_used() -> Result<()> {
+    let properties = cdc::config::parse_properties(example("security-rest")?.as_bytes())?;
+    let mut worker = WorkerConfig::new("nowhere:9092", SocketAddr::from(([127, 0, 0, 1], 8083)));
+    worker.apply(&properties)?;
+    ensure!(worker.rest_listen == SocketAddr::from(([0, 0, 0, 0], 8443)));
+    let tls = worker.rest_tls.as_ref().context("TLS")?;
+    ensure!(tls.client_ca.is_some() && worker.rest_auth.is_some());
+    ensure!(!format!("{worker:?}").contains("change-me"));
+    Ok(())
 }
 
 #[test]

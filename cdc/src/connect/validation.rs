@@ -147,7 +147,7 @@ const PLAIN: [&str; 2] = ["28P01", "3D000"];
 /// In the words of PostgreSQL's JDBC driver where it has some, which tools look for.
 fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
     let mut source = error.source();
-    let mut root = error.to_string();
+    let mut causes: Vec<String> = Vec::new();
     while let Some(cause) = source {
         if let Some(server) = cause.downcast_ref::<ServerError>() {
             let said = format!("{}: {}", server.severity, server.message);
@@ -167,11 +167,15 @@ fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
                 config.database.hostname, config.database.port
             );
         }
-        root = cause.to_string();
+        let told = cause.to_string();
+        // Some errors repeat their cause's text.
+        causes.retain(|before| !before.ends_with(&told));
+        causes.push(told);
         source = cause.source();
     }
+    let causes = causes.join(": ");
     format!(
-        "The connection attempt failed: {root} ({error}): {}",
+        "The connection attempt failed: {causes} ({error}): {}",
         error.hint()
     )
 }

@@ -38,6 +38,10 @@ async fn curl_and_kafka_ui_are_served() -> Result<()> {
     .await?;
     slashes_at_the_end(&rest).await?;
     kafka_ui(&rest, &postgres).await?;
+    // What operators of Kafka on Kubernetes probe.
+    let healthy = "Worker has completed startup and is ready to handle requests.";
+    let want = json!({"status": "healthy", "message": healthy});
+    rest.expect("GET", "/health", None, 200, want).await?;
     rest.end().await
 }
 

@@ -63,7 +63,7 @@ impl TlsProblem {
             }
             CertificateError::NotValidForName => Self::WrongHost(Vec::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                Self::WrongHost(presented.clone())
+                Self::WrongHost(presented.iter().map(|name| plain(name)).collect())
             }
             other => Self::UnusableCertificate(other.to_string()),
         }
@@ -102,6 +102,14 @@ impl TlsProblem {
             Self::Handshake(_) => "the server must speak TLS 1.2 or 1.3 with a cipher of ECDHE and AES-GCM or ChaCha20-Poly1305: check ssl_min_protocol_version, ssl_max_protocol_version and ssl_ciphers".to_owned(),
         }
     }
+}
+
+/// `localhost` of `DnsName("localhost")`, as the TLS library prints a certificate's names.
+fn plain(name: &str) -> String {
+    let inside = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(name).trim_matches('"').to_owned()
 }
 
 impl fmt::Display for TlsProblem {
@@ -153,9 +161,9 @@ mod tests {
             (
                 rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
                     expected: "db".try_into().expect("a name"),
-                    presented: vec!["other".to_owned()],
+                    presented: vec!["DnsName(\"other\")".to_owned()],
                 }),
-                "is for other",
+                "certificate is for other",
                 "subjectAltName has `db`",
             ),
             (

@@ -108,6 +108,8 @@ pub(super) fn router(worker: Arc<Worker>) -> Router {
         })
         .layer(from_fn_with_state(Arc::clone(&worker), admitted))
         // Whoever watches over the process needs no login.
+        .route("/health", get(health))
+        .route("/health/", get(health))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .with_state(worker)
@@ -150,6 +152,24 @@ async fn root(State(worker): Shared) -> Response {
         "kafka_cluster_id": worker.cluster_id(),
     }))
     .into_response()
+}
+
+/// Kafka Connect's own check, of 3.9 and later.
+async fn health(State(worker): Shared) -> Response {
+    let (code, status, message) = if worker.is_ready() {
+        (
+            StatusCode::OK,
+            "healthy",
+            "Worker has completed startup and is ready to handle requests.",
+        )
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "starting",
+            "Worker is still starting up.",
+        )
+    };
+    (code, Json(json!({"status": status, "message": message}))).into_response()
 }
 
 async fn ready(State(worker): Shared) -> Response {
