@@ -281,11 +281,15 @@ impl Worker {
         properties: BTreeMap<String, String>,
         target: TargetState,
     ) -> Result<ConnectorView, Refused> {
-        let _change = self.changes.lock().await;
-        if self.connectors().contains_key(name) {
-            return Err(Refused::Exists);
-        }
+        let refuse_twice = || {
+            let known = self.connectors().contains_key(name);
+            (!known).then_some(()).ok_or(Refused::Exists)
+        };
+        refuse_twice()?;
+        // A database that does not answer holds up nobody's changes.
         self.check(&properties).await?;
+        let _change = self.changes.lock().await;
+        refuse_twice()?;
         let task = Task::unless_stopped(target, &properties);
         self.store(name, Some(&properties), Some(target), task)
             .await?;
@@ -326,10 +330,11 @@ impl Worker {
         mut properties: BTreeMap<String, String>,
         mask: &str,
     ) -> Result<ConnectorView, Refused> {
-        let _change = self.changes.lock().await;
         let current = self.view(name).ok_or(Refused::NotFound)?;
         unmask(&mut properties, &current.properties, mask);
         self.check(&properties).await?;
+        let _change = self.changes.lock().await;
+        let current = self.view(name).ok_or(Refused::NotFound)?;
         let task = Task::unless_stopped(current.target, &properties);
         self.store(name, Some(&properties), None, task).await?;
         if let Some(connector) = self.connectors().get(name) {
