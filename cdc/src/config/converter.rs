@@ -18,7 +18,7 @@ const CLOUD_EVENTS: &str = "io.debezium.converters.CloudEventsConverter";
 /// The converters of keys and values that there are.
 pub const CONVERTERS: [&str; 5] = [APICURIO_AVRO, CONFLUENT_AVRO, CLOUD_EVENTS, JSON, STRING];
 /// The converters of headers.
-pub const HEADER_CONVERTERS: [&str; 3] = [JSON, SIMPLE_HEADER, STRING];
+pub const HEADER_CONVERTERS: [&str; 4] = [BYTES, JSON, SIMPLE_HEADER, STRING];
 
 /// Under which subject a schema stands at the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,7 +125,7 @@ struct Converter {
 fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
     let property = format!("{part}.converter");
     let below = |name: &str| format!("{property}.{name}");
-    let class = reader.text(&property).unwrap_or(JSON);
+    let class = reader.text(&property).map_or(JSON, full_name);
     let mut found = Converter {
         format: Format::Json,
         schemas: reader.boolean(&below("schemas.enable"), true),
@@ -185,6 +185,17 @@ fn decimal_format(reader: &mut Reader<'_>, property: &str) -> DecimalFormat {
     reader.choice(property, DecimalFormat::Base64, &formats)
 }
 
+/// The class that a name stands for: Kafka Connect knows classes also by their simple names, whole or without
+/// `Converter`. An `AvroConverter` could be either of two.
+fn full_name(name: &str) -> &str {
+    let has_simple_name = |class: &&str| {
+        let simple = class.rsplit('.').next().unwrap_or_default();
+        name == simple || simple.strip_suffix("Converter") == Some(name)
+    };
+    let known = [JSON, STRING, BYTES, SIMPLE_HEADER, CLOUD_EVENTS];
+    known.into_iter().find(has_simple_name).unwrap_or(name)
+}
+
 /// What a converter takes that has no place for a struct.
 fn single_value(class: &str) -> Option<&'static str> {
     Some(
@@ -201,7 +212,7 @@ fn single_value(class: &str) -> Option<&'static str> {
 fn header(reader: &mut Reader<'_>) -> HeaderFormat {
     const PROPERTY: &str = "header.converter";
     let available = format!("{SIMPLE_HEADER}, {JSON}, {STRING}, {BYTES}");
-    let rule = match reader.text(PROPERTY) {
+    let rule = match reader.text(PROPERTY).map(full_name) {
         None | Some(SIMPLE_HEADER) => return HeaderFormat::Simple,
         Some(JSON) => {
             return HeaderFormat::Json {
@@ -419,6 +430,22 @@ fn apicurio_face(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_have_short_names() {
+        for (name, class) in [
+            (JSON, JSON),
+            ("JsonConverter", JSON),
+            ("Json", JSON),
+            ("StringConverter", STRING),
+            ("SimpleHeaderConverter", SIMPLE_HEADER),
+            ("CloudEvents", CLOUD_EVENTS),
+            ("AvroConverter", "AvroConverter"),
+            ("", ""),
+        ] {
+            assert_eq!(full_name(name), class);
+        }
+    }
 
     #[test]
     fn apicurios_face_for_confluents_clients() {

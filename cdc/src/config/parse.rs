@@ -246,7 +246,8 @@ fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {
             reader.problem(&property("predicate"), "predicates are not available");
         }
         match reader.text(&property("type")) {
-            Some(REGEX_ROUTER) => {}
+            // Kafka Connect knows classes also by their simple names.
+            Some(REGEX_ROUTER | "RegexRouter") => {}
             Some(_) => {
                 reader.problem(
                     &property("type"),

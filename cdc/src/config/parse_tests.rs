@@ -222,7 +222,7 @@ fn no_secret_is_printed_with_a_configuration() {
 fn routes_creation_and_overrides_are_read() {
     let config = ConnectorConfig::parse(&properties(&[
         ("transforms", "route"),
-        ("transforms.route.type", REGEX_ROUTER),
+        ("transforms.route.type", "RegexRouter"),
         ("transforms.route.regex", r"([^.]+)\.([^.]+)\.([^.]+)"),
         ("transforms.route.replacement", "twitter.$3"),
         ("topic.creation.default.partitions", "4"),
