@@ -83,7 +83,9 @@ impl RowBuffers {
         let unchanged = rules.skip_unchanged
             && op == Operation::Update
             && matches!(before, OldRow::Full(old) if old == new_values.as_slice());
-        let result = if unchanged {
+        // Rows of a table without columns say nothing.
+        let empty = table.schema.columns.is_empty() && op != Operation::Truncate;
+        let result = if unchanged || empty {
             Ok(None)
         } else if complete {
             let mut event = ChangeEvent {

@@ -2,20 +2,22 @@
 
 use std::borrow::Cow;
 
+use md5::{Digest, Md5};
+
 use crate::{
-    BinaryHandling, Column, ConnectSchema, ConnectType, ContractSettings, PgTypeKind,
+    BinaryHandling, Column, ConnectSchema, ConnectType, ContractSettings, PgType, PgTypeKind,
     value::{Codec, Figure, IsoText, Moment, Style},
 };
 
-/// What a default expression of PostgreSQL's catalog says.
+/// What Debezium takes a default expression of PostgreSQL's catalog for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expression {
-    /// A constant, as the type's input function would read it.
+    /// The first quoted constant, or the whole text where nothing is quoted: an operator is not computed.
     Literal(String),
     /// A function call: the value differs from row to row.
     Function,
-    /// NULL, an operator, or anything else that has no one value.
-    Other,
+    /// NULL.
+    Null,
 }
 
 /// The default as JSON text: that of a literal, a zero of the type for a function, else none.
@@ -28,25 +30,50 @@ pub(crate) fn default_value(
     if matches!(schema.kind, ConnectType::Struct(_)) {
         return None;
     }
-    let literal = match parse(column.default_expression.as_deref()?) {
+    let expression = column.default_expression.as_deref()?.trim();
+    let literal = match parse(expression) {
         Expression::Literal(text) => text,
         Expression::Function => zero.to_owned(),
-        Expression::Other => return None,
+        Expression::Null => return None,
     };
-    let text = prepared(&column.pg_type.kind, literal);
+    let text = prepared(&column.pg_type, expression, literal)?;
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;
     String::from_utf8(out).ok()
 }
 
-/// A literal in the form in which the type's values are printed. The catalog prints constants by the type's output
-/// function, except for booleans and numbers, which may stand without quotes.
-fn prepared(kind: &PgTypeKind, literal: String) -> String {
-    match kind {
-        PgTypeKind::Bool if literal == "true" => "t".to_owned(),
-        PgTypeKind::Bool if literal == "false" => "f".to_owned(),
-        _ => literal,
+/// A literal in the form in which the type's values are printed; None where it is none of the type's.
+fn prepared(pg_type: &PgType, expression: &str, literal: String) -> Option<String> {
+    match &pg_type.kind {
+        // Whatever is not true is false.
+        PgTypeKind::Bool if literal.eq_ignore_ascii_case("true") => Some("t".to_owned()),
+        PgTypeKind::Bool => Some("f".to_owned()),
+        PgTypeKind::Enum { .. } => is_label(expression, &pg_type.name).then_some(literal),
+        PgTypeKind::Uuid => is_uuid(&literal).then_some(literal),
+        PgTypeKind::TimestampTz { .. } if literal.ends_with("infinity") => None,
+        _ => Some(literal),
     }
+}
+
+/// `'label'::type`, the type perhaps with its schema.
+fn is_label(expression: &str, type_name: &str) -> bool {
+    let Some((quoted, cast)) = expression.rsplit_once("::") else {
+        return false;
+    };
+    let unquoted = |name: &str| name.trim_matches('"').replace("\"\"", "\"");
+    let named = unquoted(cast) == type_name
+        || cast
+            .rsplit_once('.')
+            .is_some_and(|(_, name)| unquoted(name) == type_name);
+    named && quoted.len() > 1 && quoted.starts_with('\'') && quoted.ends_with('\'')
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.char_indices().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
 }
 
 /// The zero of a type for which Debezium knows defaults; the others (`bytea`, arrays, `inet`, domains...) have none.
@@ -82,126 +109,55 @@ fn zero_text(kind: &PgTypeKind, declared: &str) -> Option<&'static str> {
 
 /// Reads an expression as `pg_get_expr` prints it.
 fn parse(expression: &str) -> Expression {
-    let text = without_brackets(expression.trim());
-    let first = text.chars().next();
-    if let Some((literal, rest)) = quoted(text) {
-        return if is_cast(rest) {
-            Expression::Literal(literal)
-        } else {
-            Expression::Other
-        };
+    const MOMENTS: [&str; 5] = [
+        "current_timestamp",
+        "current_time",
+        "current_date",
+        "localtime",
+        "localtimestamp",
+    ];
+    let is_moment = |name: &&str| expression.eq_ignore_ascii_case(name);
+    if is_call(expression) || MOMENTS.iter().any(is_moment) {
+        return Expression::Function;
     }
-    if first.is_some_and(|c| c.is_ascii_digit() || matches!(c, '-' | '.')) {
-        let (number, cast) = text.split_once("::").unwrap_or((text, ""));
-        let number = without_brackets(number.trim());
-        return match number.parse::<f64>() {
-            Ok(_) if cast.is_empty() || is_cast(&format!("::{cast}")) => {
-                Expression::Literal(number.to_owned())
-            }
-            _ => Expression::Other,
-        };
-    }
-    if let Some((inner, cast)) = text.split_once("::")
-        && without_brackets(inner) != inner
-        && is_cast(&format!("::{cast}"))
-    {
-        // `(-1)::numeric`
-        return parse(inner);
-    }
-    let word_end = text
-        .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '"')))
-        .unwrap_or(text.len());
-    let (word, rest) = text.split_at(word_end);
-    match (word.to_ascii_uppercase().as_str(), rest.trim_start()) {
-        ("TRUE" | "FALSE", "") => Expression::Literal(word.to_ascii_lowercase()),
-        (
-            "CURRENT_DATE" | "CURRENT_TIME" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP"
-            | "CURRENT_USER" | "SESSION_USER" | "USER" | "CURRENT_ROLE" | "CURRENT_CATALOG"
-            | "CURRENT_SCHEMA",
-            _,
-        ) => Expression::Function,
-        ("" | "NULL", _) => Expression::Other,
-        (_, rest) if rest.starts_with('(') => Expression::Function,
-        _ => Expression::Other,
+    match expression.split_once('\'') {
+        Some((_, constant)) => Expression::Literal(unquoted(constant)),
+        None if expression.starts_with("NULL::") => Expression::Null,
+        None => Expression::Literal(expression.to_owned()),
     }
 }
 
-/// Strips brackets that enclose the whole text.
-fn without_brackets(text: &str) -> &str {
-    let mut text = text;
-    while let Some(inner) = text
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-    {
-        let mut depth = 0i32;
-        let mut in_quotes = false;
-        let closes_early = inner.chars().any(|c| {
-            match c {
-                '\'' => in_quotes = !in_quotes,
-                '(' if !in_quotes => depth += 1,
-                ')' if !in_quotes => depth -= 1,
-                _ => {}
-            }
-            depth < 0
-        });
-        if closes_early {
-            break;
-        }
-        text = inner.trim();
-    }
-    text
+/// An unquoted name and its arguments, perhaps after a bracket, whatever follows.
+fn is_call(expression: &str) -> bool {
+    let text = expression.strip_prefix('(').unwrap_or(expression);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let arguments = text.trim_start_matches(is_name);
+    arguments.len() < text.len()
+        && arguments
+            .strip_prefix('(')
+            .and_then(|rest| rest.lines().next())
+            .is_some_and(|line| line.contains(')'))
 }
 
-/// A quoted constant (`'..'`, `B'..'`, `E'..'`) and what follows it.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let (escapes, rest) = match text.strip_prefix(['E', 'e', 'B', 'b']) {
-        Some(rest) => (text.starts_with(['E', 'e']), rest),
-        None => (false, text),
-    };
-    let body = rest.strip_prefix('\'')?;
+/// A constant up to its closing quote; a doubled quote is a quote. `pg_get_expr` never writes other escapes.
+fn unquoted(constant: &str) -> String {
     let mut literal = String::new();
-    let mut chars = body.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\'' => {
-                let after = body.get(at + 1..)?;
-                if !after.starts_with('\'') {
-                    return Some((literal, after));
-                }
-                chars.next();
-                literal.push('\'');
-            }
-            // `pg_get_expr` escapes nothing but backslashes in E strings.
-            '\\' if escapes => literal.push(chars.next()?.1),
-            _ => literal.push(c),
-        }
+    let mut rest = constant;
+    while let Some((before, after)) = rest.split_once('\'') {
+        literal.push_str(before);
+        let Some(more) = after.strip_prefix('\'') else {
+            return literal;
+        };
+        literal.push('\'');
+        rest = more;
     }
-    None
-}
-
-/// Nothing, or casts only: `::character varying(5)`, `::"bit"`, `::public.mood`.
-fn is_cast(rest: &str) -> bool {
-    let rest = rest.trim();
-    rest.is_empty()
-        || rest.strip_prefix("::").is_some_and(|name| {
-            !name.is_empty()
-                && name.chars().all(|c| {
-                    c.is_alphanumeric()
-                        || matches!(
-                            c,
-                            '_' | '.' | '"' | ' ' | '(' | ')' | ',' | '[' | ']' | ':' | '$'
-                        )
-                })
-        })
+    literal.push_str(rest);
+    literal
 }
 
 /// What stands in a required field whose value PostgreSQL did not send (old rows know only their identity): the
 /// default if there is one, else a zero. JSON text.
-pub(crate) fn fallback(
-    kind: &PgTypeKind,
-    schema: &ConnectSchema,
-    codec: &Codec,
-) -> Option<Vec<u8>> {
+pub(crate) fn fallback(schema: &ConnectSchema, codec: &Codec) -> Option<Vec<u8>> {
     if let Some(default) = &schema.default {
         return Some(default.clone().into_bytes());
     }
@@ -212,15 +168,15 @@ pub(crate) fn fallback(
         | Codec::Double
         | Codec::VariableScaleDecimal
         | Codec::Decimal { .. }
-        | Codec::DecimalNumber { .. } => "0",
-        Codec::DecimalText => return Some(zero_at_scale(kind)),
-        Codec::Money { plain, .. } => return fallback(kind, schema, plain),
+        | Codec::DecimalNumber { .. }
+        | Codec::DecimalText { .. } => "0",
+        Codec::Money { plain, .. } => return fallback(schema, plain),
         Codec::Text | Codec::Bits | Codec::HstoreMap | Codec::HstoreJson | Codec::Opaque(_) => "",
         Codec::Bit => "0",
         Codec::Bytea(_) => "\\x",
         Codec::Date => "1970-01-01",
         Codec::Time { .. } => "00:00:00",
-        Codec::ZonedTime => "00:00:00+00",
+        Codec::ZonedTime { .. } => "00:00:00+00",
         Codec::Timestamp { .. } => "1970-01-01 00:00:00",
         // Not padded to the column's digits, unlike the zero of a function default.
         Codec::ZonedTimestamp { .. } => return Some(b"\"1970-01-01T00:00:00Z\"".to_vec()),
@@ -229,7 +185,7 @@ pub(crate) fn fallback(
         Codec::Geometry { .. } => return None,
         Codec::Moment(Moment::Date) | Codec::Iso(IsoText::Date) => "1970-01-01",
         Codec::Moment(Moment::NanoTime) | Codec::Iso(IsoText::Time) => "00:00:00",
-        Codec::Moment(Moment::MicroTimestamp | Moment::NanoTimestamp)
+        Codec::Moment(Moment::MilliTimestamp | Moment::MicroTimestamp | Moment::NanoTimestamp)
         | Codec::Iso(IsoText::Timestamp) => "1970-01-01 00:00:00",
         Codec::Figure(figure) => match figure {
             Figure::Line => "{0,1,0}",
@@ -238,39 +194,45 @@ pub(crate) fn fallback(
             Figure::Lseg | Figure::Path => "[(0,0),(1,0)]",
             Figure::Polygon => "((0,0),(1,0),(0,1))",
         },
-        Codec::Ruled(ruled) => return fallback(kind, schema, &ruled.codec),
+        Codec::Ruled(ruled) => return fallback(schema, &ruled.codec),
         Codec::Array { .. } => "{}",
+        Codec::Never => {
+            let is_bit = schema.kind == ConnectType::Boolean;
+            return Some(if is_bit { &b"false"[..] } else { b"\"\"" }.to_vec());
+        }
     };
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;
     Some(out)
 }
 
-/// `"0.00"`: zero with the column's scale.
-fn zero_at_scale(kind: &PgTypeKind) -> Vec<u8> {
-    let zeros = match kind {
-        PgTypeKind::Numeric { scale, .. } => usize::try_from(*scale).unwrap_or(0),
-        _ => 0,
-    };
-    let fraction = if zeros > 0 {
-        format!(".{}", "0".repeat(zeros))
-    } else {
-        String::new()
-    };
-    format!("\"0{fraction}\"").into_bytes()
-}
-
-/// `unavailable.value.placeholder`: the text, or after `hex:` its bytes in hexadecimal.
-fn placeholder_text(setting: &str) -> Cow<'_, str> {
+/// `unavailable.value.placeholder`: the text's bytes, or after `hex:` those written in hexadecimal.
+fn placeholder_bytes(setting: &str) -> Cow<'_, [u8]> {
     let Some(hex) = setting.strip_prefix("hex:") else {
-        return Cow::Borrowed(setting);
+        return Cow::Borrowed(setting.as_bytes());
     };
     let (pairs, _) = hex.as_bytes().as_chunks::<2>();
-    let bytes: Vec<u8> = pairs
+    let bytes = pairs
         .iter()
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    Cow::Owned(bytes.collect())
+}
+
+/// The name-based UUID (version 3) of the placeholder.
+fn placeholder_uuid(placeholder: &[u8]) -> String {
+    let mut bytes: [u8; 16] = Md5::digest(placeholder).into();
+    bytes[6] = bytes[6] & 0x0f | 0x30;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let number = u128::from_be_bytes(bytes);
+    let part = |from: u32, digits: u32| (number >> from) & ((1 << (digits * 4)) - 1);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        part(96, 8),
+        part(80, 4),
+        part(64, 4),
+        part(48, 4),
+        part(0, 12)
+    )
 }
 
 /// What stands for a TOASTed value that PostgreSQL did not send, as JSON text; None if the type has no such value.
@@ -280,19 +242,19 @@ pub(crate) fn unavailable(
     settings: &ContractSettings,
 ) -> Option<Vec<u8>> {
     use PgTypeKind as P;
-    let text = placeholder_text(&settings.unavailable_value_placeholder);
-    let placeholder = text.as_bytes();
+    let placeholder = &*placeholder_bytes(&settings.unavailable_value_placeholder);
+    let text = String::from_utf8_lossy(placeholder);
     let mut out = Vec::new();
     match (kind, codec) {
-        (_, Codec::Text) => codec.write(placeholder, Style::Json, &mut out).ok()?,
+        (_, Codec::Text) => codec.write(text.as_bytes(), Style::Json, &mut out).ok()?,
         (_, Codec::Bytea(BinaryHandling::Bytes)) | (_, Codec::Opaque(BinaryHandling::Bytes)) => {
             Codec::Opaque(BinaryHandling::Bytes)
                 .write(placeholder, Style::Json, &mut out)
                 .ok()?;
         }
-        (_, Codec::Bytea(BinaryHandling::Hex)) => {
-            Codec::Text.write(placeholder, Style::Json, &mut out).ok()?
-        }
+        (_, Codec::Bytea(BinaryHandling::Hex)) => Codec::Text
+            .write(text.as_bytes(), Style::Json, &mut out)
+            .ok()?,
         (P::Hstore, Codec::HstoreJson | Codec::HstoreMap) => {
             let quoted = format!(
                 "\"{0}\"=>\"{0}\"",
@@ -309,22 +271,27 @@ pub(crate) fn unavailable(
         ) => {
             out.push(b'[');
             match &element.kind {
-                P::Text | P::Varchar | P::Json | P::Jsonb => {
-                    Codec::Text.write(placeholder, Style::Json, &mut out).ok()?
-                }
+                P::Text | P::Varchar | P::Json | P::Jsonb => Codec::Text
+                    .write(text.as_bytes(), Style::Json, &mut out)
+                    .ok()?,
                 P::Bytea if **element_codec == Codec::Bytea(BinaryHandling::Bytes) => {
                     Codec::Opaque(BinaryHandling::Bytes)
                         .write(placeholder, Style::Json, &mut out)
                         .ok()?;
                 }
                 P::Int4 | P::Int8 | P::Date => {
-                    let codes: Vec<String> =
-                        text.encode_utf16().map(|unit| unit.to_string()).collect();
+                    // Java's bytes have a sign.
+                    let codes: Vec<String> = placeholder
+                        .iter()
+                        .map(|byte| byte.cast_signed().to_string())
+                        .collect();
                     out.extend_from_slice(codes.join(",").as_bytes());
                 }
-                // The name-based UUID (version 3) of Debezium's default placeholder.
-                P::Uuid if placeholder == b"__debezium_unavailable_value" => {
-                    out.extend_from_slice(b"\"b68a35a7-17ad-35b3-af2a-ae46edb4545a\"");
+                P::Uuid => {
+                    let uuid = placeholder_uuid(placeholder);
+                    Codec::Text
+                        .write(uuid.as_bytes(), Style::Json, &mut out)
+                        .ok()?
                 }
                 _ => return None,
             }
@@ -350,25 +317,54 @@ mod tests {
             ("true", literal("true")),
             ("1.5", literal("1.5")),
             ("'-1'::integer", literal("-1")),
-            ("(-1)", literal("-1")),
-            ("(-1)::numeric", literal("-1")),
+            ("(-1)", literal("(-1)")),
             ("B'101'::\"bit\"", literal("101")),
             ("'101'::\"bit\"", literal("101")),
             ("'ok'::public.mood", literal("ok")),
-            ("('now'::text)::date", Expression::Other),
+            ("('now'::text)::date", literal("now")),
+            ("('x'::character varying)::text", literal("x")),
+            ("('a'::text || 'b'::text)", literal("a")),
+            ("(1.5)::numeric(6,3)", literal("(1.5)::numeric(6,3)")),
+            ("(NOT false)", literal("(NOT false)")),
+            ("CURRENT_USER", literal("CURRENT_USER")),
             ("nextval('s'::regclass)", Expression::Function),
             ("now()", Expression::Function),
             ("gen_random_uuid()", Expression::Function),
             ("CURRENT_TIMESTAMP", Expression::Function),
             ("(now() AT TIME ZONE 'utc'::text)", Expression::Function),
             ("CURRENT_TIMESTAMP(3)", Expression::Function),
-            ("NULL::character varying", Expression::Other),
-            ("('a'::text || 'b'::text)", Expression::Other),
-            ("(1 + 2)", Expression::Other),
-            ("", Expression::Other),
-            ("'open", Expression::Other),
+            ("\"Odd\"()", literal("\"Odd\"()")),
+            ("NULL::character varying", Expression::Null),
+            ("(1 + 2)", literal("(1 + 2)")),
         ] {
             assert_eq!(parse(expression), parsed, "{expression}");
+        }
+    }
+
+    #[test]
+    fn labels_are_those_of_the_type() {
+        for (expression, is) in [
+            ("'ok'::mood", true),
+            ("'ok'::public.mood", true),
+            ("'ok'::other.\"mood\"", true),
+            ("'ok'::moody", false),
+            ("('ok'::text)::mood", false),
+            ("any_mood()", false),
+        ] {
+            assert_eq!(is_label(expression, "mood"), is, "{expression}");
+        }
+    }
+
+    #[test]
+    fn placeholders_name_uuids() {
+        for (setting, uuid) in [
+            (
+                "__debezium_unavailable_value",
+                "b68a35a7-17ad-35b3-af2a-ae46edb4545a",
+            ),
+            ("hex:00ff41", "d396e6af-3f09-39f2-8c5b-e42adadb290f"),
+        ] {
+            assert_eq!(placeholder_uuid(&placeholder_bytes(setting)), uuid);
         }
     }
 }

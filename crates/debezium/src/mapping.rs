@@ -72,7 +72,9 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
         P::Int8 | P::Oid => plain(C::Int64, Codec::Integer),
         P::Float4 => plain(C::Float32, Codec::Float),
         P::Float8 => plain(C::Float64, Codec::Double),
-        P::Numeric { precision, scale } => decimal(i32::from(*scale), Some(*precision), settings),
+        P::Numeric { precision, scale } => {
+            decimal(P::event_scale(*scale), Some(*precision), settings)
+        }
         P::UnconstrainedNumeric => variable_scale_decimal(settings),
         P::Money => {
             let fraction_digits = settings.money_fraction_digits;
@@ -102,7 +104,7 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
         P::Json | P::Jsonb => string("io.debezium.data.Json", Codec::Text),
         P::Xml => string("io.debezium.data.Xml", Codec::Text),
         P::Ltree => string("io.debezium.data.Ltree", Codec::Text),
-        P::Bit { length: 1 } => plain(C::Boolean, Codec::Bit),
+        P::Bit { length: 1 } | P::Varbit { length: Some(1) } => plain(C::Boolean, Codec::Bit),
         P::Bit { length } => bits(*length),
         P::Varbit { length } => bits(length.unwrap_or(i32::MAX as u32)),
         P::Date
@@ -274,7 +276,7 @@ fn decimal(
             (schema, codec)
         }
         DecimalHandling::Double => plain(ConnectType::Float64, Codec::Double),
-        DecimalHandling::String => plain(ConnectType::String, Codec::DecimalText),
+        DecimalHandling::String => plain(ConnectType::String, Codec::DecimalText { scale }),
     }
 }
 
@@ -294,7 +296,7 @@ fn variable_scale_decimal(settings: &ContractSettings) -> (ConnectSchema, Codec)
             (schema, codec)
         }
         DecimalHandling::Double => plain(ConnectType::Float64, Codec::Double),
-        DecimalHandling::String => plain(ConnectType::String, Codec::DecimalText),
+        DecimalHandling::String => plain(ConnectType::String, Codec::DecimalText { scale: 0 }),
     }
 }
 
@@ -352,7 +354,11 @@ fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSc
         (PgTypeKind::Timestamp { precision: 0..=3 }, Adaptive | AdaptiveTimeMicroseconds) => named(
             Int64,
             "io.debezium.time.Timestamp",
-            Codec::Timestamp { divisor: MILLIS },
+            if is_3 {
+                Codec::Moment(Moment::MilliTimestamp)
+            } else {
+                Codec::Timestamp { divisor: MILLIS }
+            },
         ),
         (PgTypeKind::Timestamp { .. }, _) => named(
             Int64,
@@ -363,7 +369,10 @@ fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSc
                 Codec::Timestamp { divisor: MICROS }
             },
         ),
-        (PgTypeKind::TimeTz { .. }, _) => string("io.debezium.time.ZonedTime", Codec::ZonedTime),
+        (PgTypeKind::TimeTz { .. }, _) => string(
+            "io.debezium.time.ZonedTime",
+            Codec::ZonedTime { day_end: is_3 },
+        ),
         (PgTypeKind::TimestampTz { precision }, _) => string(
             "io.debezium.time.ZonedTimestamp",
             Codec::ZonedTimestamp {
@@ -385,13 +394,17 @@ fn micro_time() -> (ConnectSchema, Codec) {
 fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
     use PgTypeKind as P;
     let (mut items, codec) = match &element.kind {
-        // Debezium leaves these out always (its bit[] has a schema but no values).
+        // A column of the elements' schema, which is null always.
+        P::Bit { .. } => {
+            let (schema, _) = type_codec(element, settings)?;
+            return Some((schema, Codec::Never));
+        }
+        // Debezium leaves these out always.
         P::Money
         | P::Name
         | P::Interval
         | P::Xml
         | P::Point
-        | P::Bit { .. }
         | P::Varbit { .. }
         | P::Array { .. } => {
             return None;

@@ -112,3 +112,11 @@ pub enum RangeKind {
     TsTz,
     Date,
 }
+
+impl PgTypeKind {
+    /// The scale that events give a `numeric` of this scale. The JDBC driver reads the scale's eleven bits of the type
+    /// modifier without their sign, so that -2 stands as 2046: the numbers are the same, with as many zeros.
+    pub(crate) fn event_scale(scale: i16) -> i32 {
+        i32::from(scale) & 0x7ff
+    }
+}

@@ -272,6 +272,9 @@ fn timestamp(number: i64, unit: TimeUnit) -> Moment {
     match number {
         i64::MAX => Moment::infinity(false),
         i64::MIN => Moment::infinity(true),
+        // 3.x does not divide them for milliseconds.
+        POSITIVE_INFINITY_MICROS => Moment::infinity(false),
+        NEGATIVE_INFINITY_MICROS => Moment::infinity(true),
         _ if number == POSITIVE_INFINITY_MICROS / per_unit => Moment::infinity(false),
         _ if number == NEGATIVE_INFINITY_MICROS / per_unit => Moment::infinity(true),
         _ => match micros(number, unit) {

@@ -36,36 +36,36 @@ pub struct CatalogColumn {
     pub default_expression: Option<String>,
 }
 
+// One statement, so that columns and key are of one moment even while the table changes. A table without columns is one
+// row without a name of a column.
+//
+// The primary key comes first, then unique indexes by name; those over expressions or a part of the rows identify
+// nothing. Columns that an index only includes are no part of its key.
 const TABLE: &str = "
-select n.nspname::text, c.relname::text, c.relreplident::text
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.oid = $1";
-
-const COLUMNS: &str = "
-select a.attname::text, a.atttypid, a.atttypmod,
+select n.nspname::text, c.relname::text, c.relreplident::text, coalesce(identity.key, '{}'),
+       a.attname::text, a.atttypid, a.atttypmod,
        a.attnotnull or (t.typtype = 'd' and t.typnotnull),
        a.attgenerated <> '',
        case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end
-from pg_catalog.pg_attribute a
-join pg_catalog.pg_type t on t.oid = a.atttypid
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join lateral (
+    select array(
+        select a.attname::text
+        from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+        where k.place <= i.indnkeyatts
+        order by k.place)
+    from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
+    where i.indrelid = c.oid and i.indisunique and i.indisvalid
+      and i.indexprs is null and i.indpred is null
+    order by i.indisprimary desc, ic.relname
+    limit 1) identity(key) on true
+left join (pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid)
+       on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+where c.oid = $1
 order by a.attnum";
-
-// The primary key comes first, then unique indexes by name; those over expressions or a part of the rows identify
-// nothing. Columns that an index only includes are no part of its key.
-const KEY: &str = "
-select array(
-    select a.attname::text
-    from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
-    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    where k.place <= i.indnkeyatts
-    order by k.place)
-from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-where i.indrelid = $1 and i.indisunique and i.indisvalid
-  and i.indexprs is null and i.indpred is null
-order by i.indisprimary desc, c.relname
-limit 1";
 
 const TYPES: &str = "
 with recursive needed(oid) as (
@@ -87,25 +87,25 @@ from pg_catalog.pg_type t join needed n on n.oid = t.oid";
 /// The catalog cannot be read.
 pub async fn read_table(client: &Client, oid: u32) -> Result<Option<CatalogTable>, Error> {
     let failed = |error| control_error(format!("read the catalog of table {oid}"), error);
-    let Some(row) = client.query_opt(TABLE, &[&oid]).await.map_err(failed)? else {
+    let rows = client.query(TABLE, &[&oid]).await.map_err(failed)?;
+    let Some(row) = rows.first() else {
         return Ok(None);
     };
     let identity: String = row.try_get(2).map_err(failed)?;
     let mut columns = Vec::new();
-    for column in client.query(COLUMNS, &[&oid]).await.map_err(failed)? {
+    for column in &rows {
+        let Some(name) = column.try_get(4).map_err(failed)? else {
+            continue;
+        };
         columns.push(CatalogColumn {
-            name: column.try_get(0).map_err(failed)?,
-            type_oid: column.try_get(1).map_err(failed)?,
-            type_modifier: column.try_get(2).map_err(failed)?,
-            not_null: column.try_get(3).map_err(failed)?,
-            generated: column.try_get(4).map_err(failed)?,
-            default_expression: column.try_get(5).map_err(failed)?,
+            name,
+            type_oid: column.try_get(5).map_err(failed)?,
+            type_modifier: column.try_get(6).map_err(failed)?,
+            not_null: column.try_get(7).map_err(failed)?,
+            generated: column.try_get(8).map_err(failed)?,
+            default_expression: column.try_get(9).map_err(failed)?,
         });
     }
-    let key = match client.query_opt(KEY, &[&oid]).await.map_err(failed)? {
-        Some(key) => key.try_get(0).map_err(failed)?,
-        None => Vec::new(),
-    };
     Ok(Some(CatalogTable {
         oid,
         schema: row.try_get(0).map_err(failed)?,
@@ -117,7 +117,7 @@ pub async fn read_table(client: &Client, oid: u32) -> Result<Option<CatalogTable
             _ => ReplicaIdentity::Default,
         },
         columns,
-        key,
+        key: row.try_get(3).map_err(failed)?,
     }))
 }
 

@@ -58,7 +58,7 @@ pub fn snapshot_schema(
                 name: column.name.clone(),
                 pg_type,
                 optional: !column.not_null,
-                default_expression: column.default_expression.clone(),
+                default_expression: default_of(column, types),
                 rule,
             }
         })
@@ -100,7 +100,7 @@ pub fn stream_schema(
             name: column.name.clone(),
             pg_type: types.pg_type(column.type_oid, column.type_modifier),
             optional: known.is_none_or(|known| !known.not_null),
-            default_expression: known.and_then(|known| known.default_expression.clone()),
+            default_expression: known.and_then(|known| default_of(known, types)),
             rule: None,
         }
     });
@@ -184,6 +184,14 @@ pub fn streamed_table(
         kept: kept.contains(&false).then_some(kept),
         enums,
     }
+}
+
+/// Debezium knows no defaults of domains.
+fn default_of(column: &CatalogColumn, types: &TypeCatalog) -> Option<String> {
+    let expression = column.default_expression.as_ref();
+    expression
+        .filter(|_| !types.is_domain(column.type_oid))
+        .cloned()
 }
 
 /// A column that is only kept for the key, or the first column property that names it.

@@ -53,6 +53,11 @@ impl TypeCatalog {
         base
     }
 
+    /// Whether the type is a domain, whatever its base.
+    pub fn is_domain(&self, oid: u32) -> bool {
+        self.entries.get(&oid).is_some_and(|entry| entry.is_domain)
+    }
+
     fn resolve(&self, oid: u32, modifier: i32, depth: u8) -> PgType {
         let unknown = |name: &str, modifier| PgType {
             oid,

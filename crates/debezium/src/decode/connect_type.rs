@@ -100,7 +100,11 @@ fn kind_of(schema: &ConnectSchema) -> (PgTypeKind, Representation) {
                 .and_then(|precision| u16::try_from(precision).ok())
                 .unwrap_or(UNKNOWN_PRECISION);
             (
-                K::Numeric { precision, scale },
+                // The scale of an event never has a sign.
+                K::Numeric {
+                    precision,
+                    scale: if scale >= 1024 { scale - 2048 } else { scale },
+                },
                 R::Decimal {
                     scale: i32::from(scale),
                 },

@@ -61,12 +61,12 @@ impl Representation {
     pub fn of(pg_type: &PgType, settings: &ContractSettings) -> Option<Self> {
         use PgTypeKind as K;
         Some(match &pg_type.kind {
-            K::Bool | K::Bit { length: 1 } => Self::Boolean,
+            K::Bool | K::Bit { length: 1 } | K::Varbit { length: Some(1) } => Self::Boolean,
             K::Int2 | K::Int4 | K::Int8 | K::Oid => Self::Integer,
             K::Float4 | K::Float8 => Self::Double,
             K::Numeric { scale, .. } => match settings.decimal_handling {
                 DecimalHandling::Precise => Self::Decimal {
-                    scale: i32::from(*scale),
+                    scale: K::event_scale(*scale),
                 },
                 DecimalHandling::Double => Self::Double,
                 DecimalHandling::String => Self::DecimalText,

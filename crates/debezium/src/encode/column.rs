@@ -22,6 +22,8 @@ pub(super) struct PreparedColumn {
     pub(super) style: Style,
     /// The schema is one of Connect's own logical times.
     logical_time: bool,
+    /// The column may be NULL, whatever its schema says.
+    pub(super) nullable: bool,
     /// What stands for NULL, label included: `null`, or the default (`replace.null.with.default`); None where null is
     /// not allowed.
     pub(super) null: Option<Vec<u8>>,
@@ -58,7 +60,7 @@ impl PreparedColumn {
         let missing = if *optional {
             null.clone()
         } else {
-            fallback(&column.pg_type.kind, &mapping.schema, &mapping.codec)
+            fallback(&mapping.schema, &mapping.codec)
         };
         let unavailable =
             unavailable(&column.pg_type.kind, &mapping.codec, settings).or_else(|| null.clone());
@@ -72,6 +74,7 @@ impl PreparedColumn {
             codec: mapping.codec,
             style: Style::Json,
             logical_time: mapping.logical_time,
+            nullable: column.optional,
             null,
             missing,
             unavailable,
@@ -234,14 +237,28 @@ fn finished(
     columns.into_iter().map(finish).collect()
 }
 
-/// The columns of a key, in its order: whatever rules the columns have, keys are written without.
+/// The columns of a key, in its order: whatever rules the columns have, keys are written without. Of a column that is
+/// left out of rows, Debezium knows neither its default nor that it is NOT NULL.
 pub(super) fn key_columns<'a>(
     table: &TableId,
     columns: impl Iterator<Item = (usize, &'a Column)>,
     settings: &ContractSettings,
     form: Form,
 ) -> Result<Vec<PreparedColumn>, EncodeError> {
-    finished(unfinished(columns, &form.settings(settings)), table, form)
+    let mut hidden = Vec::new();
+    let columns = columns.inspect(|(index, column)| {
+        if column.rule == Some(ColumnRule::KeyOnly) {
+            hidden.push(*index);
+        }
+    });
+    let mut prepared = unfinished(columns, &form.settings(settings));
+    for column in &mut prepared {
+        if hidden.contains(&column.index) {
+            column.field.schema.optional = true;
+            column.field.schema.default = None;
+        }
+    }
+    finished(prepared, table, form)
 }
 
 /// The columns of a row that stand in events, in the table's order.

@@ -203,7 +203,7 @@ impl KeyForm {
                     }
                 }
                 // A required column is null only where PostgreSQL did not send it: a zero would be a wrong key.
-                Some(ColumnValue::Null) if column.field.schema.optional => {
+                Some(ColumnValue::Null) if column.nullable => {
                     out.extend_from_slice(column.null.as_ref().ok_or_else(required)?);
                 }
                 Some(ColumnValue::Null | ColumnValue::Unchanged) => {

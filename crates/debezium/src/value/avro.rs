@@ -38,7 +38,7 @@ impl Codec {
                     write_bytes(bytes, out);
                 })?;
             }
-            Self::DecimalText => write_bytes(decimal_text(text)?, out),
+            Self::DecimalText { scale } => write_bytes(&decimal_text(text, *scale)?, out),
             Self::Money {
                 fraction_digits,
                 plain,
@@ -63,7 +63,9 @@ impl Codec {
             Self::Date => write_long(i64::from(time::date(text)?), out),
             Self::Time { divisor } => write_long(time::time(text)?.div_euclid(*divisor), out),
             Self::Timestamp { divisor } => write_long(time::divided(text, *divisor)?, out),
-            Self::ZonedTime => write_sized(out, |out| time::write_zoned_time(text, out))?,
+            Self::ZonedTime { day_end } => {
+                write_sized(out, |out| time::write_zoned_time(text, *day_end, out))?;
+            }
             Self::ZonedTimestamp { precision } => {
                 write_sized(out, |out| {
                     time::write_zoned_timestamp(text, *precision, out)
@@ -104,6 +106,7 @@ impl Codec {
             Self::HstoreMap => write_map(text, out)?,
             Self::Array { element, optional } => element.write_items(text, *optional, out)?,
             Self::Ruled(ruled) => write_string(ruled.text(text)?.as_bytes(), out),
+            Self::Never => return Err(Unconvertible),
         }
         Ok(())
     }

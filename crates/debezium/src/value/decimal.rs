@@ -1,5 +1,7 @@
 //! `numeric` and `money` text.
 
+use std::borrow::Cow;
+
 use super::{Unconvertible, base64};
 
 /// A decimal number as PostgreSQL prints it, taken apart: `sign integer.fraction`.
@@ -251,6 +253,21 @@ impl Scaled<'_> {
             }
         }
     }
+}
+
+/// The text with zeros behind the point, up to `scale` digits there.
+pub(crate) fn padded(text: &[u8], scale: i32) -> Result<Cow<'_, [u8]>, Unconvertible> {
+    let fraction = Decimal::parse(text)?.fraction.len();
+    let missing = usize::try_from(scale).unwrap_or(0).saturating_sub(fraction);
+    if missing == 0 {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut padded = text.to_vec();
+    if fraction == 0 && !text.ends_with(b".") {
+        padded.push(b'.');
+    }
+    padded.extend(std::iter::repeat_n(b'0', missing));
+    Ok(Cow::Owned(padded))
 }
 
 /// The bytes of a number that begins with so many bits like its sign, without those that say nothing: the sign bit of

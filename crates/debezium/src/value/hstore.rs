@@ -1,9 +1,9 @@
 //! `hstore` text: `"key"=>"value", "other"=>NULL`.
 
-use super::Unconvertible;
+use super::{Unconvertible, hash_order};
 use crate::json::write_string;
 
-/// Appends a JSON object, its members in the order PostgreSQL prints them.
+/// Appends a JSON object, its members in the order of the map.
 pub(crate) fn write_object(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
     object(text, out, write_string)
 }
@@ -65,21 +65,34 @@ pub(crate) enum Part<'p> {
     Value(Option<&'p [u8]>),
 }
 
-/// Takes the text apart: a key and a value in turn.
+/// Takes the text apart: a key and a value in turn, in the order of the map that Debezium's driver makes of it.
 pub(crate) fn each_pair(text: &[u8], mut take: impl FnMut(Part<'_>)) -> Result<(), Unconvertible> {
+    let mut entries = entries(text)?;
+    hash_order::sort(&mut entries, |(key, _)| key);
+    for (key, value) in &entries {
+        take(Part::Key(key));
+        take(Part::Value(value.as_deref()));
+    }
+    Ok(())
+}
+
+type Entry = (Vec<u8>, Option<Vec<u8>>);
+
+/// The pairs as PostgreSQL prints them.
+fn entries(text: &[u8]) -> Result<Vec<Entry>, Unconvertible> {
     let mut pairs = Pairs { rest: text };
-    let mut unquoted = Vec::new();
+    let mut entries = Vec::new();
     while !pairs.rest.is_empty() {
-        pairs.string(&mut unquoted)?;
-        take(Part::Key(&unquoted));
+        let key = pairs.string()?;
         pairs.rest = pairs.rest.strip_prefix(b"=>").ok_or(Unconvertible)?;
-        if let Some(rest) = pairs.rest.strip_prefix(b"NULL") {
-            pairs.rest = rest;
-            take(Part::Value(None));
-        } else {
-            pairs.string(&mut unquoted)?;
-            take(Part::Value(Some(&unquoted)));
-        }
+        let value = match pairs.rest.strip_prefix(b"NULL") {
+            Some(rest) => {
+                pairs.rest = rest;
+                None
+            }
+            None => Some(pairs.string()?),
+        };
+        entries.push((key, value));
         if !pairs.rest.is_empty() {
             pairs.rest = pairs.rest.strip_prefix(b", ").ok_or(Unconvertible)?;
             if pairs.rest.is_empty() {
@@ -87,7 +100,7 @@ pub(crate) fn each_pair(text: &[u8], mut take: impl FnMut(Part<'_>)) -> Result<(
             }
         }
     }
-    Ok(())
+    Ok(entries)
 }
 
 struct Pairs<'a> {
@@ -96,8 +109,8 @@ struct Pairs<'a> {
 
 impl Pairs<'_> {
     /// A quoted string, without its quotes and backslashes.
-    fn string(&mut self, unquoted: &mut Vec<u8>) -> Result<(), Unconvertible> {
-        unquoted.clear();
+    fn string(&mut self) -> Result<Vec<u8>, Unconvertible> {
+        let mut unquoted = Vec::new();
         let text = self.rest.strip_prefix(b"\"").ok_or(Unconvertible)?;
         let mut bytes = text.iter();
         loop {
@@ -108,7 +121,7 @@ impl Pairs<'_> {
             }
         }
         self.rest = bytes.as_slice();
-        Ok(())
+        Ok(unquoted)
     }
 }
 
@@ -121,7 +134,7 @@ mod tests {
         for (text, json) in [
             ("", "{}"),
             (r#""a"=>"1""#, r#"{"a":"1"}"#),
-            (r#""n"=>NULL, "k"=>"v""#, r#"{"n":null,"k":"v"}"#),
+            (r#""n"=>NULL, "k"=>"v""#, r#"{"k":"v","n":null}"#),
             (r#""q\"\\"=>"🐘""#, r#"{"q\"\\":"\uD83D\uDC18"}"#),
         ] {
             let mut out = Vec::new();

@@ -2,8 +2,9 @@
 
 use super::{Unconvertible, time};
 
-/// Debezium's month: a twelfth of 365.25 days.
-const MICROS_PER_MONTH: i64 = 2_629_800_000_000;
+/// Debezium's month.
+const DAYS_PER_MONTH: f64 = 365.25 / 12.0;
+const MICROS_PER_MINUTE: i64 = 60 * time::MICROS_PER_SECOND;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Interval {
@@ -62,17 +63,22 @@ fn parse(text: &[u8]) -> Result<Interval, Unconvertible> {
     }
 }
 
-/// Microseconds, a month taken as 30.4375 days.
+/// Microseconds, a month taken as 30.4375 days. Counted in floating point and cut, as Debezium counts: `00:00:01.001`
+/// is 1000999, and what is out of range stands at its end.
 pub(crate) fn micros(text: &[u8]) -> Result<i64, Unconvertible> {
     let interval = parse(text)?;
-    interval
+    let clock = interval.micros;
+    let (minutes, below) = (clock / MICROS_PER_MINUTE, clock % MICROS_PER_MINUTE);
+    let seconds =
+        (below / time::MICROS_PER_SECOND) as f64 + (below % time::MICROS_PER_SECOND) as f64 / 1e6;
+    let months = interval
         .years
-        .checked_mul(12)
-        .and_then(|months| months.checked_add(interval.months))
-        .and_then(|months| months.checked_mul(MICROS_PER_MONTH))
-        .and_then(|sum| sum.checked_add(interval.days.checked_mul(time::MICROS_PER_DAY)?))
-        .and_then(|sum| sum.checked_add(interval.micros))
-        .ok_or(Unconvertible)
+        .saturating_mul(12)
+        .saturating_add(interval.months);
+    let days = months as f64 * DAYS_PER_MONTH + interval.days as f64;
+    let hours = days * 24.0 + (minutes / 60) as f64;
+    let seconds = (hours * 60.0 + (minutes % 60) as f64) * 60.0 + seconds;
+    Ok((seconds * 1e6) as i64)
 }
 
 /// Appends ISO 8601 with every part printed, without quotes: `P1Y2M3DT4H5M6.789S`.
@@ -136,6 +142,14 @@ mod tests {
         for bad in ["", "infinity", "1", "1 week", "x days", "1:2", "-:00:00"] {
             assert!(micros(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert!(micros(b"178000000 years").is_err());
+        for (text, expected) in [
+            ("178000000 years", i64::MAX),
+            ("-178000000 years", i64::MIN),
+            ("00:00:01.001", 1_000_999),
+            ("-00:00:01.001", -1_000_999),
+            ("2147483647 days", i64::MAX),
+        ] {
+            assert_eq!(micros(text.as_bytes()), Ok(expected), "{text}");
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Codec {
                     out.push(b'}');
                 })?;
             }
-            Self::DecimalText => out.extend_from_slice(decimal_text(text)?),
+            Self::DecimalText { scale } => out.extend_from_slice(&decimal_text(text, *scale)?),
             Self::Money {
                 fraction_digits,
                 plain,
@@ -53,7 +53,7 @@ impl Codec {
                 binary::write_encoded(text.iter().copied(), *handling, out);
             }
             Self::Bits => write_buffer(binary::bits(text)?.len(), out),
-            Self::ZonedTime => time::write_zoned_time(text, out)?,
+            Self::ZonedTime { day_end } => time::write_zoned_time(text, *day_end, out)?,
             Self::ZonedTimestamp { precision } => {
                 time::write_zoned_timestamp(text, *precision, out)?;
             }
@@ -114,6 +114,7 @@ impl Codec {
             | Self::IntervalMicros => self.write_json(text, out)?,
             Self::Iso(iso) => out.extend_from_slice(&iso.of(text)?),
             Self::Figure(figure) => write_figure(&figure.of(text)?, out),
+            Self::Never => return Err(Unconvertible),
         }
         Ok(())
     }

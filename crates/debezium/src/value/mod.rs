@@ -8,6 +8,7 @@ mod day;
 mod decimal;
 mod figure;
 mod float;
+mod hash_order;
 mod hstore;
 mod interval;
 mod java;
@@ -23,6 +24,8 @@ pub(crate) use java::write_java_of_json;
 pub(crate) use moment::{IsoText, Moment};
 pub(crate) use ruled::{RuledText, TextRule};
 pub(crate) use time::write_timestamp_text;
+
+use std::borrow::Cow;
 
 use crate::{BinaryHandling, json::write_string};
 
@@ -54,8 +57,10 @@ pub(crate) enum Codec {
         scale: i32,
     },
     VariableScaleDecimal,
-    /// Text of `numeric`, special values spelled Debezium's way.
-    DecimalText,
+    /// Text of `numeric` with at least so many digits behind the point, special values spelled Debezium's way.
+    DecimalText {
+        scale: i32,
+    },
     /// `money`, brought to a plain decimal first.
     Money {
         fraction_digits: u8,
@@ -71,7 +76,10 @@ pub(crate) enum Codec {
     Time {
         divisor: i64,
     },
-    ZonedTime,
+    ZonedTime {
+        /// 24:00:00 in UTC stays itself.
+        day_end: bool,
+    },
     /// `timestamp`: microseconds, divided.
     Timestamp {
         divisor: i64,
@@ -98,6 +106,8 @@ pub(crate) enum Codec {
     Moment(Moment),
     Iso(IsoText),
     Figure(Figure),
+    /// Converts nothing: Debezium gives such columns a schema, but no values.
+    Never,
 }
 
 /// For whom the text is.
@@ -150,9 +160,9 @@ impl Codec {
             Self::Decimal { scale } => decimal::write_unscaled(text, *scale, out)?,
             Self::DecimalNumber { scale } => decimal::write_number(text, *scale, out)?,
             Self::VariableScaleDecimal => decimal::write_variable_scale(text, out)?,
-            Self::DecimalText => {
+            Self::DecimalText { scale } => {
                 out.push(b'"');
-                out.extend_from_slice(decimal_text(text)?);
+                out.extend_from_slice(&decimal_text(text, *scale)?);
                 out.push(b'"');
             }
             Self::Money {
@@ -171,9 +181,9 @@ impl Codec {
             Self::Bits => binary::write_bits(text, out)?,
             Self::Date => write_number(i64::from(time::date(text)?), out),
             Self::Time { divisor } => write_number(time::time(text)?.div_euclid(*divisor), out),
-            Self::ZonedTime => {
+            Self::ZonedTime { day_end } => {
                 out.push(b'"');
-                time::write_zoned_time(text, out)?;
+                time::write_zoned_time(text, *day_end, out)?;
                 out.push(b'"');
             }
             Self::Timestamp { divisor } => write_number(time::divided(text, *divisor)?, out),
@@ -203,6 +213,7 @@ impl Codec {
             Self::Moment(moment) => write_number(moment.of(text)?, out),
             Self::Iso(iso) => write_string(out, &iso.of(text)?),
             Self::Figure(figure) => figure.of(text)?.write_json(out),
+            Self::Never => return Err(Unconvertible),
         }
         Ok(())
     }
@@ -320,15 +331,12 @@ fn write_number(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// `decimal.handling.mode=string`: the text as it is, special values by the names of Java's enum.
-fn decimal_text(text: &[u8]) -> Result<&[u8], Unconvertible> {
+/// `decimal.handling.mode=string`: the text at its scale, special values by the names of Java's enum.
+fn decimal_text(text: &[u8], scale: i32) -> Result<Cow<'_, [u8]>, Unconvertible> {
     Ok(match text {
-        b"NaN" => b"NAN",
-        b"Infinity" => b"POSITIVE_INFINITY",
-        b"-Infinity" => b"NEGATIVE_INFINITY",
-        _ => {
-            decimal::Decimal::parse(text)?;
-            text
-        }
+        b"NaN" => Cow::Borrowed(&b"NAN"[..]),
+        b"Infinity" => Cow::Borrowed(&b"POSITIVE_INFINITY"[..]),
+        b"-Infinity" => Cow::Borrowed(&b"NEGATIVE_INFINITY"[..]),
+        _ => decimal::padded(text, scale)?,
     })
 }

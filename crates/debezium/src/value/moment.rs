@@ -13,6 +13,8 @@ pub(crate) enum Moment {
     Date,
     /// Nanoseconds since midnight.
     NanoTime,
+    /// Milliseconds since the Unix epoch; infinities are the driver's.
+    MilliTimestamp,
     /// Microseconds since the Unix epoch; infinities are the ends of the range.
     MicroTimestamp,
     /// Nanoseconds since the Unix epoch; infinities as above.
@@ -28,7 +30,10 @@ impl Moment {
             (Self::NanoTime, _) => nanos(time::time(text)?),
             (Self::MicroTimestamp | Self::NanoTimestamp, b"infinity") => Ok(i64::MAX),
             (Self::MicroTimestamp | Self::NanoTimestamp, b"-infinity") => Ok(i64::MIN),
-            (Self::MicroTimestamp, _) => time::timestamp(text),
+            (Self::MilliTimestamp, b"infinity" | b"-infinity") | (Self::MicroTimestamp, _) => {
+                time::timestamp(text)
+            }
+            (Self::MilliTimestamp, _) => time::divided(text, 1_000),
             (Self::NanoTimestamp, _) => nanos(time::timestamp(text)?),
         }
     }
@@ -79,6 +84,12 @@ mod tests {
             (Moment::MicroTimestamp, "infinity", i64::MAX),
             (Moment::MicroTimestamp, "-infinity", i64::MIN),
             (Moment::NanoTimestamp, "1969-12-31 23:59:59.999999", -1_000),
+            (Moment::MilliTimestamp, "1969-12-31 23:59:59.999", -1),
+            (
+                Moment::MilliTimestamp,
+                "infinity",
+                9_223_372_036_825_200_000,
+            ),
         ] {
             assert_eq!(moment.of(text.as_bytes()), Ok(number), "{text}");
         }

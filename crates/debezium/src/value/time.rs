@@ -255,13 +255,22 @@ fn copy_zoned_timestamp(text: &[u8], precision: u8, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Appends `timetz` text as `io.debezium.time.ZonedTime`, without quotes: shifted to UTC.
-pub(crate) fn write_zoned_time(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
+/// Appends `timetz` text as `io.debezium.time.ZonedTime`, without quotes: shifted to UTC. The end of the day may stay
+/// 24:00:00 where it is UTC already.
+pub(crate) fn write_zoned_time(
+    text: &[u8],
+    day_end: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Unconvertible> {
     let mut fields = Fields(text);
     let time = fields.time()?;
     let zone = fields.zone()?;
     fields.end()?;
-    let utc = (time - zone * MICROS_PER_SECOND).rem_euclid(MICROS_PER_DAY);
+    let utc = if day_end && zone == 0 && time == MICROS_PER_DAY {
+        time
+    } else {
+        (time - zone * MICROS_PER_SECOND).rem_euclid(MICROS_PER_DAY)
+    };
     write_clock(utc, Fraction::Shortest, out);
     out.push(b'Z');
     Ok(())

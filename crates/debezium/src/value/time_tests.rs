@@ -106,7 +106,7 @@ fn zoned_times_wrap() {
         ("01:00:00+02", "23:00:00Z"),
     ] {
         let mut out = Vec::new();
-        write_zoned_time(text.as_bytes(), &mut out).expect("a time");
+        write_zoned_time(text.as_bytes(), false, &mut out).expect("a time");
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 }
