@@ -188,7 +188,7 @@ impl Marked {
             .map(|mark| mark.value)
     }
 
-    /// The three forms of a time are the same moment, and a change does not stand before the commit before it.
+    /// The three forms of a time are the same moment.
     fn check(&self) -> Result<()> {
         for of in [Kind::Committed, Kind::Made] {
             let [millis, micros, nanos] =
@@ -203,13 +203,6 @@ impl Marked {
                     "ts_ns is another time than ts_us"
                 );
             }
-        }
-        let (commit, lsn) = (self.first(Kind::CommitLsn), self.first(Kind::Lsn));
-        if let (Some(commit), Some(lsn)) = (commit, lsn) {
-            ensure!(
-                commit <= lsn,
-                "a change before the commit that came before it"
-            );
         }
         Ok(())
     }

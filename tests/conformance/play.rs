@@ -322,7 +322,11 @@ impl Servers {
     async fn records(&self, scenario: &Scenario) -> Result<Vec<Record>> {
         let mut records: Vec<Record> = Vec::new();
         for topic in self.topics(scenario).await? {
-            for record in self.kafka.read_all(&topic, true).await? {
+            // A topic that was just made may have no leader yet.
+            let read = until("the topic to be readable", ARRIVAL, async || {
+                self.kafka.read_all(&topic, true).await.map(Some)
+            });
+            for record in read.await? {
                 let number = records
                     .iter()
                     .rev()

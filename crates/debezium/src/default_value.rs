@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use md5::{Digest, Md5};
 
 use crate::{
-    BinaryHandling, Column, ConnectSchema, ConnectType, ContractSettings, PgType, PgTypeKind,
+    BinaryHandling, Column, Compat, ConnectSchema, ConnectType, ContractSettings, PgType,
+    PgTypeKind,
     value::{Codec, Figure, IsoText, Moment, Style},
 };
 
@@ -25,6 +26,7 @@ pub(crate) fn default_value(
     column: &Column,
     schema: &ConnectSchema,
     codec: &Codec,
+    compat: Compat,
 ) -> Option<String> {
     let zero = zero_text(&column.pg_type.kind, &column.pg_type.name)?;
     if matches!(schema.kind, ConnectType::Struct(_)) {
@@ -36,35 +38,37 @@ pub(crate) fn default_value(
         Expression::Function => zero.to_owned(),
         Expression::Null => return None,
     };
-    let text = prepared(&column.pg_type, expression, literal)?;
+    let text = prepared(&column.pg_type, expression, literal, compat)?;
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;
     String::from_utf8(out).ok()
 }
 
 /// A literal in the form in which the type's values are printed; None where it is none of the type's.
-fn prepared(pg_type: &PgType, expression: &str, literal: String) -> Option<String> {
+fn prepared(pg_type: &PgType, expression: &str, literal: String, compat: Compat) -> Option<String> {
     match &pg_type.kind {
         // Whatever is not true is false.
         PgTypeKind::Bool if literal.eq_ignore_ascii_case("true") => Some("t".to_owned()),
         PgTypeKind::Bool => Some("f".to_owned()),
-        PgTypeKind::Enum { .. } => is_label(expression, &pg_type.name).then_some(literal),
+        PgTypeKind::Enum { .. } => is_label(expression, &pg_type.name, compat).then_some(literal),
         PgTypeKind::Uuid => is_uuid(&literal).then_some(literal),
         PgTypeKind::TimestampTz { .. } if literal.ends_with("infinity") => None,
         _ => Some(literal),
     }
 }
 
-/// `'label'::type`, the type perhaps with its schema.
-fn is_label(expression: &str, type_name: &str) -> bool {
+/// `'label'::type`. Before 3.x the type's name may have neither quotes nor a schema.
+fn is_label(expression: &str, type_name: &str, compat: Compat) -> bool {
     let Some((quoted, cast)) = expression.rsplit_once("::") else {
         return false;
     };
     let unquoted = |name: &str| name.trim_matches('"').replace("\"\"", "\"");
-    let named = unquoted(cast) == type_name
-        || cast
-            .rsplit_once('.')
-            .is_some_and(|(_, name)| unquoted(name) == type_name);
+    let named = cast == type_name
+        || compat == Compat::V3
+            && (unquoted(cast) == type_name
+                || cast
+                    .rsplit_once('.')
+                    .is_some_and(|(_, name)| unquoted(name) == type_name));
     named && quoted.len() > 1 && quoted.starts_with('\'') && quoted.ends_with('\'')
 }
 
@@ -343,15 +347,18 @@ mod tests {
 
     #[test]
     fn labels_are_those_of_the_type() {
-        for (expression, is) in [
-            ("'ok'::mood", true),
-            ("'ok'::public.mood", true),
-            ("'ok'::other.\"mood\"", true),
-            ("'ok'::moody", false),
-            ("('ok'::text)::mood", false),
-            ("any_mood()", false),
+        for (expression, before_3, since_3) in [
+            ("'ok'::mood", true, true),
+            ("'ok'::public.mood", false, true),
+            ("'ok'::other.\"mood\"", false, true),
+            ("'ok'::\"mood\"", false, true),
+            ("'ok'::moody", false, false),
+            ("('ok'::text)::mood", false, false),
+            ("any_mood()", false, false),
         ] {
-            assert_eq!(is_label(expression, "mood"), is, "{expression}");
+            let found =
+                [Compat::V2_7, Compat::V3].map(|compat| is_label(expression, "mood", compat));
+            assert_eq!(found, [before_3, since_3], "{expression}");
         }
     }
 

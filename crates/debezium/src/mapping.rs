@@ -35,12 +35,15 @@ pub(crate) fn column_mapping(
             column.pg_type.kind,
             PgTypeKind::Geometry | PgTypeKind::Geography
         );
-    schema.default = default_value::default_value(column, &schema, &codec);
+    schema.default = default_value::default_value(column, &schema, &codec, settings.compat);
     let logical_time = schema.name.as_deref().is_some_and(|name| {
         name.starts_with("org.apache.kafka.connect.data.")
             && matches!(
                 codec,
-                Codec::Date | Codec::Time { .. } | Codec::Timestamp { .. }
+                Codec::Date
+                    | Codec::Time { .. }
+                    | Codec::Timestamp { .. }
+                    | Codec::Moment(Moment::Date | Moment::MilliTimestamp)
             )
     });
     Some(ColumnMapping {
@@ -307,6 +310,11 @@ fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSc
     use ConnectType::{Int32, Int64};
     use TimePrecision::{Adaptive, AdaptiveTimeMicroseconds, Connect, Isostring, Nanoseconds};
     let is_3 = settings.compat == Compat::V3;
+    let millis = if is_3 {
+        Codec::Moment(Moment::MilliTimestamp)
+    } else {
+        Codec::Timestamp { divisor: MILLIS }
+    };
     Some(match (kind, settings.time_precision) {
         (PgTypeKind::Date, Isostring) => {
             string("io.debezium.time.IsoDate", Codec::Iso(IsoText::Date))
@@ -331,9 +339,15 @@ fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSc
         (PgTypeKind::Date, mode) if is_3 && mode != Connect => {
             named(Int32, "io.debezium.time.Date", Codec::Moment(Moment::Date))
         }
-        (PgTypeKind::Date, Connect) => {
-            named(Int32, "org.apache.kafka.connect.data.Date", Codec::Date)
-        }
+        (PgTypeKind::Date, Connect) => named(
+            Int32,
+            "org.apache.kafka.connect.data.Date",
+            if is_3 {
+                Codec::Moment(Moment::Date)
+            } else {
+                Codec::Date
+            },
+        ),
         (PgTypeKind::Date, _) => named(Int32, "io.debezium.time.Date", Codec::Date),
         (PgTypeKind::Time { .. }, Connect) => named(
             Int32,
@@ -346,20 +360,12 @@ fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSc
             Codec::Time { divisor: MILLIS },
         ),
         (PgTypeKind::Time { .. }, _) => micro_time(),
-        (PgTypeKind::Timestamp { .. }, Connect) => named(
-            Int64,
-            "org.apache.kafka.connect.data.Timestamp",
-            Codec::Timestamp { divisor: MILLIS },
-        ),
-        (PgTypeKind::Timestamp { precision: 0..=3 }, Adaptive | AdaptiveTimeMicroseconds) => named(
-            Int64,
-            "io.debezium.time.Timestamp",
-            if is_3 {
-                Codec::Moment(Moment::MilliTimestamp)
-            } else {
-                Codec::Timestamp { divisor: MILLIS }
-            },
-        ),
+        (PgTypeKind::Timestamp { .. }, Connect) => {
+            named(Int64, "org.apache.kafka.connect.data.Timestamp", millis)
+        }
+        (PgTypeKind::Timestamp { precision: 0..=3 }, Adaptive | AdaptiveTimeMicroseconds) => {
+            named(Int64, "io.debezium.time.Timestamp", millis)
+        }
         (PgTypeKind::Timestamp { .. }, _) => named(
             Int64,
             "io.debezium.time.MicroTimestamp",
@@ -411,19 +417,30 @@ fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema
         }
         // Whatever the mode and the precision, before 3.x.
         P::Time { .. } if settings.compat == Compat::V2_7 => micro_time(),
-        P::Unknown
-        | P::InternalChar
-        | P::Isbn
-        | P::Tsvector
-        | P::Line
-        | P::Circle
-        | P::Box
-        | P::Lseg
-        | P::Path
-        | P::Polygon => unknown(settings)?,
+        P::InternalChar => plain(ConnectType::String, Codec::Text),
+        // With a schema, but null always.
+        P::Line | P::Circle | P::Box | P::Lseg | P::Path | P::Polygon
+            if settings.compat == Compat::V3 =>
+        {
+            let (items, _) = mapped_by_3(&element.kind, settings)?;
+            let (schema, _) = plain(ConnectType::Array(Box::new(items)), Codec::Never);
+            return Some((schema, Codec::Never));
+        }
         _ => type_codec(element, settings)?,
     };
-    items.optional = !matches!(element.kind, P::Enum { .. });
+    items.optional = !matches!(
+        element.kind,
+        P::Enum { .. }
+            | P::Isbn
+            | P::Unknown
+            | P::Tsvector
+            | P::Line
+            | P::Circle
+            | P::Box
+            | P::Lseg
+            | P::Path
+            | P::Polygon
+    );
     let codec = Codec::Array {
         element: Box::new(codec),
         optional: items.optional,

@@ -40,7 +40,7 @@ pub struct CatalogColumn {
 // row without a name of a column.
 //
 // The primary key comes first, then unique indexes by name; those over expressions or a part of the rows identify
-// nothing. Columns that an index only includes are no part of its key.
+// nothing. Columns that an index only includes count as Debezium counts them: not to the primary key, but to others.
 const TABLE: &str = "
 select n.nspname::text, c.relname::text, c.relreplident::text, coalesce(identity.key, '{}'),
        a.attname::text, a.atttypid, a.atttypmod,
@@ -54,7 +54,7 @@ left join lateral (
         select a.attname::text
         from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-        where k.place <= i.indnkeyatts
+        where k.place <= i.indnkeyatts or not i.indisprimary
         order by k.place)
     from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
     where i.indrelid = c.oid and i.indisunique and i.indisvalid

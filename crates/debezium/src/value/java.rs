@@ -67,6 +67,9 @@ impl Codec {
             Self::Timestamp { divisor } if style == Style::TextLogicalTime => {
                 time::write_java_date(time::divided(text, *divisor)?, out);
             }
+            Self::Moment(moment) if style == Style::TextLogicalTime => {
+                time::write_java_date(moment.millis(text)?, out);
+            }
             Self::Point => {
                 let (x, y) = float::point(text)?;
                 out.extend_from_slice(b"Struct{x=");

@@ -273,6 +273,9 @@ impl Codec {
             Self::Timestamp { divisor } if style == Style::HeaderLogicalTime => {
                 write_logical_time(time::timestamp(text)?.div_euclid(*divisor), out);
             }
+            Self::Moment(moment) if style == Style::HeaderLogicalTime => {
+                write_logical_time(moment.millis(text)?, out);
+            }
             _ => self.write_json(text, out)?,
         }
         Ok(())

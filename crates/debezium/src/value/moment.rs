@@ -22,6 +22,15 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
+    /// What a `java.util.Date` counts: Connect's own types are one in memory.
+    pub(crate) fn millis(self, text: &[u8]) -> Result<i64, Unconvertible> {
+        let number = self.of(text)?;
+        Ok(match self {
+            Self::Date => number.saturating_mul(86_400_000),
+            _ => number,
+        })
+    }
+
     pub(crate) fn of(self, text: &[u8]) -> Result<i64, Unconvertible> {
         let nanos = |micros: i64| micros.checked_mul(NANOS_PER_MICRO).ok_or(Unconvertible);
         match (self, text) {
