@@ -441,8 +441,14 @@ fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema
             | P::Path
             | P::Polygon
     );
+    let delimiter = match element.kind {
+        P::Box => b';',
+        P::Geometry | P::Geography => b':',
+        _ => b',',
+    };
     let codec = Codec::Array {
         element: Box::new(codec),
+        delimiter,
         optional: items.optional,
     };
     Some(plain(ConnectType::Array(Box::new(items)), codec))

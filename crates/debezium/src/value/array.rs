@@ -27,7 +27,7 @@ pub(crate) enum Element<'e> {
 
 impl<'a> Elements<'a> {
     /// Starts on array text. Arrays of more than one dimension are found when their first inner brace is met.
-    pub(crate) fn new(text: &'a [u8]) -> Result<Self, Unconvertible> {
+    pub(crate) fn new(text: &'a [u8], delimiter: u8) -> Result<Self, Unconvertible> {
         let mut rest = text;
         if rest.first() == Some(&b'[') {
             let at = rest.iter().position(|&b| b == b'=').ok_or(Unconvertible)?;
@@ -36,7 +36,7 @@ impl<'a> Elements<'a> {
         let rest = rest.strip_prefix(b"{").ok_or(Unconvertible)?;
         Ok(Self {
             rest,
-            delimiter: b',',
+            delimiter,
             state: State::First,
             unquoted: Vec::new(),
         })
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn elements(text: &str) -> Result<Vec<Option<String>>, Unconvertible> {
-        let mut parser = Elements::new(text.as_bytes())?;
+        let mut parser = Elements::new(text.as_bytes(), b',')?;
         let mut found = Vec::new();
         while let Some(element) = parser.next()? {
             found.push(match element {

@@ -104,7 +104,11 @@ impl Codec {
             Self::Figure(figure) => write_figure(&figure.of(text)?, out),
             Self::HstoreJson => write_sized(out, |out| hstore::write_json_text(text, out))?,
             Self::HstoreMap => write_map(text, out)?,
-            Self::Array { element, optional } => element.write_items(text, *optional, out)?,
+            Self::Array {
+                element,
+                optional,
+                delimiter,
+            } => element.write_items(text, *delimiter, *optional, out)?,
             Self::Ruled(ruled) => write_string(ruled.text(text)?.as_bytes(), out),
             Self::Never => return Err(Unconvertible),
         }
@@ -115,10 +119,11 @@ impl Codec {
     fn write_items(
         &self,
         text: &[u8],
+        delimiter: u8,
         optional: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Unconvertible> {
-        let mut elements = Elements::new(text)?;
+        let mut elements = Elements::new(text, delimiter)?;
         let mut count = 0;
         write_counted(out, |out| {
             while let Some(element) = elements.next()? {

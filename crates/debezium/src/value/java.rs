@@ -91,8 +91,10 @@ impl Codec {
             }
             Self::HstoreJson => hstore::write_json_text(text, out)?,
             Self::HstoreMap => write_map(text, out)?,
-            Self::Array { element, .. } => {
-                let mut elements = Elements::new(text)?;
+            Self::Array {
+                element, delimiter, ..
+            } => {
+                let mut elements = Elements::new(text, *delimiter)?;
                 out.push(b'[');
                 let mut first = true;
                 while let Some(item) = elements.next()? {

@@ -100,6 +100,8 @@ pub(crate) enum Codec {
     Ruled(Box<RuledText>),
     Array {
         element: Box<Codec>,
+        /// `pg_type.typdelim` of the elements.
+        delimiter: u8,
         /// Elements may be NULL (those of Debezium's enum arrays may not).
         optional: bool,
     },
@@ -209,7 +211,9 @@ impl Codec {
             Self::HstoreJson => hstore::write_json_string(text, out)?,
             Self::HstoreMap => hstore::write_object(text, out)?,
             Self::Ruled(ruled) => write_string(out, ruled.text(text)?.as_bytes()),
-            Self::Array { element, .. } => element.write_array(text, Style::Json, out)?,
+            Self::Array {
+                element, delimiter, ..
+            } => element.write_array(text, *delimiter, Style::Json, out)?,
             Self::Moment(moment) => write_number(moment.of(text)?, out),
             Self::Iso(iso) => write_string(out, &iso.of(text)?),
             Self::Figure(figure) => figure.of(text)?.write_json(out),
@@ -221,10 +225,11 @@ impl Codec {
     fn write_array(
         &self,
         text: &[u8],
+        delimiter: u8,
         style: Style,
         out: &mut Vec<u8>,
     ) -> Result<(), Unconvertible> {
-        let mut elements = Elements::new(text)?;
+        let mut elements = Elements::new(text, delimiter)?;
         let start = out.len();
         while let Some(element) = elements.next()? {
             out.push(if out.len() == start { b'[' } else { b',' });
@@ -263,7 +268,9 @@ impl Codec {
                 hstore::write_object(text, &mut object)?;
                 write_header_string(&object, out);
             }
-            Self::Array { element, .. } => element.write_array(text, style, out)?,
+            Self::Array {
+                element, delimiter, ..
+            } => element.write_array(text, *delimiter, style, out)?,
             Self::Date if style == Style::HeaderLogicalTime => {
                 write_logical_time(i64::from(time::date(text)?).saturating_mul(86_400_000), out);
             }
