@@ -127,8 +127,6 @@ impl LakeType {
             | K::Varbit { .. }
             | K::Xml
             | K::Point
-            | K::InternalChar
-            | K::Isbn
             | K::Array { .. }
             | K::Unknown => None,
             _ => Self::of(element),

@@ -172,8 +172,6 @@ impl Representation {
             | K::Varbit { .. }
             | K::Xml
             | K::Point
-            | K::InternalChar
-            | K::Isbn
             | K::Array { .. }
             | K::Unknown => None,
             K::Time { .. } if settings.compat == Compat::V2_7 => {

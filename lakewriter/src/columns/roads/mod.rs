@@ -178,6 +178,13 @@ fn columns_that_events_lack_are_not_in_the_lake() {
             rule: None,
         };
         let lake = LakeType::of(&column.pg_type);
+        // Events have a column for bit[], but never a value.
+        if let PgTypeKind::Array { element } = &column.pg_type.kind
+            && matches!(element.kind, PgTypeKind::Bit { .. })
+        {
+            assert!(lake.is_none());
+            continue;
+        }
         let event = mapping(&column, &settings);
         assert_eq!(lake.is_some(), event.is_some(), "{:?}", column.pg_type.kind);
     }
