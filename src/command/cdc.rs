@@ -99,6 +99,13 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     if listens {
         config.rest_listen = listen;
     }
+    if config.advertised.is_none() && config.rest_listen.ip().is_unspecified() {
+        // A container's name; nobody reaches 0.0.0.0.
+        let host = std::env::var("HOSTNAME")
+            .ok()
+            .filter(|host| !host.is_empty());
+        config.advertised = host.map(|host| format!("{host}:{}", config.rest_listen.port()));
+    }
     runtime.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
         Ok(::cdc::connect::run_worker(config, stop).await?)

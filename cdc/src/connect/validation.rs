@@ -191,6 +191,48 @@ mod tests {
     }
 
     #[test]
+    fn a_workers_registry_is_that_of_connectors_that_name_none() {
+        let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut worker = crate::connect::WorkerConfig::new("k:9092", listen);
+        let variables = [
+            ("CONNECT_KEY_CONVERTER", "JsonConverter"),
+            ("CONNECT_KEY_CONVERTER_SCHEMAS_ENABLE", "false"),
+            (
+                "CONNECT_VALUE_CONVERTER",
+                "io.confluent.connect.avro.AvroConverter",
+            ),
+            (
+                "CONNECT_VALUE_CONVERTER_SCHEMA_REGISTRY_URL",
+                "http://r:8081/",
+            ),
+        ];
+        let properties = variables.map(|(variable, value)| {
+            let name = crate::connect::property_of_variable(variable);
+            (name.unwrap_or_default(), value.to_owned())
+        });
+        worker.apply(&BTreeMap::from(properties)).unwrap();
+        let mut connector = map(&[
+            ("name", "n"),
+            ("topic.prefix", "p"),
+            ("database.hostname", "h"),
+            ("database.user", "u"),
+            ("database.dbname", "d"),
+        ]);
+        let parse = |connector: &BTreeMap<String, String>| {
+            let all = with_defaults(connector, &worker.converter_defaults);
+            worker.providers.parse(&all).unwrap().config
+        };
+        let config = parse(&connector);
+        let registry = config.registries.value.as_ref().unwrap();
+        assert_eq!(registry.urls, ["http://r:8081"]);
+        assert!(config.registries.key.is_none() && !config.contract.key_schemas_enable);
+        let class = "org.apache.kafka.connect.json.JsonConverter".to_owned();
+        connector.insert("value.converter".to_owned(), class);
+        let config = parse(&connector);
+        assert!(config.registries.is_empty() && config.contract.value_schemas_enable);
+    }
+
+    #[test]
     fn a_connectors_own_converter_inherits_nothing() {
         let defaults = map(&[
             ("key.converter", "J"),
