@@ -10,12 +10,27 @@ use serde_json::{Map, Value};
 
 use crate::normal::Record;
 
-/// All recordings of one release: `<golden>/debezium-*`, with the inputs in `<golden>/scenarios`.
+/// All recordings of one release: `<golden>/debezium-*`, with the inputs in `<golden>/scenarios`, and those that were
+/// made to pin one rule, in the folder `own` beside them with the same names inside.
 pub struct Corpus {
     /// Name of its folder.
     pub name: String,
+    homes: Vec<Home>,
+}
+
+/// Recordings and their inputs.
+struct Home {
     folder: PathBuf,
     inputs: PathBuf,
+}
+
+impl Home {
+    fn new(golden: &Path, corpus: &str) -> Self {
+        Self {
+            folder: golden.join(corpus),
+            inputs: golden.join("scenarios"),
+        }
+    }
 }
 
 /// A scenario's input and what Debezium made of it.
@@ -67,11 +82,12 @@ impl Corpus {
         let mut found = Vec::new();
         for name in names(golden)? {
             if name.starts_with("debezium-") && !name.ends_with("-avro") {
-                found.push(Self {
-                    folder: golden.join(&name),
-                    inputs: golden.join("scenarios"),
-                    name,
-                });
+                let own = Home::new(&golden.join("own"), &name);
+                let mut homes = vec![Home::new(golden, &name)];
+                if own.folder.exists() {
+                    homes.push(own);
+                }
+                found.push(Self { name, homes });
             }
         }
         ensure!(!found.is_empty(), "no corpus in `{}`", golden.display());
@@ -88,13 +104,23 @@ impl Corpus {
     }
 
     pub fn scenarios(&self) -> Result<Vec<String>> {
-        let mut found = names(&self.folder)?;
-        found.retain(|name| self.folder.join(name).join("connector.json").exists());
+        let mut found = Vec::new();
+        for home in &self.homes {
+            let mut names = names(&home.folder)?;
+            names.retain(|name| home.folder.join(name).join("connector.json").exists());
+            found.append(&mut names);
+        }
+        found.sort_unstable();
         Ok(found)
     }
 
     pub fn read(&self, name: &str) -> Result<Found> {
-        let (recorded, input) = (self.folder.join(name), self.inputs.join(name));
+        let recorded = |home: &Home| home.folder.join(name);
+        let mut homes = self.homes.iter();
+        let home = homes
+            .find(|home| recorded(home).exists())
+            .context("a recording")?;
+        let (recorded, input) = (recorded(home), home.inputs.join(name));
         let posted: Value = serde_json::from_str(&text(&recorded.join("connector.json"))?)?;
         let config = posted.get("config").unwrap_or(&posted);
         let config = config.as_object().context("connector.json is no object")?;

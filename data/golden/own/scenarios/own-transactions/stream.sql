@@ -1,0 +1,11 @@
+begin; insert into b values (1,'not captured'); commit;
+begin; insert into b values (2,'not captured'); insert into a values (1,'x'); savepoint s; insert into c values (1,'lost'); rollback to s; insert into c values (2,'x'); commit;
+begin; insert into a values (60,'prep'); insert into c values (60,'prep'); prepare transaction 'gid-own-1';
+insert into a values (61,'between');
+begin; insert into c values (62,'prep2'); prepare transaction 'gid-own-2';
+commit prepared 'gid-own-2'; commit prepared 'gid-own-1';
+begin; insert into a values (5,'r'); commit;
+begin; create table public.tmp as select * from a; insert into a values (9,'ctas'); drop table public.tmp; commit;
+vacuum full a; cluster a using a_pkey;
+begin; alter table a add z int default 7; alter table a alter z drop default; update a set v='after rewrite' where id=9; commit;
+merge into a using (values (9,'m'),(99,'n')) s(i,t) on a.id=s.i when matched then update set v=s.t when not matched then insert (id,v) values (s.i,s.t);
