@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use service::Secret;
+use service::{HIDDEN, Secret, ShownSettings, without_passwords};
 
 /// Where the lake is.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct LakeConfig {
     /// `s3://bucket/prefix`, `file:///folder`, a folder of the local disk, or any URL that object_store knows.
     pub url: String,
@@ -26,6 +26,34 @@ pub struct LakeConfig {
     pub options: BTreeMap<String, String>,
     /// First folder below the root. None: the topic prefix where there is one, else the database's name.
     pub namespace: Option<String>,
+}
+
+/// Options of object stores that are named so hold what opens them.
+fn is_secret(option: &str) -> bool {
+    let option = option.to_ascii_lowercase();
+    ["key", "secret", "token", "password", "credential", "sas"]
+        .iter()
+        .any(|word| option.contains(word))
+}
+
+/// Without the keys.
+impl fmt::Debug for LakeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = ShownSettings {
+            settings: &self.options,
+            is_secret,
+        };
+        f.debug_struct("LakeConfig")
+            .field("url", &without_passwords(&self.url))
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("access_key", &self.access_key.as_ref().map(|_| HIDDEN))
+            .field("secret_key", &self.secret_key)
+            .field("ca_file", &self.ca_file)
+            .field("options", &options)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LakeConfig {
@@ -91,3 +119,33 @@ pub const DEFAULT_MAX_BATCH_BYTES: usize = 64 << 20;
 
 /// Bounds the time that one commit takes for narrow rows.
 pub const DEFAULT_MAX_BATCH_ROWS: usize = 200_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_printed_with_the_lake() {
+        let mut config = LakeConfig::new("s3://bucket/prefix");
+        config.access_key = Some("hunter2".to_owned());
+        config.secret_key = Some(Secret::new("hunter2"));
+        for option in [
+            "aws_session_token",
+            "azure_storage_sas_key",
+            "google_service_account_key",
+        ] {
+            config
+                .options
+                .insert(option.to_owned(), "hunter2".to_owned());
+        }
+        config
+            .options
+            .insert("timeout".to_owned(), "30s".to_owned());
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("s3://bucket/prefix") && shown.contains("30s"),
+            "{shown}"
+        );
+    }
+}

@@ -1,5 +1,7 @@
 //! Parts of a request, refused in Kafka Connect's form where they are none.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{self, FromRequest, FromRequestParts, Request},
@@ -30,6 +32,9 @@ where
     }
 }
 
+/// How long a client may take to send a body; Kafka Connect's server hangs up after as long a silence.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The whole body, up to the 2 MB that a connector's settings never have: Kafka takes no such record.
 pub(super) struct Body(pub(super) Bytes);
 
@@ -37,9 +42,13 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ErrorAnswer;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ErrorAnswer> {
-        match Bytes::from_request(request, state).await {
-            Ok(body) => Ok(Self(body)),
-            Err(refused) => Err(ErrorAnswer::new(refused.status(), refused.body_text())),
+        match tokio::time::timeout(PATIENCE, Bytes::from_request(request, state)).await {
+            Ok(Ok(body)) => Ok(Self(body)),
+            Ok(Err(refused)) => Err(ErrorAnswer::new(refused.status(), refused.body_text())),
+            Err(_) => Err(ErrorAnswer::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "HTTP 408 Request Timeout: the body did not come to its end",
+            )),
         }
     }
 }
