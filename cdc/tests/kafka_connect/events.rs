@@ -77,6 +77,7 @@ fn column(name: &str, kind: PgTypeKind, type_name: &str, optional: bool) -> Colu
         },
         optional,
         default_expression: None,
+        generated: false,
         rule: None,
     }
 }

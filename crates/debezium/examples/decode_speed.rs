@@ -45,6 +45,7 @@ fn tweets() -> TableSchema {
                 },
                 optional: name != "id",
                 default_expression: None,
+                generated: false,
                 rule: None,
             })
             .into(),

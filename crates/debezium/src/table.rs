@@ -83,9 +83,12 @@ pub struct Column {
     pub pg_type: PgType,
     /// The column may be NULL.
     pub optional: bool,
-    /// `pg_get_expr` of the column's default, as PostgreSQL prints it; none for generated columns.
+    /// `pg_get_expr` of the column's default, or of what a generated column is made from, as PostgreSQL prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_expression: Option<String>,
+    /// The value is worked out from the expression, so that NULL is a value like others and never the default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
     /// What the connector's column properties make of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<ColumnRule>,

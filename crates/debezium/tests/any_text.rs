@@ -104,6 +104,7 @@ fn table() -> Arc<TableSchema> {
         pg_type: of_kind(kind),
         optional: true,
         default_expression: None,
+        generated: false,
         rule: None,
     });
     Arc::new(TableSchema {
@@ -239,6 +240,7 @@ proptest! {
                 pg_type: PgType { oid: 0, name: name.to_owned(), modifier: -1, kind },
                 optional: true,
                 default_expression: Some(expression.clone()),
+                generated: false,
                 rule: None,
             };
             if let Some(default) = debezium::mapping(&column, &ContractSettings::new("p")).and_then(|schema| schema.default) {

@@ -220,6 +220,7 @@ fn column(name: &str, kind: PgTypeKind) -> Column {
         },
         optional: true,
         default_expression: None,
+        generated: false,
         rule: None,
     }
 }

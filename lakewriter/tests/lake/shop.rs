@@ -25,6 +25,7 @@ pub fn column(name: &str, kind: PgTypeKind) -> Column {
         },
         optional: false,
         default_expression: None,
+        generated: false,
         rule: None,
     }
 }

@@ -32,7 +32,7 @@ pub struct CatalogColumn {
     pub not_null: bool,
     /// Stored or virtual; pgoutput before version 18 never sends them.
     pub generated: bool,
-    /// `pg_get_expr`; none for generated columns.
+    /// `pg_get_expr`: of a generated column what it is made from.
     pub default_expression: Option<String>,
 }
 
@@ -46,7 +46,7 @@ select n.nspname::text, c.relname::text, c.relreplident::text, coalesce(identity
        a.attname::text, a.atttypid, a.atttypmod,
        a.attnotnull or (t.typtype = 'd' and t.typnotnull),
        a.attgenerated <> '',
-       case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join lateral (

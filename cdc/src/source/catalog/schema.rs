@@ -59,6 +59,7 @@ pub fn snapshot_schema(
                 pg_type,
                 optional: !column.not_null,
                 default_expression: default_of(column, types),
+                generated: column.generated,
                 rule,
             }
         })
@@ -101,6 +102,7 @@ pub fn stream_schema(
             pg_type: types.pg_type(column.type_oid, column.type_modifier),
             optional: known.is_none_or(|known| !known.not_null),
             default_expression: known.and_then(|known| default_of(known, types)),
+            generated: known.is_some_and(|known| known.generated),
             rule: None,
         }
     });

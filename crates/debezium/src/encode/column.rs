@@ -52,7 +52,9 @@ impl PreparedColumn {
             optional, default, ..
         } = &mapping.schema;
         let null = match default {
-            Some(default) if settings.replace_null_with_default || !optional => {
+            Some(default)
+                if (settings.replace_null_with_default && !column.generated) || !optional =>
+            {
                 Some(default.clone().into_bytes())
             }
             _ => optional.then(|| b"null".to_vec()),

@@ -32,6 +32,7 @@ fn table(
         name,
         pg_type: pg_type(kind),
         default_expression: None,
+        generated: false,
         rule: None,
     });
     Arc::new(TableSchema {
@@ -175,6 +176,7 @@ fn columns_that_events_lack_are_not_in_the_lake() {
             pg_type: pg_type(kind),
             optional: true,
             default_expression: None,
+            generated: false,
             rule: None,
         };
         let lake = LakeType::of(&column.pg_type);
