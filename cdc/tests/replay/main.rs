@@ -7,6 +7,7 @@ mod catalog;
 #[expect(dead_code, reason = "the other test that reads it uses all of it")]
 #[path = "../../../crates/debezium/tests/replay/compare.rs"]
 mod compare;
+mod messages;
 mod recording;
 mod sink;
 
