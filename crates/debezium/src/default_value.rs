@@ -175,7 +175,12 @@ pub(crate) fn fallback(schema: &ConnectSchema, codec: &Codec) -> Option<Vec<u8>>
         | Codec::DecimalNumber { .. }
         | Codec::DecimalText { .. } => "0",
         Codec::Money { plain, .. } => return fallback(schema, plain),
-        Codec::Text | Codec::Bits | Codec::HstoreMap | Codec::HstoreJson | Codec::Opaque(_) => "",
+        Codec::Text
+        | Codec::Bits
+        | Codec::HstoreMap
+        | Codec::HstoreJson
+        | Codec::Opaque(_)
+        | Codec::OpaqueFigure(_) => "",
         Codec::Bit => "0",
         Codec::Bytea(_) => "\\x",
         Codec::Date => "1970-01-01",
@@ -251,7 +256,12 @@ pub(crate) fn unavailable(
     let mut out = Vec::new();
     match (kind, codec) {
         (_, Codec::Text) => codec.write(text.as_bytes(), Style::Json, &mut out).ok()?,
-        (_, Codec::Bytea(BinaryHandling::Bytes)) | (_, Codec::Opaque(BinaryHandling::Bytes)) => {
+        (
+            _,
+            Codec::Bytea(BinaryHandling::Bytes)
+            | Codec::Opaque(BinaryHandling::Bytes)
+            | Codec::OpaqueFigure(BinaryHandling::Bytes),
+        ) => {
             Codec::Opaque(BinaryHandling::Bytes)
                 .write(placeholder, Style::Json, &mut out)
                 .ok()?;

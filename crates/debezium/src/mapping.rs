@@ -128,7 +128,11 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
         P::Geography => geometry("Geography", postgis(settings), settings),
         P::Tsvector | P::Line | P::Circle | P::Box | P::Lseg | P::Path | P::Polygon => {
             match settings.compat {
-                Compat::V2_7 => unknown(settings)?,
+                Compat::V2_7 if pg_type.kind == P::Tsvector => unknown(settings)?,
+                Compat::V2_7 => {
+                    let (schema, _) = unknown(settings)?;
+                    (schema, Codec::OpaqueFigure(settings.binary_handling))
+                }
                 Compat::V3 => mapped_by_3(&pg_type.kind, settings)?,
             }
         }

@@ -4,7 +4,7 @@ use super::{
     Codec, Unconvertible,
     array::{Element, Elements},
     binary, decimal, decimal_text,
-    figure::FigureValue,
+    figure::{self, FigureValue},
     float, hstore, interval, money, time,
 };
 use crate::{
@@ -46,6 +46,9 @@ impl Codec {
             Self::Bytea(handling) => {
                 let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
                 write_binary(binary::hex_bytes(hex)?, hex.len() / 2, *handling, out)?;
+            }
+            Self::OpaqueFigure(handling) => {
+                Self::Opaque(*handling).write_avro(&figure::java_text(text)?, out)?;
             }
             Self::Opaque(handling) => {
                 write_binary(text.iter().copied(), text.len(), *handling, out)?;

@@ -165,6 +165,21 @@ impl FigureValue {
     }
 }
 
+/// The text as Debezium's driver prints it anew: every number a Java double.
+pub(crate) fn java_text(text: &[u8]) -> Result<Vec<u8>, Unconvertible> {
+    let is_mark = |byte: &u8| b"()[]{}<>,".contains(byte);
+    let mut out = Vec::with_capacity(text.len() * 2);
+    for part in text.chunk_by(|a, b| !is_mark(a) && !is_mark(b)) {
+        let is_special = part.ends_with(b"NaN") || part.ends_with(b"Infinity");
+        if is_special || part.first().is_none_or(is_mark) {
+            out.extend_from_slice(part);
+        } else {
+            float::write_java_double(float::parse::<f64>(part)?, &mut out);
+        }
+    }
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,5 +250,21 @@ mod tests {
         };
         assert_eq!(points("((0,0),(1,0),(0,1))"), Some(4));
         assert_eq!(points("((0,0),(1,0),(0,0))"), Some(3));
+    }
+
+    #[test]
+    fn texts_are_the_drivers() {
+        for (text, java) in [
+            (
+                "((0,0),(1e+20,1e-07),(2,0))",
+                "((0.0,0.0),(1.0E20,1.0E-7),(2.0,0.0))",
+            ),
+            ("<(1,2),3>", "<(1.0,2.0),3.0>"),
+            ("{1,-2.5,NaN}", "{1.0,-2.5,NaN}"),
+            ("(1,1),(-Infinity,0)", "(1.0,1.0),(-Infinity,0.0)"),
+        ] {
+            let found = super::java_text(text.as_bytes()).expect("a figure");
+            assert_eq!(String::from_utf8_lossy(&found), java);
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Codec, Style, Unconvertible,
     array::{Element, Elements},
     base64, binary, decimal, decimal_text,
-    figure::FigureValue,
+    figure::{self, FigureValue},
     float, hstore, interval, money, time,
 };
 use crate::{BinaryHandling, ConnectSchema, ConnectType};
@@ -47,6 +47,9 @@ impl Codec {
                     BinaryHandling::Bytes => write_buffer(hex.len() / 2, out),
                     _ => binary::write_encoded(bytes, *handling, out),
                 }
+            }
+            Self::OpaqueFigure(handling) => {
+                Self::Opaque(*handling).write_java(&figure::java_text(text)?, style, out)?;
             }
             Self::Opaque(BinaryHandling::Bytes) => write_buffer(text.len(), out),
             Self::Opaque(handling) => {

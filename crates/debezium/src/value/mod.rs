@@ -69,6 +69,8 @@ pub(crate) enum Codec {
     Bytea(BinaryHandling),
     /// The UTF-8 text of an unknown type as bytes.
     Opaque(BinaryHandling),
+    /// The same of a geometric type, which Debezium's driver prints anew.
+    OpaqueFigure(BinaryHandling),
     Bit,
     Bits,
     Date,
@@ -175,6 +177,9 @@ impl Codec {
             }
             Self::Bytea(handling) => binary::write_bytea(text, *handling, out)?,
             Self::Opaque(handling) => binary::write_bytes(text.iter().copied(), *handling, out),
+            Self::OpaqueFigure(handling) => {
+                Self::Opaque(*handling).write_json(&figure::java_text(text)?, out)?;
+            }
             Self::Bit => out.extend_from_slice(match text {
                 b"0" => b"false",
                 b"1" => b"true",
