@@ -189,7 +189,7 @@ async fn a_task_that_cannot_connect_says_why_in_its_trace() -> Result<()> {
             "alter role {} password 'another'",
             "",
             &[
-                "log in to database",
+                "database `password` at `127.0.0.1` port",
                 "password authentication failed",
                 "hint: check user, password",
             ][..],
@@ -278,7 +278,7 @@ async fn stopped_server(rest: &Rest, postgres: &Postgres) -> Result<()> {
     let trace = status["tasks"][0]["trace"].as_str().unwrap_or_default();
     let port = format!("`127.0.0.1` port {}", postgres.port());
     for word in [
-        "connect to postgresql at",
+        "connect to database `rest` at",
         &port,
         "refused",
         "hint: check that the server runs",
