@@ -29,12 +29,14 @@ pub(crate) fn column_mapping(
     settings: &ContractSettings,
 ) -> Option<ColumnMapping> {
     let (mut schema, codec) = type_codec(&column.pg_type, settings)?;
-    // PostGIS columns may miss their fallback value, so Debezium makes them optional always.
+    // PostGIS columns may miss their fallback value, so Debezium makes them optional always, and 3.x what it maps to
+    // their schemas or beside them.
     schema.optional = column.optional
         || matches!(
             column.pg_type.kind,
             PgTypeKind::Geometry | PgTypeKind::Geography
-        );
+        )
+        || matches!(codec, Codec::Figure(_));
     schema.default = default_value::default_value(column, &schema, &codec, settings.compat);
     let logical_time = schema.name.as_deref().is_some_and(|name| {
         name.starts_with("org.apache.kafka.connect.data.")

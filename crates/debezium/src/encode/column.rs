@@ -59,10 +59,11 @@ impl PreparedColumn {
             }
             _ => optional.then(|| b"null".to_vec()),
         };
-        let missing = if *optional {
+        let missing = if column.optional {
             null.clone()
         } else {
-            fallback(&mapping.schema, &mapping.codec)
+            let zero = fallback(&mapping.schema, &mapping.codec);
+            zero.or_else(|| null.clone())
         };
         let unavailable =
             unavailable(&column.pg_type.kind, &mapping.codec, settings).or_else(|| null.clone());
