@@ -30,7 +30,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1000)]
     transaction: u32,
     /// Drains of each reader
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     runs: u32,
     /// How long latency is measured, seconds
     #[arg(long, default_value_t = 15)]
