@@ -147,14 +147,9 @@ fn report_readers(theirs: &[Run], ours: &[Run], rows: u32, report: &mut Report) 
 /// What reading, decoding and encoding cost together: only the encoding differs.
 fn report_converters(ours: &[(Converter, Vec<Run>)], rows: u32, report: &mut Report) {
     let cpu = |runs: &[Run]| median(runs.iter().map(|run| run.client_cpu));
-    let json = ours.first().map_or(f64::NAN, |(_, runs)| cpu(runs));
     for (converter, runs) in ours {
         let rate = f64::from(rows) / cpu(runs);
         report.add(CONVERTERS, converter.name(), rate, "events/CPU-s", None);
-        if *converter == Converter::Avro {
-            let bar = Some(Bar::AtMost(1.0));
-            report.add(CONVERTERS, "CPU of avro / json", cpu(runs) / json, "x", bar);
-        }
     }
 }
 

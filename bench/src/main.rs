@@ -2,6 +2,7 @@
 
 mod capture;
 mod drain;
+mod encode;
 mod lake;
 mod latency;
 mod report;
@@ -67,6 +68,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::new(&arguments.profile, &servers).await?;
     let rows = arguments.rows;
 
+    encode::measure(&mut report)?;
     eprintln!("writing {rows} rows for the snapshot");
     tweets::create(&servers).await?;
     tweets::load(&servers, 0, rows, arguments.transaction).await?;

@@ -8,11 +8,23 @@ pub(crate) const SECOND: u8 = 2;
 #[inline]
 pub(crate) fn write_long(value: i64, out: &mut Vec<u8>) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
+    if rest < 0x80 {
+        out.push(rest as u8);
+        return;
     }
-    out.push(rest as u8);
+    // Room is looked for once, not with every byte.
+    let mut bytes = [0; 10];
+    let mut length = 0;
+    for byte in &mut bytes {
+        length += 1;
+        *byte = rest as u8 & 0x7f;
+        rest >>= 7;
+        if rest == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    out.extend_from_slice(bytes.get(..length).unwrap_or(&bytes));
 }
 
 /// Appends bytes: their length, then they.

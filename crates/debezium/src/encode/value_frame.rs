@@ -122,9 +122,10 @@ impl ValueFrame {
                     }
                 }
                 out.extend_from_slice(&[2, op]);
-                for divisor in [1_000_000, 1_000, 1] {
+                let now_nanos = now_nanos.max(0);
+                for time in [now_nanos / 1_000_000, now_nanos / 1_000, now_nanos] {
                     out.push(SECOND);
-                    write_long(now_nanos.max(0) / divisor, out);
+                    write_long(time, out);
                 }
             }
             Self::Text { source } => {
@@ -151,7 +152,8 @@ impl ValueFrame {
 /// Id and order of the `transaction` block. The id is made from the LSN of the event itself, so only its first part is
 /// that of the transaction.
 pub(super) fn transaction(event: &ChangeEvent<'_>) -> Option<(String, TransactionOrder)> {
-    Some((transaction_id(&event.source)?, event.transaction?))
+    let order = event.transaction?;
+    Some((transaction_id(&event.source)?, order))
 }
 
 /// The id of the `transaction` block.
