@@ -184,19 +184,18 @@ async fn run_orders(
             context.states.write(&name, Some("RUNNING"), None).await;
             let stop = end.child_token();
             let mut task = Box::pin(run_task(order.properties, &context, stop.clone()));
+            // Another order, once the task has ended; None: it ended by itself.
+            let mut reordered = None;
             let outcome = tokio::select! {
-                outcome = &mut task => Some(outcome),
+                outcome = &mut task => outcome,
                 changed = orders.changed() => {
                     stop.cancel();
-                    let outcome = task.await;
-                    if changed.is_err() {
-                        return;
-                    }
-                    outcome.err().map(Err)
+                    reordered = Some(changed);
+                    task.await
                 }
             };
             match outcome {
-                Some(Err(error)) => {
+                Err(error) => {
                     let trace = service::render_error(&error, Some(error.hint()));
                     tracing::error!(connector = %name, error = %trace, "the connector failed");
                     context
@@ -205,15 +204,15 @@ async fn run_orders(
                         .await;
                     report.send_replace(TaskState::Failed(trace));
                 }
-                Some(Ok(())) | None => {
+                Ok(()) => {
                     report.send_replace(TaskState::Idle);
                 }
             }
-            if end.is_cancelled() {
-                return;
-            }
-            if orders.has_changed().unwrap_or(false) {
-                continue;
+            match reordered {
+                _ if end.is_cancelled() => return,
+                Some(Err(_)) => return,
+                Some(Ok(())) => continue,
+                None => {}
             }
         } else {
             report.send_replace(TaskState::Idle);
