@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind};
 const REQUEST: Duration = Duration::from_secs(20);
 /// A transaction that a dead process left open ends after its timeout, one minute.
 const STABLE: Duration = Duration::from_secs(90);
+/// How long a new partition may be without a leader.
+const LEADER: Duration = Duration::from_secs(5);
 /// Longest silence while reading.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -114,16 +116,14 @@ fn wait_until_stable(
     let deadline = Instant::now() + STABLE;
     let mut filled = BTreeMap::new();
     for partition in partitions {
-        let (low, high) = uncommitted
-            .fetch_watermarks(topic, *partition, REQUEST)
+        let (low, high) = watermarks(&uncommitted, topic, *partition)
             .map_err(|error| failed(attempted(), error))?;
         if low == high {
             continue;
         }
         filled.insert(*partition, high);
         loop {
-            let (_, stable) = committed
-                .fetch_watermarks(topic, *partition, REQUEST)
+            let (_, stable) = watermarks(committed, topic, *partition)
                 .map_err(|error| failed(attempted(), error))?;
             if stable >= high {
                 break;
@@ -143,4 +143,19 @@ fn wait_until_stable(
         }
     }
     Ok(filled)
+}
+
+/// The first offset and the end of a partition. A topic that was made a moment ago has no leader yet.
+fn watermarks(
+    consumer: &BaseConsumer<LogContext>,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + LEADER;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, REQUEST) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            answer => return answer,
+        }
+    }
 }
