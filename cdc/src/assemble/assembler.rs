@@ -1,10 +1,9 @@
+mod streamed;
+
 use std::sync::Arc;
 
 use debezium::Compat;
-use pgoutput::{
-    Insert, Lsn, Origin, PgOutputMessage, PgTimestamp, Relation, StreamAbort, StreamCommit, Update,
-    XLogData,
-};
+use pgoutput::{Insert, Lsn, PgOutputMessage, PgTimestamp, Relation, Update, XLogData};
 
 use super::{
     emitter::{DeliveredUpTo, Emitter},
@@ -13,7 +12,6 @@ use super::{
     relations::{Capture, RelationVersion, Relations},
     replay::{Replay, ReplayState},
     rules::EmitRules,
-    spool::Record,
     transaction::{Counts, Transaction},
 };
 use crate::{
@@ -273,82 +271,6 @@ impl Assembler {
         self.accept_message(&xlog, &message, sink)
     }
 
-    fn accept_streamed(
-        &mut self,
-        xid: u32,
-        xlog: &XLogData<'_>,
-        message: &PgOutputMessage<'_>,
-    ) -> Result<Step, Error> {
-        let (subxid, changes, captured) = match message {
-            PgOutputMessage::StreamStop => {
-                self.stream = None;
-                return Ok(Step::Next);
-            }
-            PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
-            PgOutputMessage::Type(_) => return Ok(Step::Next),
-            PgOutputMessage::Origin(origin) => {
-                self.open.set_origin(xid, origin.name);
-                return Ok(Step::Next);
-            }
-            PgOutputMessage::Insert(insert) => {
-                (insert.xid, 1, self.captures(xid, insert.relation_id)?)
-            }
-            PgOutputMessage::Update(update) => {
-                (update.xid, 1, self.captures(xid, update.relation_id)?)
-            }
-            PgOutputMessage::Delete(delete) => {
-                (delete.xid, 1, self.captures(xid, delete.relation_id)?)
-            }
-            PgOutputMessage::Truncate(truncate) => {
-                let mut captured = false;
-                for &id in &truncate.relation_ids {
-                    captured |= self.captures(xid, id)?;
-                }
-                (truncate.xid, truncate.relation_ids.len() as u64, captured)
-            }
-            PgOutputMessage::Message(message) => {
-                (message.xid, 1, self.emitter.emits_message(message.prefix))
-            }
-            _ => return Err(out_of_place("a transaction's border within a stream block")),
-        };
-        let version = match message {
-            PgOutputMessage::Insert(insert) => self.version(xid, insert.relation_id),
-            PgOutputMessage::Update(update) => self.version(xid, update.relation_id),
-            _ => None,
-        };
-        let enums = self.enum_values.unlisted(message, version.map(Arc::as_ref));
-        self.open.add_enums(xid, enums);
-        let subxid = subxid.unwrap_or(xid);
-        self.open.sent(xid, subxid, xlog.wal_start);
-        let record = if captured {
-            Record::Change {
-                subxid,
-                wal_start: xlog.wal_start.0,
-                message: xlog.data,
-            }
-        } else {
-            Record::Skip {
-                subxid,
-                count: changes,
-            }
-        };
-        self.open.push(xid, record)?;
-        Ok(Step::Next)
-    }
-
-    fn captures(&self, xid: u32, relation_id: u32) -> Result<bool, Error> {
-        self.version(xid, relation_id)
-            .map(|version| !matches!(version.capture, Capture::No))
-            .ok_or_else(|| out_of_place("a streamed change before the Relation of its table"))
-    }
-
-    fn version(&self, xid: u32, relation_id: u32) -> Option<&Arc<RelationVersion>> {
-        self.open
-            .get(xid)
-            .and_then(|transaction| transaction.version(relation_id))
-            .or_else(|| self.relations.get(relation_id))
-    }
-
     fn accept_relation(&mut self, relation: &Relation<'_>) -> Result<Step, Error> {
         let description = RelationDescription::from(relation);
         let captured = captures_table(&self.filter, &description.namespace, &description.name);
@@ -373,39 +295,6 @@ impl Assembler {
         })
     }
 
-    /// Each streamed transaction repeats the Relations of its tables; only one that differs is news.
-    fn accept_streamed_relation(
-        &mut self,
-        xid: u32,
-        description: RelationDescription,
-        captured: bool,
-    ) -> Result<Step, Error> {
-        let own = self
-            .open
-            .get(xid)
-            .and_then(|transaction| transaction.version(description.id));
-        if own.is_some_and(|own| own.description == description) {
-            return Ok(Step::Next);
-        }
-        let known = self
-            .relations
-            .get(description.id)
-            .filter(|known| own.is_none() && known.description == description);
-        let version = match known {
-            Some(known) => Arc::clone(known),
-            None => Arc::new(RelationVersion {
-                description,
-                capture: if captured {
-                    Capture::AtCommit
-                } else {
-                    Capture::No
-                },
-            }),
-        };
-        self.open.add_version(xid, version)?;
-        Ok(Step::Next)
-    }
-
     /// The answer to [`Step::Resolve`].
     pub fn add_relation(&mut self, description: RelationDescription, table: StreamedTable) -> Step {
         let Some(replay) = &mut self.replay else {
@@ -420,37 +309,6 @@ impl Assembler {
         };
         replay.resolve(description, table);
         next_of_replay(replay)
-    }
-
-    fn stream_commit(&mut self, commit: &StreamCommit) -> Result<Step, Error> {
-        let Some(open) = self.open.remove(commit.xid) else {
-            self.emitter.quiet = self.emitter.quiet.max(commit.end_lsn);
-            self.emitter.committed(commit.end_lsn);
-            return Ok(Step::Next);
-        };
-        let transaction = Transaction::new(
-            commit.commit_lsn,
-            commit.xid,
-            commit.commit_time.unix_micros(),
-            open.first_lsn().unwrap_or(commit.commit_lsn),
-        );
-        self.emitter.begin(&transaction);
-        if let Some(name) = &open.origin {
-            let origin_lsn = Lsn::default();
-            self.emitter.set_origin(&Origin { origin_lsn, name });
-        }
-        let replay = Replay::new(open, transaction, commit.end_lsn)?;
-        let step = next_of_replay(&replay);
-        self.replay = Some(replay);
-        Ok(step)
-    }
-
-    fn stream_abort(&mut self, abort: &StreamAbort) {
-        if abort.xid == abort.subxid {
-            self.open.remove(abort.xid);
-        } else {
-            self.open.abort(abort.xid, abort.subxid);
-        }
     }
 
     /// Go on with the streamed transaction that committed: at most `turn` of its changes. True when it is done.

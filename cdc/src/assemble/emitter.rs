@@ -84,11 +84,6 @@ impl Emitter {
         self.origin = Some((origin.name.to_owned(), lsn));
     }
 
-    fn origin(&self) -> Option<Origin<'_>> {
-        let (name, lsn) = self.origin.as_ref()?;
-        Some(Origin { name, lsn: *lsn })
-    }
-
     /// One change message of `transaction`: Insert, Update, Delete, Truncate or a logical Message.
     #[inline]
     pub(super) fn change<'r, S: EventSink>(
@@ -155,10 +150,7 @@ impl Emitter {
         } else if !deliver {
             return Ok(());
         }
-        placed.origin = self
-            .origin
-            .as_ref()
-            .map(|(name, lsn)| Origin { name, lsn: *lsn });
+        placed.origin = origin_of(&self.origin);
         transaction.written |= deliver;
         match self.buffers.emit(message, placed, &self.rules, sink) {
             Ok(Some(Operation::Create)) => self.counts.creates += 1,
@@ -210,7 +202,7 @@ impl Emitter {
             prefix: message.prefix,
             content: message.content,
             source: self.source(transaction, wal_start),
-            origin: self.origin(),
+            origin: origin_of(&self.origin),
             position,
             transaction: order,
         }))
@@ -321,6 +313,11 @@ impl Emitter {
     pub(super) fn committed(&mut self, end_lsn: Lsn) {
         self.last_commit_lsn = self.last_commit_lsn.max(Some(end_lsn.0));
     }
+}
+
+fn origin_of(origin: &Option<(String, Option<u64>)>) -> Option<Origin<'_>> {
+    let (name, lsn) = origin.as_ref()?;
+    Some(Origin { name, lsn: *lsn })
 }
 
 /// A change came before the Relation message of its table.

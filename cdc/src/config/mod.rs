@@ -21,6 +21,7 @@ mod property;
 mod provider;
 mod reader;
 mod records;
+mod registry;
 mod replica_identity;
 mod report;
 mod snapshot;
@@ -33,9 +34,7 @@ use regex::Regex;
 use service::Secret;
 
 pub use column_rules::{ColumnRules, RuledColumn};
-pub use converter::{
-    CONVERTERS, HEADER_CONVERTERS, Registration, Registries, RegistryConfig, SubjectNameStrategy,
-};
+pub use converter::{CONVERTERS, HEADER_CONVERTERS};
 pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
@@ -46,6 +45,7 @@ pub use parse::{CONNECTOR_CLASS, Parsed};
 pub use property::{Handling, KNOWN, Property};
 pub use provider::{Providers, is_reference};
 pub use records::{HeartbeatConfig, MessageFilter, RecordsConfig};
+pub use registry::{Registration, Registries, RegistryConfig, SubjectNameStrategy};
 pub use replica_identity::{IdentityRule, WantedIdentity};
 pub use report::{ConfigReport, Notice, Problem};
 pub use snapshot::{RowCountOrder, SnapshotConfig, SnapshotMode};
@@ -177,7 +177,6 @@ pub struct ConnectorConfig {
     /// `offset.mismatch.strategy` is `trust_slot` or `trust_greater_lsn`: a slot beyond the stored position is gone on
     /// from, whatever it skipped.
     pub trust_slot: bool,
-    /// `snapshot.fetch.size` and the like are accepted and have no effect: rows come by COPY.
     pub filter: CaptureFilter,
     pub message_key_columns: Vec<MessageKeyColumns>,
     pub column_rules: ColumnRules,

@@ -72,7 +72,6 @@ impl<'a> Reader<'a> {
         };
         match value.parse::<T>() {
             Ok(number) if number >= least && number <= most => number,
-            // Above the type's range is a number all the same.
             Ok(_) => {
                 self.problem(
                     property,

@@ -34,9 +34,14 @@ impl Heartbeat {
 
 /// Until the next one is due; for ever where they are off. Cancel-safe.
 pub(super) async fn due(heartbeat: &mut Option<Heartbeat>) {
-    match heartbeat {
-        Some(heartbeat) => {
-            heartbeat.beats.tick().await;
+    tick(heartbeat.as_mut().map(|heartbeat| &mut heartbeat.beats)).await;
+}
+
+/// Until the next time; for ever where there is none. Cancel-safe.
+pub(super) async fn tick(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
         }
         None => std::future::pending().await,
     }

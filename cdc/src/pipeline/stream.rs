@@ -162,7 +162,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 () = heartbeat::due(&mut self.heartbeat) => self.beat()?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => self.on_tick().await?,
-                () = due(&mut self.xmin) => self.read_xmin().await?,
+                () = heartbeat::tick(self.xmin.as_mut()) => self.read_xmin().await?,
                 _ = wal_end.tick() => self.ask_wal_end().await,
                 read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => {
                     read?;
@@ -412,16 +412,6 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             }
         }
         Ok(())
-    }
-}
-
-/// Until the next time; for ever where there is none. Cancel-safe.
-async fn due(interval: &mut Option<Interval>) {
-    match interval {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where change events go: Kafka, a null sink, or a lake in the same process (wired outside this crate).
 
+mod clock;
 pub mod kafka;
 pub mod null;
 

@@ -1,16 +1,12 @@
 //! Encodes every event as the Kafka sink does and throws it away: what reading and encoding cost by themselves.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use debezium::{
     ChangeEvent, ContractSettings, EncodeError, EventEncoder, TableSchema, halves, topic_name,
 };
 
-use super::{EventSink, IdleMark, Progress, TransactionEnd};
+use super::{EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos};
 use crate::{Error, ErrorKind, config::ConnectorConfig};
 
 /// A sink in which everything is durable at once.
@@ -143,12 +139,4 @@ impl EventSink for NullSink {
 
 fn unencodable(error: EncodeError) -> Error {
     Error::new(ErrorKind::Encode, "encode a change").with_source(error)
-}
-
-fn now_nanos() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_nanos()).ok())
-        .unwrap_or(0)
 }

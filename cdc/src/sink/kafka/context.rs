@@ -3,8 +3,7 @@ use std::sync::Arc;
 use debezium::HeaderFormat;
 use uuid::Uuid;
 
-use super::rows::now_nanos;
-use crate::{config::ConnectorConfig, kafka::batch::ContextHeaders};
+use crate::{config::ConnectorConfig, kafka::batch::ContextHeaders, sink::clock::now_nanos};
 
 /// `extended.headers.enabled`: which connector, task and run a change of a row comes from. There is one task.
 pub(super) fn context_headers(config: &ConnectorConfig) -> ContextHeaders {

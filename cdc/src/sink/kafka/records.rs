@@ -9,7 +9,6 @@ use super::{
     ActiveTopics, KafkaSink,
     position::{LastRecord, RecordKind},
     registration::{Refused, Registered, Registration, RouteId, set_ids},
-    rows::now_nanos,
 };
 use crate::{
     Error,
@@ -19,6 +18,7 @@ use crate::{
         batch::{RecordSlot, Step},
     },
     registry::RegisteredIds,
+    sink::clock::now_nanos,
     transform::routed_topic,
 };
 

@@ -1,13 +1,9 @@
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use debezium::{
     ChangeEvent, EncodeError, EventEncoder, KeyChange, TableSchema, TransactionOrder, halves,
     has_tombstone, topic_name,
 };
-
 use pgoutput::Lsn;
 
 use super::{KafkaSink, registration::RouteId};
@@ -17,6 +13,7 @@ use crate::{
         Target,
         batch::{KeyHeader, RecordSlot, Step},
     },
+    sink::clock::now_nanos,
     transform::routed_topic,
 };
 
@@ -186,13 +183,4 @@ impl KafkaSink {
 
 fn unencodable(error: EncodeError) -> Error {
     Error::new(ErrorKind::Encode, "prepare the events of a table").with_source(error)
-}
-
-/// Nanoseconds since the Unix epoch; the clock ends in 2262.
-pub(super) fn now_nanos() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_nanos()).ok())
-        .unwrap_or(0)
 }
