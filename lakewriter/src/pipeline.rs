@@ -39,7 +39,9 @@ pub async fn run(
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     loop {
         let commits = progress.commits();
-        let Err(error) = session(&config, &progress, &stop).await else {
+        let ended = session(&config, &progress, &stop).await;
+        progress.set_reading(false);
+        let Err(error) = ended else {
             return Ok(());
         };
         if error.disposition() == Disposition::Halt {
@@ -100,6 +102,7 @@ impl Session {
         reach(&self.config.kafka)?;
         let mut schemas = SchemaTopics::read(&self.config.kafka)?;
         let consumer = Consumer::subscribe(&self.config.kafka, Arc::clone(&self.assignments))?;
+        self.progress.set_reading(true);
         let limits = FlushLimits {
             bytes: self.config.max_batch_bytes,
             rows: self.config.max_batch_rows,

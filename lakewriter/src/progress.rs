@@ -1,13 +1,14 @@
 //! What a running writer tells about itself: counters that any thread may read while it works.
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Counters of one writer. All of them only grow, except the time of the last commit.
 #[derive(Debug, Default)]
 pub struct LakeProgress {
+    reading: AtomicBool,
     rows_visible: AtomicU64,
     commits: AtomicU64,
     dead_letters: AtomicU64,
@@ -18,6 +19,11 @@ pub struct LakeProgress {
 }
 
 impl LakeProgress {
+    /// Lake and Kafka were reached, and nothing has gone wrong since: records are read as they come.
+    pub fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
+    }
+
     /// Rows that readers of the lake can see and that this process put there.
     pub fn rows_visible(&self) -> u64 {
         self.rows_visible.load(Ordering::Relaxed)
@@ -50,6 +56,10 @@ impl LakeProgress {
     /// the rows stayed under, within 7 %. None before the first streamed row.
     pub fn freshness(&self, quantile: f64) -> Option<Duration> {
         self.freshness.quantile(quantile)
+    }
+
+    pub(crate) fn set_reading(&self, reading: bool) {
+        self.reading.store(reading, Ordering::Relaxed);
     }
 
     pub(crate) fn committed(&self, rows: u64) {

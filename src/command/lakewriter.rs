@@ -72,9 +72,17 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
 
 async fn serve(listen: SocketAddr, progress: Arc<LakeProgress>) -> anyhow::Result<()> {
     let metrics = Arc::clone(&progress);
+    let ready = move || async move {
+        if progress.is_reading() {
+            (StatusCode::OK, "ok\n")
+        } else {
+            let why = "the lake or Kafka is not reached: the log says why\n";
+            (StatusCode::SERVICE_UNAVAILABLE, why)
+        }
+    };
     let router = Router::new()
         .route("/healthz", get(|| async { (StatusCode::OK, "ok\n") }))
-        .route("/readyz", get(|| async { (StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(ready))
         .route("/metrics", get(move || async move { describe(&metrics) }));
     let listener = tokio::net::TcpListener::bind(listen)
         .await

@@ -4,6 +4,7 @@
 mod crash;
 mod demo;
 mod oracle;
+mod ready;
 mod road;
 mod servers;
 mod tables;

@@ -187,14 +187,19 @@ impl Road {
         Ok(())
     }
 
-    /// Starts the lake writer and waits until it answers that it is well.
+    /// Starts the lake writer and waits until it answers that it reads.
     pub async fn start_lakewriter(&mut self) -> Result<()> {
         let mut process = Process::spawn("tributary lakewriter", self.tributary(&["lakewriter"])?)?;
-        let url = format!("http://127.0.0.1:{}/healthz", self.lakewriter_port);
-        process.wait_for_http(&url, READY).await?;
+        process
+            .wait_for_http(&self.lakewriter_url("readyz"), READY)
+            .await?;
         self.lakewriter = Some(process);
         self.say("the lake writer is ready");
         Ok(())
+    }
+
+    pub fn lakewriter_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.lakewriter_port)
     }
 
     /// Waits until the slot's reader streams: the snapshot is over.
@@ -239,8 +244,7 @@ impl Road {
 
     /// A number of the lake writer's `/metrics`, 0 where it does not answer (yet).
     pub async fn lakewriter_metric(&self, name: &str) -> f64 {
-        let url = format!("http://127.0.0.1:{}/metrics", self.lakewriter_port);
-        let body = get(&url)
+        let body = get(&self.lakewriter_url("metrics"))
             .await
             .map(|response| response.body)
             .unwrap_or_default();

@@ -1,3 +1,5 @@
+mod load;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -9,19 +11,17 @@ use std::{
 
 use super::{
     WorkerConfig,
-    config_topic::{
-        self, StoredConnector, TopicWriter, properties_record, target_record, task_records,
-    },
+    config_topic::{TopicWriter, properties_record, target_record, task_records},
     connector::{Connector, TargetState, TaskState},
     loggers::Loggers,
-    status_topic::{self, StatusWriter},
+    status_topic::StatusWriter,
     task::TaskContext,
     validation::{self, Finding, with_defaults},
 };
 use crate::{
     Error, ErrorKind,
-    config::{CONNECTOR_CLASS, METRIC_TAGS, Providers, load_connectors_folder, metric_tags, shown},
-    kafka::{KafkaClient, TopicSpec, Topics},
+    config::{CONNECTOR_CLASS, METRIC_TAGS, Providers, metric_tags, shown},
+    kafka::KafkaClient,
     metrics::ConnectorMetrics,
     sink::kafka::ActiveTopics,
 };
@@ -121,76 +121,6 @@ impl Worker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-
-    /// Read the config topic, start what is in it, and register the connector files.
-    ///
-    /// # Errors
-    /// Kafka does not answer, or a file is wrong.
-    pub async fn load(&self) -> Result<(), Error> {
-        let _change = self.changes.lock().await;
-        let mut files = self.config.connectors.clone();
-        if let Some(folder) = &self.config.connectors_folder {
-            files.extend(load_connectors_folder(folder)?);
-        }
-        let (kafka, config) = (self.kafka.clone(), self.config.clone());
-        let (cluster_id, mut stored, mut topics_of) =
-            blocking("read the worker's topics", move || {
-                let topics = Topics::new(&kafka)?;
-                let replicas = config.replication_factor;
-                topics.ensure(&[
-                    TopicSpec::compacted(&config.config_topic, 1, replicas),
-                    TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
-                    TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
-                ])?;
-                let stored = config_topic::read(&kafka, &config.config_topic)?;
-                let topics_of = status_topic::read_topics(&kafka, &config.status_topic)?;
-                Ok((topics.cluster_id(), stored, topics_of))
-            })
-            .await?;
-        *self
-            .cluster_id
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = cluster_id;
-        for file in files {
-            if let Some(elsewhere) = &file.bootstrap_servers
-                && *elsewhere != self.config.bootstrap_servers
-            {
-                return Err(Error::new(
-                    ErrorKind::Configuration,
-                    format!("register connector `{}`: it is for Kafka at `{elsewhere}`", file.name),
-                )
-                .with_hint(format!(
-                    "this worker is at `{}`: remove `debezium.sink.kafka.producer.bootstrap.servers`, or run another worker",
-                    self.config.bootstrap_servers
-                )));
-            }
-            self.providers
-                .parse(&with_defaults(&file.properties, &self.converter_defaults))?;
-            let known = stored.get(&file.name);
-            if known.is_some_and(|known| known.properties == file.properties) {
-                continue;
-            }
-            tracing::info!(connector = %file.name, known = known.is_some(), "registering the connector file");
-            let target = known.map(|known| known.target).unwrap_or_default();
-            let task = Task::unless_stopped(target, &file.properties);
-            self.store(&file.name, Some(&file.properties), None, task)
-                .await?;
-            stored.insert(
-                file.name,
-                StoredConnector {
-                    properties: file.properties,
-                    target,
-                },
-            );
-        }
-        for (name, connector) in stored {
-            let topics = ActiveTopics::default();
-            topics.restore(topics_of.remove(&name).unwrap_or_default());
-            self.run(name, connector.properties, connector.target, topics);
-        }
-        self.ready.store(true, Ordering::Release);
-        Ok(())
     }
 
     fn run(

@@ -1,0 +1,99 @@
+//! What a worker does first: its topics, the connectors that are in them, and the connector files.
+
+use std::sync::{PoisonError, atomic::Ordering};
+
+use super::{
+    super::{
+        config_topic::{self, StoredConnector},
+        status_topic,
+        validation::with_defaults,
+    },
+    Task, Worker, blocking,
+};
+use crate::{
+    Error, ErrorKind,
+    config::{ConnectorFile, load_connectors_folder},
+    kafka::{TopicSpec, Topics},
+    sink::kafka::ActiveTopics,
+};
+
+impl Worker {
+    /// Read the config topic, start what is in it, and register the connector files.
+    ///
+    /// # Errors
+    /// Kafka does not answer, or a file is wrong.
+    pub async fn load(&self) -> Result<(), Error> {
+        let _change = self.changes.lock().await;
+        let files = self.files()?;
+        let (kafka, config) = (self.kafka.clone(), self.config.clone());
+        let (cluster_id, mut stored, mut topics_of) =
+            blocking("read the worker's topics", move || {
+                let topics = Topics::new(&kafka)?;
+                let replicas = config.replication_factor;
+                topics.ensure(&[
+                    TopicSpec::compacted(&config.config_topic, 1, replicas),
+                    TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
+                    TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
+                ])?;
+                let stored = config_topic::read(&kafka, &config.config_topic)?;
+                let topics_of = status_topic::read_topics(&kafka, &config.status_topic)?;
+                Ok((topics.cluster_id(), stored, topics_of))
+            })
+            .await?;
+        *self
+            .cluster_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = cluster_id;
+        for file in files {
+            let known = stored.get(&file.name);
+            if known.is_some_and(|known| known.properties == file.properties) {
+                continue;
+            }
+            tracing::info!(connector = %file.name, known = known.is_some(), "registering the connector file");
+            let target = known.map(|known| known.target).unwrap_or_default();
+            let task = Task::unless_stopped(target, &file.properties);
+            self.store(&file.name, Some(&file.properties), None, task)
+                .await?;
+            stored.insert(
+                file.name,
+                StoredConnector {
+                    properties: file.properties,
+                    target,
+                },
+            );
+        }
+        for (name, connector) in stored {
+            let topics = ActiveTopics::default();
+            topics.restore(topics_of.remove(&name).unwrap_or_default());
+            self.run(name, connector.properties, connector.target, topics);
+        }
+        self.ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The connector files, checked: what is wrong with them is told before anything is waited for.
+    fn files(&self) -> Result<Vec<ConnectorFile>, Error> {
+        let mut files = self.config.connectors.clone();
+        if let Some(folder) = &self.config.connectors_folder {
+            files.extend(load_connectors_folder(folder)?);
+        }
+        for file in &files {
+            let attempted = || format!("register connector `{}`", file.name);
+            if let Some(elsewhere) = &file.bootstrap_servers
+                && *elsewhere != self.config.bootstrap_servers
+            {
+                let attempted = format!("{}: it is for Kafka at `{elsewhere}`", attempted());
+                return Err(Error::new(ErrorKind::Configuration, attempted).with_hint(format!(
+                    "this worker is at `{}`: remove `debezium.sink.kafka.producer.bootstrap.servers`, or run another worker",
+                    self.config.bootstrap_servers
+                )));
+            }
+            self.providers
+                .parse(&with_defaults(&file.properties, &self.converter_defaults))
+                .map_err(|report| {
+                    Error::new(ErrorKind::Configuration, attempted()).with_source(report)
+                })?;
+        }
+        Ok(files)
+    }
+}
