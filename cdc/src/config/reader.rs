@@ -72,14 +72,15 @@ impl<'a> Reader<'a> {
         };
         match value.parse::<T>() {
             Ok(number) if number >= least && number <= most => number,
-            Ok(_) => {
+            // Beyond the type's range it is a number all the same.
+            read if read.is_ok() || value.parse::<i128>().is_ok() => {
                 self.problem(
                     property,
                     format!("A number from {least} to {most} is expected"),
                 );
                 default
             }
-            Err(_) => {
+            _ => {
                 self.problem(property, "An integer is expected");
                 default
             }

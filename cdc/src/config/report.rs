@@ -11,7 +11,7 @@ pub struct Problem {
     pub rule: String,
 }
 
-/// In Debezium's words.
+/// As Debezium says it in an answer of Kafka Connect.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "The '{}' value is invalid: {}", self.property, self.rule)
@@ -24,21 +24,26 @@ pub struct ConfigReport {
     pub problems: Vec<Problem>,
 }
 
-/// As Kafka Connect writes it in the answer to a refused configuration.
+/// A line for each: property, value where it may be shown, rule. The REST face puts the problems into Kafka Connect's
+/// own words.
 impl fmt::Display for ConfigReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Connector configuration is invalid and contains the following {} error(s):",
-            self.problems.len()
-        )?;
-        for problem in &self.problems {
-            write!(f, "\n{problem}")?;
+        match self.problems.len() {
+            1 => f.write_str("1 setting cannot be used:")?,
+            many => write!(f, "{many} settings cannot be used:")?,
         }
-        write!(
-            f,
-            "\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`"
-        )
+        for Problem {
+            property,
+            value,
+            rule,
+        } in &self.problems
+        {
+            match value {
+                Some(value) => write!(f, "\n  `{property}` = `{value}`: {rule}")?,
+                None => write!(f, "\n  `{property}`: {rule}")?,
+            }
+        }
+        Ok(())
     }
 }
 
