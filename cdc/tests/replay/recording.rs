@@ -1,5 +1,3 @@
-//! One recorded scenario, and what we make of its WAL.
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -9,111 +7,149 @@ use cdc::{
     assemble::{Assembler, DeliveredUpTo, Step},
     config::ConnectorConfig,
 };
+use debezium::Format;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
 use serde_json::Value;
 
 use crate::{
+    avro,
     catalog::Catalog,
-    compare::{Deviations, Difference, differences},
-    sink::{Record, Records},
+    compare::{Deviations, Difference},
+    sink::{AvroSchemas, Record, Records},
 };
 
-/// What became of a scenario.
-pub enum Replayed {
-    /// This many records.
-    Equal(usize),
-    /// It needs more than its WAL, or what is not part of the contract so far.
-    Elsewhere(String),
-    Different(Vec<String>),
+pub type Topics = BTreeMap<String, Vec<Record>>;
+
+/// A scenario as it was recorded, and what we make of its WAL.
+pub struct Recording {
+    corpus: String,
+    name: String,
+    config: ConnectorConfig,
+    /// How many rows of a snapshot come first in each topic: they are not in the WAL.
+    snapshot: BTreeMap<String, usize>,
+    theirs: Topics,
+    pub ours: Topics,
+    pub schemas: AvroSchemas,
 }
 
-type Topics = BTreeMap<String, Vec<Record>>;
+/// Why there is nothing to compare.
+pub enum Unreplayed {
+    /// It needs more than its WAL, or what is not part of the contract so far.
+    Elsewhere(String),
+    /// Ours ended with an error.
+    Failed(String),
+}
 
-pub fn replay(
-    golden: &Path,
-    corpus: &str,
-    compat: &str,
-    name: &str,
-    deviations: &Deviations,
-    used: &mut BTreeSet<usize>,
-) -> Replayed {
-    let folder = golden.join(corpus).join(name);
-    let text = |file: &str| std::fs::read_to_string(folder.join(file)).expect("read a recording");
-    if golden.join("scenarios").join(name).join("restart").exists() {
-        return Replayed::Elsewhere("a restart".to_owned());
-    }
-    if folder.join("error.txt").exists() {
-        return Replayed::Elsewhere("the recorded task ends with an error".to_owned());
-    }
-    // The tables of a scenario are those of 2.7.3, whatever the corpus.
-    let own = folder.join("catalog.json");
-    let catalog = if own.exists() {
-        own
-    } else {
-        golden
-            .join("debezium-2.7.3")
-            .join(name)
-            .join("catalog.json")
-    };
-    if !catalog.exists() {
-        return Replayed::Elsewhere("no catalog.json".to_owned());
-    }
-    let config = match config(&text("connector.json"), compat) {
-        Ok(config) => config,
-        Err(problems) => return Replayed::Elsewhere(problems),
-    };
-    let (snapshot, theirs): (Vec<Record>, Vec<Record>) = text("events.jsonl")
-        .lines()
-        .map(|line| record(&serde_json::from_str(line).expect("parse events.jsonl")))
-        .filter(|record| record.topic != config.records.heartbeat_topic)
-        .partition(is_snapshot);
-    // The clock of what comes before the first transaction stands where the snapshot began.
-    let delivered = DeliveredUpTo {
-        last_commit_micros: snapshot.last().and_then(commit_micros),
-        ..DeliveredUpTo::default()
-    };
-    let catalog = Catalog::read(&catalog);
-    let ours = match events(&config, delivered, catalog, &text("wal.jsonl")) {
-        Ok(records) => by_topic(records),
-        Err(problem) => return Replayed::Different(vec![format!("{corpus} {name}: {problem}")]),
-    };
-    let (snapshot, theirs) = (by_topic(snapshot), by_topic(theirs));
-    let (mut found, mut count) = (Vec::new(), 0);
-    let none = Vec::new();
-    for topic in theirs.keys().chain(ours.keys()).collect::<BTreeSet<_>>() {
-        if is_timed(&config, topic) {
-            continue;
+impl Recording {
+    pub fn replay(
+        golden: &Path,
+        corpus: &str,
+        compat: &str,
+        name: &str,
+    ) -> Result<Self, Unreplayed> {
+        let elsewhere = |why: &str| Err(Unreplayed::Elsewhere(why.to_owned()));
+        let folder = golden.join(corpus).join(name);
+        let text =
+            |file: &str| std::fs::read_to_string(folder.join(file)).expect("read a recording");
+        if golden.join("scenarios").join(name).join("restart").exists() {
+            return elsewhere("a restart");
         }
-        let (theirs, ours) = (
-            theirs.get(topic).unwrap_or(&none),
-            ours.get(topic).unwrap_or(&none),
-        );
-        // Records are numbered as they were recorded, behind those of the snapshot.
-        let first = snapshot.get(topic).map_or(0, Vec::len);
-        let mut check = |at: usize, difference: Difference| {
-            if !deviations.allows(corpus, name, topic, first + at, &difference, used) {
-                found.push(format!(
-                    "{corpus} {name}: {topic} {}: {difference}",
-                    first + at
-                ));
-            }
+        if folder.join("error.txt").exists() {
+            return elsewhere("the recorded task ends with an error");
+        }
+        // The tables of a scenario are those of 2.7.3, whatever the corpus.
+        let catalog = [corpus, "debezium-2.7.3"]
+            .map(|corpus| golden.join(corpus).join(name).join("catalog.json"));
+        let Some(catalog) = catalog.iter().find(|path| path.exists()) else {
+            return elsewhere("no catalog.json");
         };
-        if theirs.len() != ours.len() {
-            check(0, Difference::of_counts(theirs.len(), ours.len()));
-            continue;
-        }
-        count += ours.len();
-        for (at, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
-            for difference in differences(theirs, ours) {
-                check(at, difference);
+        let config = config(&text("connector.json"), compat).map_err(Unreplayed::Elsewhere)?;
+        let (snapshot, theirs): (Vec<Record>, Vec<Record>) = records(&text("events.jsonl"))
+            .into_iter()
+            .filter(|record| record.topic != config.records.heartbeat_topic)
+            .partition(|record| is_snapshot(record, &config));
+        // The clock of what comes before the first transaction stands where the snapshot began.
+        let delivered = DeliveredUpTo {
+            last_commit_micros: snapshot.last().and_then(commit_micros),
+            ..DeliveredUpTo::default()
+        };
+        let catalog = Catalog::read(catalog);
+        let (ours, schemas) = events(&config, delivered, catalog, &text("wal.jsonl"))
+            .map_err(|problem| Unreplayed::Failed(format!("{corpus} {name}: {problem}")))?;
+        let rows = by_topic(snapshot).into_iter();
+        Ok(Self {
+            corpus: corpus.to_owned(),
+            name: name.to_owned(),
+            config,
+            snapshot: rows.map(|(topic, rows)| (topic, rows.len())).collect(),
+            theirs: by_topic(theirs),
+            ours: by_topic(ours),
+            schemas,
+        })
+    }
+
+    /// How many records were compared, and one line for each difference that `deviations` does not allow; those it
+    /// allows are noted in `used`.
+    pub fn compare(
+        &self,
+        differences: impl Fn(&Record, &Record) -> Vec<Difference>,
+        deviations: &Deviations,
+        used: &mut BTreeSet<usize>,
+    ) -> (usize, Vec<String>) {
+        let Self { corpus, name, .. } = self;
+        let (mut found, mut count) = (Vec::new(), 0);
+        for topic in self
+            .theirs
+            .keys()
+            .chain(self.ours.keys())
+            .collect::<BTreeSet<_>>()
+        {
+            if is_timed(&self.config, topic) {
+                continue;
+            }
+            let theirs = self
+                .theirs
+                .get(topic)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let ours = self.ours.get(topic).map(Vec::as_slice).unwrap_or_default();
+            // Records are numbered as they were recorded, behind those of the snapshot.
+            let first = self.snapshot.get(topic).copied().unwrap_or_default();
+            let mut check = |at: usize, difference: Difference| {
+                let at = first + at;
+                if !deviations.allows(corpus, name, topic, at, &difference, used) {
+                    found.push(format!("{corpus} {name}: {topic} {at}: {difference}"));
+                }
+            };
+            if theirs.len() != ours.len() {
+                check(0, Difference::of_counts(theirs.len(), ours.len()));
+                continue;
+            }
+            count += ours.len();
+            for (at, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
+                for difference in differences(theirs, ours) {
+                    check(at, difference);
+                }
             }
         }
+        (count, found)
     }
-    if found.is_empty() {
-        Replayed::Equal(count)
-    } else {
-        Replayed::Different(found)
+
+    /// Whether a topic's values end with the time of writing.
+    pub fn has_times(&self, topic: &str) -> bool {
+        topic != self.config.records.transaction_topic
     }
+}
+
+/// The records that were streamed, of any recording in JSON.
+pub fn streamed(events: &str) -> Topics {
+    let records = records(events).into_iter();
+    by_topic(records.filter(|record| !is_read(record)).collect())
+}
+
+fn records(events: &str) -> Vec<Record> {
+    let parse = |line| serde_json::from_str(line).expect("parse events.jsonl");
+    events.lines().map(|line| record(&parse(line))).collect()
 }
 
 /// The recorded settings; what is wrong with them where they are not for us.
@@ -165,7 +201,7 @@ fn events(
     delivered: DeliveredUpTo,
     mut catalog: Catalog,
     wal: &str,
-) -> Result<Vec<Record>, String> {
+) -> Result<(Vec<Record>, AvroSchemas), String> {
     let told = |error: cdc::Error| service::render_error(&error, None);
     let mut sink = Records::new(config);
     let mut assembler = Assembler::new(config, delivered);
@@ -194,7 +230,7 @@ fn events(
             };
         }
     }
-    Ok(sink.records)
+    Ok((sink.records, sink.schemas))
 }
 
 fn by_topic(records: Vec<Record>) -> Topics {
@@ -205,7 +241,14 @@ fn by_topic(records: Vec<Record>) -> Topics {
     topics
 }
 
-fn is_snapshot(record: &Record) -> bool {
+fn is_snapshot(record: &Record, config: &ConnectorConfig) -> bool {
+    if config.contract.value_format == Format::Avro {
+        return record.topic != config.records.transaction_topic && avro::is_read(record);
+    }
+    is_read(record)
+}
+
+fn is_read(record: &Record) -> bool {
     let Some(value) = &record.value else {
         return false;
     };
@@ -233,7 +276,7 @@ fn record(line: &Value) -> Record {
     }
 }
 
-fn hex(text: &str) -> Vec<u8> {
+pub fn hex(text: &str) -> Vec<u8> {
     let digit = |c: u8| char::from(c).to_digit(16).expect("hexadecimal") as u8;
     text.as_bytes()
         .chunks_exact(2)

@@ -12,11 +12,12 @@ use cdc::{
     transform::routed_topic,
 };
 use debezium::{
-    ChangeEvent, EventEncoder, Format, KeyChange, MessageEncoder, SourceRecord, TableSchema,
-    TransactionEncoder, TransactionOrder, halves, has_tombstone, topic_name,
+    ChangeEvent, ConnectSchema, ContractSettings, EventEncoder, Format, KeyChange, MessageEncoder,
+    RecordEncoder, SourceRecord, TableSchema, TransactionEncoder, TransactionOrder, halves,
+    has_tombstone, topic_name,
 };
 
-/// A record as it stands on a topic.
+/// A record as it stands on a topic; keys and values in Avro are hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub topic: String,
@@ -33,16 +34,57 @@ pub struct Records<'c> {
     /// With the version that each is for, which keeps its address from being used again.
     encoders: HashMap<usize, (Arc<TableSchema>, EventEncoder)>,
     pub records: Vec<Record>,
+    pub schemas: AvroSchemas,
+}
+
+/// What a registry would be asked for, by the ids that the records carry.
+#[derive(Default)]
+pub struct AvroSchemas(Vec<String>);
+
+impl AvroSchemas {
+    pub fn text(&self, id: u32) -> &str {
+        &self.0[id as usize]
+    }
+
+    fn ids(
+        &mut self,
+        contract: &ContractSettings,
+        key: Option<&ConnectSchema>,
+        value: &ConnectSchema,
+    ) -> (u32, u32) {
+        let mut add = |format, schema: Option<&ConnectSchema>| match schema {
+            Some(schema) if format == Format::Avro => {
+                self.0.push(schema.to_avro(true).expect("an Avro schema"));
+                self.0.len() as u32 - 1
+            }
+            _ => 0,
+        };
+        (
+            add(contract.key_format, key),
+            add(contract.value_format, Some(value)),
+        )
+    }
+
+    fn register(&mut self, contract: &ContractSettings, records: &mut RecordEncoder) {
+        let (key, value) = self.ids(contract, Some(records.key_schema()), records.value_schema());
+        records.set_schema_ids(key, value);
+    }
 }
 
 impl<'c> Records<'c> {
     pub fn new(config: &'c ConnectorConfig) -> Self {
+        let mut schemas = AvroSchemas::default();
+        let mut messages = MessageEncoder::new(&config.database.dbname, &config.contract);
+        let mut transactions = TransactionEncoder::new(&config.contract);
+        schemas.register(&config.contract, messages.as_mut());
+        schemas.register(&config.contract, transactions.as_mut());
         Self {
             config,
-            messages: MessageEncoder::new(&config.database.dbname, &config.contract),
-            transactions: TransactionEncoder::new(&config.contract),
+            messages,
+            transactions,
             encoders: HashMap::new(),
             records: Vec::new(),
+            schemas,
         }
     }
 
@@ -71,7 +113,11 @@ impl<'c> Records<'c> {
             Entry::Vacant(entry) => {
                 let version = Arc::clone(event.table);
                 let encoder = EventEncoder::new(Arc::clone(&version), &base, contract);
-                entry.insert((version, encoder.map_err(unencodable)?))
+                let mut encoder = encoder.map_err(unencodable)?;
+                let schemas = (encoder.key_schema(), encoder.value_schema());
+                let (key, value) = self.schemas.ids(contract, schemas.0, schemas.1);
+                encoder.set_schema_ids(key, value);
+                entry.insert((version, encoder))
             }
         };
         let (mut key, mut value, mut header) = (Vec::new(), Vec::new(), Vec::new());
@@ -92,8 +138,8 @@ impl<'c> Records<'c> {
         };
         let record = Record {
             topic: base,
-            key: has_key.then(|| text(key)),
-            value: Some(text(value)),
+            key: has_key.then(|| shown(contract.key_format, key)),
+            value: Some(shown(contract.value_format, value)),
             headers: header_name
                 .map(|name| (name.to_owned(), text(header)))
                 .into_iter()
@@ -106,6 +152,13 @@ impl<'c> Records<'c> {
         self.push(record);
         tombstone.into_iter().for_each(|record| self.push(record));
         Ok(true)
+    }
+}
+
+fn shown(format: Format, bytes: Vec<u8>) -> String {
+    match format {
+        Format::Avro => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        _ => text(bytes),
     }
 }
 
@@ -142,11 +195,12 @@ impl EventSink for Records<'_> {
                 &topics.transaction_topic
             }
         };
-        let has_value = self.config.contract.value_format != Format::CloudEvents;
+        let contract = &self.config.contract;
+        let has_value = contract.value_format != Format::CloudEvents;
         self.push(Record {
             topic: topic.clone(),
-            key: Some(text(key)),
-            value: has_value.then(|| text(value)),
+            key: Some(shown(contract.key_format, key)),
+            value: has_value.then(|| shown(contract.value_format, value)),
             headers: Vec::new(),
         });
         Ok(())

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fmt, path::Path};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::assemble::Record;
+use crate::sink::Record;
 
 /// One place where a record of ours is not Debezium's.
 #[derive(Debug, Clone, PartialEq)]
