@@ -53,6 +53,9 @@ pub struct StoredOffset {
     pub lsn: Option<u64>,
     #[serde(rename = "txId", default, skip_serializing_if = "Option::is_none")]
     pub tx_id: Option<u64>,
+    /// `Source::xmin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xmin: Option<u64>,
     /// Commit time, microseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ts_usec: Option<i64>,
@@ -114,6 +117,7 @@ impl StoredOffset {
         let mut offset = Self {
             lsn: Some(source.lsn),
             tx_id: source.tx_id,
+            xmin: source.xmin,
             ts_usec: Some(source.commit_micros),
             tributary_last_commit_lsn: source.last_commit_lsn,
             ..Self::default()

@@ -61,6 +61,21 @@ fn a_change_has_debeziums_fields_and_ours() {
 }
 
 #[test]
+fn the_slots_xmin_is_there_where_it_is_read() {
+    let source = Source {
+        xmin: Some(740),
+        ..source()
+    };
+    let offset = StoredOffset::of_change(Operation::Create, &source, ChangePosition::default());
+    let text = String::from_utf8(offset.encode().unwrap()).unwrap();
+    assert!(
+        text.contains(r#""txId":748,"xmin":740,"ts_usec""#),
+        "{text}"
+    );
+    assert_eq!(StoredOffset::decode(text.as_bytes()).unwrap(), offset);
+}
+
+#[test]
 fn orders_within_a_transaction_are_fields_of_their_own() {
     let mut offset =
         StoredOffset::of_message("COMMIT", &source(), ChangePosition::new(33_911_900, 5));
