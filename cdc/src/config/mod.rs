@@ -48,7 +48,7 @@ pub use records::{HeartbeatConfig, MessageFilter, RecordsConfig};
 pub use registry::{Registration, Registries, RegistryConfig, SubjectNameStrategy};
 pub use replica_identity::{IdentityRule, WantedIdentity};
 pub use report::{ConfigReport, Notice, Problem};
-pub use snapshot::{RowCountOrder, SnapshotConfig, SnapshotMode};
+pub use snapshot::{RowCountOrder, SnapshotConfig, SnapshotIsolation, SnapshotMode};
 
 /// `publication.autocreate.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -67,7 +67,8 @@ const fn refused(
 }
 
 const JAVA: &str = "Java classes cannot be loaded";
-const COPY: &str = "a snapshot is read by COPY, table after table";
+const COPY: &str = "a snapshot is read by COPY, row by row";
+const WHOLE_TABLES: &str = "`snapshot.max.threads` shares a snapshot out by tables: a table is read by one connection, not in chunks";
 const BUDGET: &str = "memory is bounded by `tributary.batch.bytes`";
 const SIGNALS: &str = "signals and incremental snapshots are not available yet";
 
@@ -146,6 +147,8 @@ pub const KNOWN: &[Property] = &[
     used("snapshot.tables.order.by.row.count"),
     used("snapshot.locking.mode"),
     used("snapshot.lock.timeout.ms"),
+    used("snapshot.max.threads"),
+    used("snapshot.isolation.mode"),
     used("create.slot.command.timeout"),
     used("slot.failover"),
     used("replica.identity.autoset.values"),
@@ -384,13 +387,8 @@ pub const KNOWN: &[Property] = &[
     ignored("schema.refresh.mode", "it has no effect with pgoutput"),
     ignored("snapshot.fetch.size", COPY),
     ignored("query.fetch.size", COPY),
-    ignored("snapshot.max.threads", COPY),
-    ignored("snapshot.max.threads.multiplier", COPY),
-    ignored("legacy.snapshot.max.threads", COPY),
-    ignored(
-        "snapshot.isolation.mode",
-        "a snapshot is always REPEATABLE READ at the slot's consistent point",
-    ),
+    ignored("snapshot.max.threads.multiplier", WHOLE_TABLES),
+    ignored("legacy.snapshot.max.threads", WHOLE_TABLES),
     ignored("snapshot.locking.mode.custom.name", JAVA),
     ignored("snapshot.mode.custom.name", JAVA),
     ignored("snapshot.query.mode.custom.name", JAVA),

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
 use regex::Regex;
 
@@ -70,8 +70,37 @@ pub enum RowCountOrder {
     Descending,
 }
 
+/// `snapshot.isolation.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SnapshotIsolation {
+    #[default]
+    Serializable,
+    RepeatableRead,
+    ReadCommitted,
+    ReadUncommitted,
+}
+
+impl SnapshotIsolation {
+    const ALL: [Self; 4] = [
+        Self::Serializable,
+        Self::RepeatableRead,
+        Self::ReadCommitted,
+        Self::ReadUncommitted,
+    ];
+
+    /// As the property has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serializable => "serializable",
+            Self::RepeatableRead => "repeatable_read",
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
+}
+
 /// How a snapshot is taken.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SnapshotConfig {
     /// `snapshot.include.collection.list`, against `schema.table`; None: every captured table.
     pub include: Option<Vec<Regex>>,
@@ -84,6 +113,10 @@ pub struct SnapshotConfig {
     pub order: RowCountOrder,
     /// `snapshot.lock.timeout.ms` where `snapshot.locking.mode` is `shared`.
     pub lock_timeout: Option<Duration>,
+    /// `snapshot.max.threads`: connections that read tables at the same time.
+    pub max_threads: NonZeroUsize,
+    /// `snapshot.isolation.mode`; None where it is not set.
+    pub isolation: Option<SnapshotIsolation>,
 }
 
 pub(super) fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
@@ -173,7 +206,23 @@ pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
             ],
         ),
         lock_timeout: (locks == Some(true)).then_some(lock_timeout),
+        max_threads: max_threads(reader),
+        isolation: isolation(reader),
     }
+}
+
+fn max_threads(reader: &mut Reader<'_>) -> NonZeroUsize {
+    // Debezium's largest integer. There never are more connections than tables.
+    let threads = reader.integer("snapshot.max.threads", 1, 1, i32::MAX);
+    usize::try_from(threads)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
+fn isolation(reader: &mut Reader<'_>) -> Option<SnapshotIsolation> {
+    let choices = SnapshotIsolation::ALL.map(|isolation| (isolation.as_str(), Some(isolation)));
+    reader.choice("snapshot.isolation.mode", None, &choices)
 }
 
 #[cfg(test)]
@@ -236,5 +285,43 @@ mod tests {
         );
         assert_eq!(config.lock_timeout, Some(Duration::from_secs(10)));
         assert_eq!(reader.problems.len(), 1);
+    }
+
+    #[test]
+    fn there_is_at_least_one_thread() {
+        for (value, want, problem) in [
+            ("", 1, None),
+            ("1", 1, None),
+            ("16", 16, None),
+            ("2147483647", 2_147_483_647, None),
+            ("0", 1, Some("A number from 1 to 2147483647 is expected")),
+            ("-1", 1, Some("A number from 1 to 2147483647 is expected")),
+            ("many", 1, Some("An integer is expected")),
+        ] {
+            let properties = reader_of(&[("snapshot.max.threads", value)]);
+            let mut reader = Reader::new(&properties);
+            let config = snapshot(&mut reader);
+            assert_eq!(config.max_threads.get(), want, "{value}");
+            let found = reader.problems.first();
+            assert_eq!(found.map(|it| it.rule.as_str()), problem, "{value}");
+        }
+    }
+
+    #[test]
+    fn isolation_is_one_of_four() {
+        use SnapshotIsolation::{ReadCommitted, ReadUncommitted, RepeatableRead, Serializable};
+        for (value, want, problems) in [
+            ("", None, 0),
+            ("serializable", Some(Serializable), 0),
+            ("REPEATABLE_READ", Some(RepeatableRead), 0),
+            ("read_committed", Some(ReadCommitted), 0),
+            ("read_uncommitted", Some(ReadUncommitted), 0),
+            ("snapshot", None, 1),
+        ] {
+            let properties = reader_of(&[("snapshot.isolation.mode", value)]);
+            let mut reader = Reader::new(&properties);
+            assert_eq!(snapshot(&mut reader).isolation, want, "{value}");
+            assert_eq!(reader.problems.len(), problems, "{value}");
+        }
     }
 }

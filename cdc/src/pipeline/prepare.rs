@@ -8,7 +8,7 @@ use super::status::{Phase, PipelineStatus};
 use crate::{
     Error, ErrorKind,
     checkpoint::StartPosition,
-    config::ConnectorConfig,
+    config::{ConnectorConfig, SnapshotMode},
     sink::EventSink,
     source::{
         Control,
@@ -18,10 +18,10 @@ use crate::{
         server_error::{OBJECT_IN_USE, sqlstate},
         set_replica_identities,
         slot::{
-            Slot, SystemIdentity, create_slot, drop_slot, find_slot, identify_system, identity,
-            verify_resume, verify_usable,
+            Slot, SlotState, SystemIdentity, create_slot, drop_slot, find_slot, identify_system,
+            identity, verify_resume, verify_usable,
         },
-        snapshot::{SnapshotEnd, begin_snapshot, read_snapshot},
+        snapshot::{SnapshotEnd, SnapshotOf, begin_snapshot, read_snapshot},
     },
 };
 
@@ -82,7 +82,19 @@ pub(super) async fn prepare<S: EventSink>(
     let name = &config.slot_name;
     if !mode.streams() {
         if mode.takes_snapshot(completed.is_some()) {
-            let take = Snapshot::temporary(config, &system, status, stop);
+            let found = find_slot(client, name).await?;
+            let point = match found {
+                // Who keeps a slot may go on from it, after what was snapshotted.
+                Some(slot) => SnapshotPoint::beside(&slot),
+                None => SnapshotPoint::Now,
+            };
+            let take = Snapshot {
+                config,
+                system: &system,
+                point,
+                status,
+                stop,
+            };
             return take.run(replication, control, sink).await;
         }
         tracing::info!("nothing is streamed: snapshot.mode");
@@ -92,41 +104,25 @@ pub(super) async fn prepare<S: EventSink>(
     prepare_publication(client, config).await?;
     set_replica_identities(client, config).await?;
     let mut slot = find_slot(client, name).await?;
-    let usable = match (&slot, completed) {
-        (Some(slot), _) => verify_usable(name, slot, &config.database.dbname, resume, &system),
-        (None, _) => Ok(()),
-    };
-    let lost = match usable {
-        Err(error) if error.kind() == ErrorKind::SlotLost && mode.takes_snapshot_when_lost() => {
-            tracing::warn!(slot = %name, error = %error, "the slot is made anew, and a snapshot taken");
-            drop_slot(client, name).await?;
-            slot = None;
-            true
+    let unusable = match &slot {
+        Some(slot) => {
+            let usable = verify_usable(name, slot, &config.database.dbname, resume, &system);
+            mended_by_snapshot(mode, usable)?
         }
-        usable => {
-            usable?;
-            match completed {
-                Some(resume) if !mode.takes_snapshot(true) => {
-                    let verified =
-                        verify_resume(name, slot.as_ref(), resume, &system, config.trust_slot);
-                    match verified {
-                        Err(error)
-                            if error.kind() == ErrorKind::SlotLost
-                                && mode.takes_snapshot_when_lost() =>
-                        {
-                            tracing::warn!(slot = %name, error = %error, "a snapshot is taken: snapshot.mode");
-                            true
-                        }
-                        verified => {
-                            verified?;
-                            false
-                        }
-                    }
-                }
-                _ => false,
-            }
-        }
+        None => None,
     };
+    let mut lost = unusable.is_some();
+    if let Some(error) = unusable {
+        tracing::warn!(slot = %name, error = %error, "the slot is made anew, and a snapshot taken");
+        drop_slot(client, name).await?;
+        slot = None;
+    } else if let Some(resume) = completed.filter(|_| !mode.takes_snapshot(true)) {
+        let verified = verify_resume(name, slot.as_ref(), resume, &system, config.trust_slot);
+        if let Some(error) = mended_by_snapshot(mode, verified)? {
+            tracing::warn!(slot = %name, error = %error, "a snapshot is taken: snapshot.mode");
+            lost = true;
+        }
+    }
     let snapshots = lost || mode.takes_snapshot(completed.is_some());
     if let Some(resume) = completed.filter(|_| !snapshots) {
         let confirmed = slot
@@ -149,9 +145,9 @@ pub(super) async fn prepare<S: EventSink>(
             last_commit_micros: resume.last_commit_micros,
         }));
     }
-    let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
     let failover = failover(config, control).await?;
     if !snapshots {
+        let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
         let from = match adopted {
             Some(confirmed) => confirmed,
             None => {
@@ -174,13 +170,31 @@ pub(super) async fn prepare<S: EventSink>(
     let take = Snapshot {
         config,
         system: &system,
-        adopted,
-        streams: true,
-        failover,
+        point: match slot {
+            Some(slot) => SnapshotPoint::beside(&slot),
+            None => SnapshotPoint::NewSlot { failover },
+        },
         status,
         stop,
     };
     take.run(replication, control, sink).await
+}
+
+/// The loss of changes that `snapshot.mode` mends by a snapshot, if that is what was found.
+///
+/// # Errors
+/// Whatever else was found.
+fn mended_by_snapshot(
+    mode: SnapshotMode,
+    verified: Result<(), Error>,
+) -> Result<Option<Error>, Error> {
+    match verified {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::SlotLost && mode.takes_snapshot_when_lost() => {
+            Ok(Some(error))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a new slot is one for failover: only servers from version 17 on know it.
@@ -223,40 +237,36 @@ async fn create(
     }
 }
 
+/// Where in the WAL a snapshot is taken.
+#[derive(Debug, Clone, Copy)]
+enum SnapshotPoint {
+    /// At the consistent point of the slot that is made for streaming.
+    NewSlot { failover: bool },
+    /// A slot that exists already (of a snapshot that did not finish, or made by somebody else) cannot export a snapshot
+    /// any more: a temporary slot beside it does, and streaming skips what committed before that point.
+    BesideSlot { confirmed: Option<Lsn> },
+    /// Nothing can be streamed after it, so it needs no place in the WAL, and no slot.
+    Now,
+}
+
+impl SnapshotPoint {
+    fn beside(slot: &SlotState) -> Self {
+        Self::BesideSlot {
+            confirmed: slot.confirmed_flush_lsn,
+        }
+    }
+}
+
 /// A snapshot to take.
 struct Snapshot<'a> {
     config: &'a ConnectorConfig,
     system: &'a SystemIdentity,
-    /// Where the slot stands that exists already.
-    adopted: Option<Lsn>,
-    /// Without streaming there is only a temporary slot.
-    streams: bool,
-    failover: bool,
+    point: SnapshotPoint,
     status: &'a Arc<PipelineStatus>,
     stop: &'a CancellationToken,
 }
 
-impl<'a> Snapshot<'a> {
-    fn temporary(
-        config: &'a ConnectorConfig,
-        system: &'a SystemIdentity,
-        status: &'a Arc<PipelineStatus>,
-        stop: &'a CancellationToken,
-    ) -> Self {
-        Self {
-            config,
-            system,
-            adopted: None,
-            streams: false,
-            failover: false,
-            status,
-            stop,
-        }
-    }
-
-    /// The snapshot of a slot that was just made is that of its consistent point. A slot that exists already (of a
-    /// snapshot that did not finish, or made by somebody else) cannot export one any more: a temporary slot beside it
-    /// does, and streaming skips what committed before that point.
+impl Snapshot<'_> {
     async fn run<S: EventSink>(
         self,
         mut replication: ReplicationConnection,
@@ -265,24 +275,27 @@ impl<'a> Snapshot<'a> {
     ) -> Result<Prepared, Error> {
         let Self { config, status, .. } = self;
         let name = &config.slot_name;
-        let slot = if self.streams && self.adopted.is_none() {
-            create(config, &mut replication, name, false, true, self.failover).await?
-        } else {
-            let temporary = temporary_name(name);
-            create(config, &mut replication, &temporary, true, true, false).await?
+        let exported = self.export(&mut replication).await?;
+        let of = match &exported {
+            Some((lsn, exported)) => SnapshotOf::ConsistentPoint {
+                lsn: *lsn,
+                exported,
+            },
+            None => SnapshotOf::Now {
+                // Asked before it was found that there is no slot: whoever makes one meanwhile makes it beyond.
+                wal_end: self.system.wal_end,
+            },
         };
-        let point = slot.consistent_point;
-        status.set_slot(identity(name, self.system, self.adopted.unwrap_or(point)));
-        let Some(snapshot_name) = &slot.snapshot_name else {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                format!("read the snapshot of slot `{name}`: the server exported none"),
-            ));
+        let point = of.lsn();
+        let confirmed = match self.point {
+            SnapshotPoint::BesideSlot { confirmed } => confirmed.unwrap_or(point),
+            SnapshotPoint::NewSlot { .. } | SnapshotPoint::Now => point,
         };
+        status.set_slot(identity(name, self.system, confirmed));
         status.enter(Phase::Snapshotting);
         tokio::time::sleep(config.snapshot.delay).await;
-        tracing::info!(slot = %name, consistent_point = %point, adopted = self.adopted.is_some(), "snapshot started");
-        let snapshot = begin_snapshot(control.client().await?, snapshot_name, point).await?;
+        tracing::info!(slot = %name, consistent_point = %point, point = ?self.point, "snapshot started");
+        let snapshot = begin_snapshot(config, control.take().await?, of).await?;
         let started_micros = snapshot.started_micros();
         // It would only idle, and a temporary slot would hold back WAL for as long.
         replication.close(Duration::from_secs(1)).await;
@@ -292,7 +305,7 @@ impl<'a> Snapshot<'a> {
             return Ok(Prepared::Stopped);
         }
         tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
-        if !self.streams {
+        if !config.snapshot_mode.streams() {
             return Ok(Prepared::Idle);
         }
         deliver_for(sink, config.snapshot.streaming_delay).await?;
@@ -300,10 +313,37 @@ impl<'a> Snapshot<'a> {
             delivered: Some(ChangePosition::new(point.0.saturating_sub(1), u64::MAX)),
             last_commit_lsn: None,
             from: point,
-            confirmed: self.adopted.unwrap_or(point).min(point),
+            confirmed: confirmed.min(point),
             after_snapshot: true,
             last_commit_micros: Some(started_micros),
         }))
+    }
+
+    /// The consistent point, and the name of the snapshot that this connection exports as long as it is asked nothing
+    /// else.
+    async fn export(
+        &self,
+        replication: &mut ReplicationConnection,
+    ) -> Result<Option<(Lsn, String)>, Error> {
+        let config = self.config;
+        let name = &config.slot_name;
+        let slot = match self.point {
+            SnapshotPoint::NewSlot { failover } => {
+                create(config, replication, name, false, true, failover).await?
+            }
+            SnapshotPoint::BesideSlot { .. } => {
+                let temporary = temporary_name(name);
+                create(config, replication, &temporary, true, true, false).await?
+            }
+            SnapshotPoint::Now => return Ok(None),
+        };
+        match slot.snapshot_name {
+            Some(exported) => Ok(Some((slot.consistent_point, exported))),
+            None => Err(Error::new(
+                ErrorKind::Protocol,
+                format!("read the snapshot of slot `{name}`: the server exported none"),
+            )),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 use postgres_tls::ConnectError;
+use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use super::{
@@ -13,14 +14,22 @@ use crate::{Error, ErrorKind, config::DatabaseConfig};
 #[derive(Debug)]
 pub struct Control {
     database: DatabaseConfig,
-    client: Option<Client>,
+    connection: Option<OrdinaryConnection>,
+}
+
+/// An ordinary connection: its client, and the task that moves its bytes, which ends by itself once the client is gone
+/// and everything that was asked for has been read.
+#[derive(Debug)]
+pub(crate) struct OrdinaryConnection {
+    pub(crate) client: Client,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl Control {
     pub fn new(database: &DatabaseConfig) -> Self {
         Self {
             database: database.clone(),
-            client: None,
+            connection: None,
         }
     }
 
@@ -29,16 +38,28 @@ impl Control {
     /// # Errors
     /// `Connection` when the server cannot be reached, `Permission` when it refuses.
     pub async fn client(&mut self) -> Result<&mut Client, Error> {
-        let client = match self.client.take() {
-            Some(client) if !client.is_closed() => client,
-            _ => connect(&self.database).await?,
-        };
-        Ok(self.client.insert(client))
+        let connection = self.take().await?;
+        Ok(&mut self.connection.insert(connection).client)
+    }
+
+    /// The open connection, for somebody who keeps it: the next one asked for is a new one.
+    ///
+    /// # Errors
+    /// As `client`.
+    pub(crate) async fn take(&mut self) -> Result<OrdinaryConnection, Error> {
+        match self.connection.take() {
+            Some(connection) if !connection.client.is_closed() => Ok(connection),
+            _ => connect(&self.database).await,
+        }
     }
 }
 
 /// A new ordinary connection with the same output settings as the replication connection.
-pub(crate) async fn connect(database: &DatabaseConfig) -> Result<Client, Error> {
+///
+/// # Errors
+/// `Connection` when the server cannot be reached, `Permission` when it refuses, `Configuration` when
+/// `database.initial.statements` fail.
+pub(crate) async fn connect(database: &DatabaseConfig) -> Result<OrdinaryConnection, Error> {
     let mut config = tokio_postgres::Config::new();
     let options: Vec<String> = OUTPUT_SETTINGS
         .iter()
@@ -69,7 +90,7 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<Client, Error> 
     let (client, connection) = postgres_tls::connect(&config, &database.tls)
         .await
         .map_err(|error| not_connected(database, error))?;
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         // The client's next call reports it too, with what it attempted.
         if let Err(error) = connection.await {
             tracing::debug!(error = %error, "control connection ended");
@@ -84,7 +105,7 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<Client, Error> 
             .with_source(error)
         })?;
     }
-    Ok(client)
+    Ok(OrdinaryConnection { client, task })
 }
 
 fn not_connected(database: &DatabaseConfig, error: ConnectError) -> Error {

@@ -12,6 +12,7 @@ pub async fn current_wal_lsn(database: &DatabaseConfig) -> Result<Lsn, Error> {
     let attempted = "ask for the end of the WAL";
     let row = connect(database)
         .await?
+        .client
         .query_one("select pg_catalog.pg_current_wal_flush_lsn()::text", &[])
         .await
         .map_err(|error| control_error(attempted.to_owned(), error))?;

@@ -1,10 +1,18 @@
-//! The initial snapshot: the captured tables as of the slot's consistent point, by COPY.
+//! The initial snapshot: the captured tables as of one moment, by COPY, over one connection or several.
 
+mod begin;
 mod copy_text;
-mod held_row;
+mod edges;
+mod pinned;
+mod progress;
 mod reader;
+mod table_reader;
 mod tables;
 
+pub(crate) use begin::begin_snapshot;
+pub use begin::{SnapshotOf, SnapshotStart};
 pub use copy_text::{CopyRow, CopyTextError};
-pub use reader::{SnapshotEnd, SnapshotProgress, SnapshotStart, begin_snapshot, read_snapshot};
+use pinned::PinnedConnection;
+pub use progress::SnapshotProgress;
+pub use reader::{SnapshotEnd, read_snapshot};
 pub use tables::{SnapshotTable, TableName, captured_tables, snapshot_tables};
