@@ -1,6 +1,9 @@
 //! What `/metrics` shows, in Prometheus' text format.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, atomic::Ordering},
+};
 
 use crate::pipeline::{Phase, PipelineStatus};
 
@@ -116,7 +119,40 @@ pub fn render(connectors: &[ConnectorMetrics]) -> String {
             let _ = writeln!(text, "{EVENTS}{{{},op=\"{op}\"}} {count}", labels(it));
         }
     }
+    snapshots(&mut text, connectors);
     text
+}
+
+/// How far the last snapshot came.
+fn snapshots(text: &mut String, connectors: &[ConnectorMetrics]) {
+    const TABLES: &str = "tributary_cdc_snapshot_tables";
+    head(
+        text,
+        TABLES,
+        "gauge",
+        "Tables of the last snapshot, and those of them that are not read to their end.",
+    );
+    for it in connectors {
+        let progress = &it.status.snapshot;
+        let total = progress.tables.load(Ordering::Relaxed);
+        let done = progress.tables_done.load(Ordering::Relaxed);
+        for (kind, count) in [("total", total), ("remaining", total.saturating_sub(done))] {
+            let _ = writeln!(text, "{TABLES}{{{},kind=\"{kind}\"}} {count}", labels(it));
+        }
+    }
+    const ROWS: &str = "tributary_cdc_snapshot_rows";
+    head(
+        text,
+        ROWS,
+        "gauge",
+        "Rows of each table that the last snapshot has read.",
+    );
+    for it in connectors {
+        for (name, rows) in it.status.snapshot.rows_by_table() {
+            let table = escaped(&format!("{}.{}", name.schema, name.table));
+            let _ = writeln!(text, "{ROWS}{{{},table=\"{table}\"}} {rows}", labels(it));
+        }
+    }
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -52,13 +52,41 @@ that ends in `*` stands for all names with that beginning; one that begins with 
 |---|---|
 ";
 
+const SNAPSHOTS: &str = "
+## Snapshots
+
+A snapshot is read by COPY, by `snapshot.max.threads` ordinary connections (1 where it is not set, and never more than
+there are tables). Each reads whole tables, the next one of the list as soon as it is done with one, and is closed when
+none is left. All of them are in READ ONLY transactions that see the same snapshot, so rows and the changes streamed after
+them fit together as they do with one connection. Rows of a table stay in their order; tables come interleaved, and
+`source.snapshot` is `first` for the first row that is written, `last` for the last, and tells the edges of each table as
+with one connection. Rows wait in the server, not in memory: a connection adds no more than what its socket delivers at a
+time and one row held back. When one connection is lost the snapshot fails, and starts again from scratch.
+
+`snapshot.locking.mode=shared` locks every table in every connection, at the start: whoever wants to alter a table waits
+until the snapshot has ended, and no connection waits for him.
+
+`snapshot.isolation.mode` may be `serializable` (the default), `repeatable_read`, `read_committed` or `read_uncommitted`.
+Nothing weaker is used than what makes rows exact, and one line of the log says so where another mode was set:
+
+- Where changes are streamed after the snapshot, and where a slot of the connector's name exists already, it is taken in
+  REPEATABLE READ transactions as of a slot's consistent point, whatever the mode: only they can take over a slot's
+  snapshot, and only that has an exact place among the changes.
+- Where nothing is streamed (`snapshot.mode=initial_only`) and no slot is kept, none is made. With `serializable` the
+  snapshot is that of a SERIALIZABLE READ ONLY DEFERRABLE transaction. It waits until the serializable transactions that
+  write and are open when it starts have ended, and after a second the log names their processes
+  (`pg_safe_snapshot_blocking_pids`). With the other modes it is REPEATABLE READ and waits for nobody.
+
+The timeouts of statements, idle transactions and transactions do not apply to the connections that read a snapshot.
+";
+
 fn document() -> String {
     let mut text = format!("{HEAD}{}{PROPERTIES}", reference());
     for property in KNOWN {
         let Property { name, handling } = property;
         text.push_str(&format!("| `{name}` | {handling} |\n"));
     }
-    text
+    text + SNAPSHOTS
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl PinnedConnection {
     /// snapshot is safe for a REPEATABLE READ transaction that imports it as well.
     ///
     /// # Errors
-    /// The transaction cannot be begun: on a hot standby there are no serializable ones.
+    /// The transaction cannot be begun.
     pub(super) async fn serializable(
         connection: OrdinaryConnection,
         database: &DatabaseConfig,
