@@ -101,6 +101,11 @@ fn what_would_change_the_output_is_refused_by_name() {
             "a custom snapshotter is a Java class and cannot be loaded: choose one of the other modes",
         ),
         (
+            "sourceinfo.struct.maker",
+            "com.example.SourceMaker",
+            "Java classes cannot be loaded",
+        ),
+        (
             "signal.data.collection",
             "public.s",
             "signals and incremental snapshots are not available yet",

@@ -396,7 +396,11 @@ pub const KNOWN: &[Property] = &[
         "heartbeat.topics.prefix",
         "it is called `topic.heartbeat.prefix` since Debezium 2",
     ),
-    ignored("transaction.metadata.factory", JAVA),
+    refused(
+        "transaction.metadata.factory",
+        &["io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"],
+        JAVA,
+    ),
     ignored(
         "event.converting.failure.handling.mode",
         "PostgreSQL connectors ignore it",
@@ -430,7 +434,11 @@ pub const KNOWN: &[Property] = &[
         "PostgreSQL connectors have no schema history",
     ),
     ignored("internal.*", "it belongs to Debezium's own tests"),
-    ignored("sourceinfo.struct.maker", JAVA),
+    refused(
+        "sourceinfo.struct.maker",
+        &["io.debezium.connector.postgresql.PostgresSourceInfoStructMaker"],
+        JAVA,
+    ),
     refused(
         "topic.naming.strategy",
         &["io.debezium.schema.SchemaTopicNamingStrategy"],
