@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::connect::property_of_variable;
+use cdc::{config::APICURIO_AVRO, connect::property_of_variable};
 
 /// Debezium's short names, and the worker property of each. Those without an effect here are named in the log with the
 /// other properties that have none.
@@ -44,7 +44,6 @@ const WITHOUT_EFFECT: [&str; 15] = [
 
 /// Debezium's image turns both converters to Avro where this names a registry.
 const SCHEMA_REGISTRY: &str = "SCHEMA_REGISTRY";
-const APICURIO_AVRO: &str = "io.apicurio.registry.utils.converter.AvroConverter";
 
 /// What was found.
 #[derive(Default)]

@@ -13,8 +13,10 @@ const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 const SIMPLE_HEADER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
-const CONFLUENT_AVRO: &str = "io.confluent.connect.avro.AvroConverter";
-const APICURIO_AVRO: &str = "io.apicurio.registry.utils.converter.AvroConverter";
+/// Confluent's Avro converter.
+pub const CONFLUENT_AVRO: &str = "io.confluent.connect.avro.AvroConverter";
+/// Apicurio's Avro converter, which Debezium's images carry.
+pub const APICURIO_AVRO: &str = "io.apicurio.registry.utils.converter.AvroConverter";
 const CLOUD_EVENTS: &str = "io.debezium.converters.CloudEventsConverter";
 
 /// The converters of keys and values that there are.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{CONNECTOR_CLASS, shown};
+use super::{CONFLUENT_AVRO, CONNECTOR_CLASS, shown};
 
 /// The connector in Debezium Server's settings.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -34,7 +34,7 @@ pub fn is_server_form(settings: &BTreeMap<String, String>) -> bool {
 const fn converter(format: &str) -> Option<&'static str> {
     Some(match format.as_bytes() {
         b"json" | b"jsonbytearray" => "org.apache.kafka.connect.json.JsonConverter",
-        b"avro" => "io.confluent.connect.avro.AvroConverter",
+        b"avro" => CONFLUENT_AVRO,
         b"protobuf" => "io.confluent.connect.protobuf.ProtobufConverter",
         b"cloudevents" => "io.debezium.converters.CloudEventsConverter",
         b"simplestring" => "org.apache.kafka.connect.storage.StringConverter",

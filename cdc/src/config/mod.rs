@@ -34,7 +34,7 @@ use regex::Regex;
 use service::Secret;
 
 pub use column_rules::{ColumnRules, RuledColumn};
-pub use converter::{CONVERTERS, HEADER_CONVERTERS};
+pub use converter::{APICURIO_AVRO, CONFLUENT_AVRO, CONVERTERS, HEADER_CONVERTERS};
 pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};

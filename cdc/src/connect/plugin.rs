@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{CONNECT_VERSION, PLUGIN_VERSION};
 use crate::{
-    config::{CONNECTOR_CLASS, CONVERTERS, HEADER_CONVERTERS},
+    config::{APICURIO_AVRO, CONFLUENT_AVRO, CONNECTOR_CLASS, CONVERTERS, HEADER_CONVERTERS},
     transform::REGEX_ROUTER,
 };
 
@@ -111,8 +111,6 @@ const fn setting(
     }
 }
 
-const APICURIO: &str = "io.apicurio.registry.utils.converter.AvroConverter";
-
 const SETTINGS: [Setting; 16] = [
     Setting {
         required: true,
@@ -185,7 +183,7 @@ const SETTINGS: [Setting; 16] = [
         "How the event's data are written: json.",
     ),
     setting(
-        "io.confluent.connect.avro.AvroConverter",
+        CONFLUENT_AVRO,
         "schema.registry.url",
         "LIST",
         None,
@@ -193,7 +191,7 @@ const SETTINGS: [Setting; 16] = [
         "URLs of a schema registry that speaks Confluent's API.",
     ),
     setting(
-        "io.confluent.connect.avro.AvroConverter",
+        CONFLUENT_AVRO,
         "auto.register.schemas",
         "BOOLEAN",
         Some("true"),
@@ -201,7 +199,7 @@ const SETTINGS: [Setting; 16] = [
         "Schemas that the registry does not know are registered.",
     ),
     setting(
-        "io.confluent.connect.avro.AvroConverter",
+        CONFLUENT_AVRO,
         "use.latest.version",
         "BOOLEAN",
         Some("false"),
@@ -209,7 +207,7 @@ const SETTINGS: [Setting; 16] = [
         "Without registration: the subject's newest schema is used.",
     ),
     setting(
-        "io.confluent.connect.avro.AvroConverter",
+        CONFLUENT_AVRO,
         "basic.auth.user.info",
         "PASSWORD",
         None,
@@ -217,7 +215,7 @@ const SETTINGS: [Setting; 16] = [
         "user:password, with basic.auth.credentials.source=USER_INFO.",
     ),
     setting(
-        APICURIO,
+        APICURIO_AVRO,
         "apicurio.registry.url",
         "STRING",
         None,
@@ -225,7 +223,7 @@ const SETTINGS: [Setting; 16] = [
         "The registry, with /apis/registry/v2 at the end.",
     ),
     setting(
-        APICURIO,
+        APICURIO_AVRO,
         "apicurio.registry.as-confluent",
         "BOOLEAN",
         Some("false"),
@@ -233,7 +231,7 @@ const SETTINGS: [Setting; 16] = [
         "Confluent's wire format; it must be true here.",
     ),
     setting(
-        APICURIO,
+        APICURIO_AVRO,
         "apicurio.registry.use-id",
         "STRING",
         None,
@@ -241,7 +239,7 @@ const SETTINGS: [Setting; 16] = [
         "Which id stands before a value; it must be contentId here.",
     ),
     setting(
-        APICURIO,
+        APICURIO_AVRO,
         "apicurio.registry.auto-register",
         "BOOLEAN",
         Some("false"),

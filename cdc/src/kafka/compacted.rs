@@ -12,14 +12,13 @@ use rdkafka::{
 use super::{
     client::{KafkaClient, LogContext},
     failure::failed,
+    watermarks::watermarks,
 };
 use crate::{Error, ErrorKind};
 
 const REQUEST: Duration = Duration::from_secs(20);
 /// A transaction that a dead process left open ends after its timeout, one minute.
 const STABLE: Duration = Duration::from_secs(90);
-/// How long a new partition may be without a leader.
-const LEADER: Duration = Duration::from_secs(5);
 /// Longest silence while reading.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -143,19 +142,4 @@ fn wait_until_stable(
         }
     }
     Ok(filled)
-}
-
-/// The first offset and the end of a partition. A topic that was made a moment ago has no leader yet.
-fn watermarks(
-    consumer: &BaseConsumer<LogContext>,
-    topic: &str,
-    partition: i32,
-) -> Result<(i64, i64), KafkaError> {
-    let deadline = Instant::now() + LEADER;
-    loop {
-        match consumer.fetch_watermarks(topic, partition, REQUEST) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-            answer => return answer,
-        }
-    }
 }

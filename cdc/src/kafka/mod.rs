@@ -19,6 +19,7 @@ pub mod schemas;
 pub mod store;
 mod tail;
 pub mod topics;
+mod watermarks;
 
 pub use batch::{OwnedRecord, RecordBatch, Target};
 pub use client::KafkaClient;

@@ -10,7 +10,9 @@ use rdkafka::{
     message::{BorrowedMessage, Headers},
 };
 
-use super::{batch::Step, client::KafkaClient, compacted::reader, failure::failed};
+use super::{
+    batch::Step, client::KafkaClient, compacted::reader, failure::failed, watermarks::watermarks,
+};
 use crate::{Error, ErrorKind};
 
 const REQUEST: Duration = Duration::from_secs(20);
@@ -44,8 +46,7 @@ impl Tails {
         for partition in 0..partitions {
             let attempted =
                 || format!("read the last record of topic `{topic}`, partition {partition}");
-            let (low, high) = consumer
-                .fetch_watermarks(topic, partition, REQUEST)
+            let (low, high) = watermarks(&consumer, topic, partition)
                 .map_err(|error| failed(attempted(), error))?;
             if low == high {
                 continue;

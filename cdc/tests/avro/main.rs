@@ -6,10 +6,10 @@ mod refusals;
 #[path = "../../../tests/conformance/script.rs"]
 mod script;
 mod value;
+mod worker;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,13 +18,12 @@ use anyhow::{Context, Result, ensure};
 use cdc::{
     ErrorKind,
     config::{Registration, RegistryConfig, SubjectNameStrategy},
-    connect::{WorkerConfig, run_worker_on},
     registry::Registry,
 };
 use serde_json::{Value, json};
 use stack::{Apicurio, Kafka, Postgres, get, request, until};
-use tokio_util::sync::CancellationToken;
 use value::{Datum, decoded};
+use worker::Worker;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -48,21 +47,12 @@ fn golden() -> PathBuf {
 async fn recorded_scenarios_in_avro() -> Result<()> {
     let (kafka, postgres, registry) =
         tokio::try_join!(Kafka::start(), Postgres::start(), Apicurio::start())?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let rest = format!("http://{}", listener.local_addr()?);
-    let config = WorkerConfig::new(kafka.bootstrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
-    let stop = CancellationToken::new();
-    let worker = tokio::spawn(run_worker_on(listener, config, stop.clone()));
-    until("the worker", PATIENCE, async || {
-        let answer = request("GET", &format!("{rest}/readyz"), None).await?;
-        Ok((answer.status == 200).then_some(()))
-    })
-    .await?;
+    let worker = Worker::start(&kafka).await?;
     let servers = Servers {
         kafka,
         postgres,
         registry,
-        rest,
+        rest: worker.url.clone(),
     };
     let mut names: Vec<String> = std::fs::read_dir(golden().join("debezium-2.7.3-avro"))?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -77,8 +67,7 @@ async fn recorded_scenarios_in_avro() -> Result<()> {
         println!("{name}: {} differences", found.len());
         failures.extend(found);
     }
-    stop.cancel();
-    worker.await??;
+    worker.end().await?;
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }

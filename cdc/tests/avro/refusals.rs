@@ -1,12 +1,11 @@
 //! A registry that refuses, is silent or talks nonsense: what the task's trace says, and that nothing is lost.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
     ErrorKind,
     config::{Registration, RegistryConfig, SubjectNameStrategy},
-    connect::{WorkerConfig, run_worker_on},
     registry::Registry,
 };
 use serde_json::{Value, json};
@@ -15,9 +14,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
-use tokio_util::sync::CancellationToken;
 
-use crate::PATIENCE;
+use crate::{PATIENCE, worker::Worker};
 
 /// A column that the subject's compatibility level does not allow stops the task with table, position and the registry's
 /// words; when the level is lowered, the connector goes on where it stopped.
@@ -25,16 +23,8 @@ use crate::PATIENCE;
 async fn an_incompatible_schema_stops_the_task_and_loses_nothing() -> Result<()> {
     let (kafka, postgres, registry) =
         tokio::try_join!(Kafka::start(), Postgres::start(), Apicurio::start())?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let rest = format!("http://{}", listener.local_addr()?);
-    let config = WorkerConfig::new(kafka.bootstrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
-    let stop = CancellationToken::new();
-    let worker = tokio::spawn(run_worker_on(listener, config, stop.clone()));
-    until("the worker", PATIENCE, async || {
-        let answer = request("GET", &format!("{rest}/readyz"), None).await?;
-        Ok((answer.status == 200).then_some(()))
-    })
-    .await?;
+    let worker = Worker::start(&kafka).await?;
+    let rest = &worker.url;
     postgres
         .execute("postgres", "create table t(id int primary key)")
         .await?;
@@ -109,9 +99,7 @@ async fn an_incompatible_schema_stops_the_task_and_loses_nothing() -> Result<()>
     ensure!(answer.status == 204, "{}", answer.body);
     let found = records(3).await?;
     ensure!(found.len() == 3, "{} records", found.len());
-    stop.cancel();
-    worker.await??;
-    Ok(())
+    worker.end().await
 }
 
 /// A server that gives one answer to everything; what a real registry will not do on demand.

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use stack::{Kafka, Postgres, until};
+use stack::{Postgres, until};
 
-use crate::rest::{CLASS, PATIENCE, Rest, connector};
+use crate::rest::{CLASS, PATIENCE, Rest, connector, servers};
 
 /// Of Debezium's tutorial; host, port and login are those of the test's server.
 fn tutorial(postgres: &Postgres) -> Value {
@@ -19,15 +19,7 @@ fn tutorial(postgres: &Postgres) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_and_kafka_ui_are_served() -> Result<()> {
-    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
-    postgres.create_database("rest").await?;
-    postgres
-        .execute(
-            "rest",
-            "create schema inventory; create table inventory.tweets(id bigint primary key, text text);
-             insert into inventory.tweets values (1, 'one')",
-        )
-        .await?;
+    let (kafka, postgres) = servers().await?;
     let rest = Rest::start(|_| {}, &kafka).await?;
     registered_by_curl(&rest, &postgres).await?;
     rest.task_state("inventory-connector", "RUNNING").await?;

@@ -11,12 +11,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
-use stack::{Kafka, Postgres, until};
+use stack::{Postgres, until};
 
 use crate::{
     difference::{Difference, differences},
     http::{Answer, send},
-    rest::{PATIENCE, Rest},
+    rest::{PATIENCE, Rest, servers},
 };
 
 #[derive(Deserialize)]
@@ -216,15 +216,7 @@ fn whole(status: u16, location: Option<&str>, kind: Option<&str>, body: Value) -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_recorded_answer_of_kafka_connect_is_ours() -> Result<()> {
-    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
-    postgres.create_database("rest").await?;
-    postgres
-        .execute(
-            "rest",
-            "create schema inventory; create table inventory.tweets(id bigint primary key, text text);
-             insert into inventory.tweets values (1, 'one')",
-        )
-        .await?;
+    let (kafka, postgres) = servers().await?;
     // As Kafka Connect does; redaction has a test of its own.
     let rest = Rest::start(|config| config.show_secrets = true, &kafka).await?;
     let deviations: Deviations = toml::from_str(include_str!("deviations.toml"))?;

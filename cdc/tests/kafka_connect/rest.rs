@@ -24,7 +24,8 @@ pub struct Rest {
 }
 
 impl Rest {
-    pub async fn start(change: impl FnOnce(&mut WorkerConfig), kafka: &Kafka) -> Result<Self> {
+    /// Started, and perhaps not ready yet.
+    pub async fn launch(change: impl FnOnce(&mut WorkerConfig), kafka: &Kafka) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mut config =
@@ -32,11 +33,15 @@ impl Rest {
         change(&mut config);
         let stop = CancellationToken::new();
         let worker = tokio::spawn(run_worker_on(listener, config, stop.clone()));
-        let rest = Self {
+        Ok(Self {
             address: address.to_string(),
             stop,
             worker,
-        };
+        })
+    }
+
+    pub async fn start(change: impl FnOnce(&mut WorkerConfig), kafka: &Kafka) -> Result<Self> {
+        let rest = Self::launch(change, kafka).await?;
         until("the worker", PATIENCE, async || {
             Ok((rest.get("/readyz").await?.status == 200).then_some(()))
         })
@@ -92,6 +97,20 @@ impl Rest {
     }
 }
 
+/// Kafka, and PostgreSQL whose database `rest` has the table `inventory.tweets` with one row.
+pub async fn servers() -> Result<(Kafka, Postgres)> {
+    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
+    postgres.create_database("rest").await?;
+    postgres
+        .execute(
+            "rest",
+            "create schema inventory; create table inventory.tweets(id bigint primary key, text text);
+             insert into inventory.tweets values (1, 'one')",
+        )
+        .await?;
+    Ok((kafka, postgres))
+}
+
 pub fn connector(postgres: &Postgres, prefix: &str) -> Value {
     json!({
         "connector.class": CLASS,
@@ -115,15 +134,7 @@ pub fn with(mut config: Value, name: &str, value: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connectors_are_run_by_rest_as_kafka_connect_runs_them() -> Result<()> {
-    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
-    postgres.create_database("rest").await?;
-    postgres
-        .execute(
-            "rest",
-            "create schema inventory; create table inventory.tweets(id bigint primary key, text text);
-             insert into inventory.tweets values (1, 'one')",
-        )
-        .await?;
+    let (kafka, postgres) = servers().await?;
     let rest = Rest::start(|_| {}, &kafka).await?;
     let id = rest.address.clone();
     let error = |code: u16, message: &str| json!({"error_code": code, "message": message});

@@ -1,67 +1,36 @@
 //! The REST face over TLS and with a login, through an ordinary HTTP client.
 
 use std::{
-    net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use cdc::connect::{BasicAuth, RestTls, WorkerConfig, run_worker_on};
+use cdc::connect::{BasicAuth, RestTls};
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 use service::tls::{certificates, crypto_provider, private_key, root_store};
 use stack::{Authority, Identity, Kafka, Postgres, until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::TcpStream,
 };
-use tokio_util::sync::CancellationToken;
 
-use crate::rest::{PATIENCE, connector};
+use crate::rest::{PATIENCE, Rest, connector};
 
-/// A worker that is reached by `https://localhost:<port>`.
-struct Secured {
-    address: SocketAddr,
-    stop: CancellationToken,
-    worker: JoinHandle<Result<(), cdc::Error>>,
+/// Under the name of the certificate.
+fn url(rest: &Rest, path: &str) -> String {
+    let port = rest.address.rsplit(':').next().unwrap_or_default();
+    format!("https://localhost:{port}{path}")
 }
 
-impl Secured {
-    async fn start(kafka: &Kafka, change: impl FnOnce(&mut WorkerConfig)) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let mut config =
-            WorkerConfig::new(kafka.bootstrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
-        change(&mut config);
-        let stop = CancellationToken::new();
-        let worker = tokio::spawn(run_worker_on(listener, config, stop.clone()));
-        Ok(Self {
-            address,
-            stop,
-            worker,
-        })
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("https://localhost:{}{path}", self.address.port())
-    }
-
-    async fn ready(&self, client: &Client) -> Result<()> {
-        until("the worker", PATIENCE, async || {
-            // Whoever watches over it needs no login.
-            let ready = client.get(self.url("/readyz")).send().await?;
-            Ok((ready.status() == StatusCode::OK).then_some(()))
-        })
-        .await
-    }
-
-    async fn end(self) -> Result<()> {
-        self.stop.cancel();
-        self.worker.await??;
-        Ok(())
-    }
+async fn ready(rest: &Rest, client: &Client) -> Result<()> {
+    until("the worker", PATIENCE, async || {
+        // Whoever watches over it needs no login.
+        let ready = client.get(url(rest, "/readyz")).send().await?;
+        Ok((ready.status() == StatusCode::OK).then_some(()))
+    })
+    .await
 }
 
 /// A client that trusts this root, and shows this certificate.
@@ -104,18 +73,21 @@ async fn rest_over_tls_with_a_login() -> Result<()> {
         key: store,
         client_ca: None,
     };
-    let rest = Secured::start(&kafka, |config| {
-        config.rest_tls = Some(tls.clone());
-        config.rest_auth = Some(BasicAuth::of("admin", "s3cret"));
-        config.show_secrets = true;
-    })
+    let rest = Rest::launch(
+        |config| {
+            config.rest_tls = Some(tls.clone());
+            config.rest_auth = Some(BasicAuth::of("admin", "s3cret"));
+            config.show_secrets = true;
+        },
+        &kafka,
+    )
     .await?;
     let trusting = client(&root, None)?;
-    rest.ready(&trusting).await?;
+    ready(&rest, &trusting).await?;
 
     logins(&rest, &trusting).await?;
     whom_clients_refuse(&rest, &stranger, &trusting).await?;
-    let hung = hung_handshake(rest.address);
+    let hung = hung_handshake(&rest.address);
     let served = passwords_are_shown_where_asked_for(&rest, &trusting, &postgres);
     tokio::try_join!(hung, served)?;
     rest.end().await?;
@@ -123,10 +95,10 @@ async fn rest_over_tls_with_a_login() -> Result<()> {
 }
 
 /// 401 as Kafka Connect's BasicAuthSecurityRestExtension answers it.
-async fn logins(rest: &Secured, client: &Client) -> Result<()> {
+async fn logins(rest: &Rest, client: &Client) -> Result<()> {
     for path in ["/", "/connectors", "/connectors/", "/nosuch", "/metrics"] {
         for login in [None, Some(("admin", "wrong")), Some(("nobody", "s3cret"))] {
-            let mut request = client.get(rest.url(path));
+            let mut request = client.get(url(rest, path));
             if let Some((user, password)) = login {
                 request = request.basic_auth(user, Some(password));
             }
@@ -149,15 +121,15 @@ async fn logins(rest: &Secured, client: &Client) -> Result<()> {
         }
     }
     let root = client
-        .get(rest.url("/"))
+        .get(url(rest, "/"))
         .basic_auth("admin", Some("s3cret"));
     let root: Value = serde_json::from_slice(&root.send().await?.bytes().await?)?;
     assert_eq!(root["version"], "3.9.1");
     Ok(())
 }
 
-async fn whom_clients_refuse(rest: &Secured, stranger: &Path, trusting: &Client) -> Result<()> {
-    let unknown = client(stranger, None)?.get(rest.url("/")).send().await;
+async fn whom_clients_refuse(rest: &Rest, stranger: &Path, trusting: &Client) -> Result<()> {
+    let unknown = client(stranger, None)?.get(url(rest, "/")).send().await;
     let error = unknown.err().context("an unknown root was trusted")?;
     ensure!(error.is_connect(), "{error:?}");
     let by_address = format!("https://{}/", rest.address);
@@ -168,13 +140,13 @@ async fn whom_clients_refuse(rest: &Secured, stranger: &Path, trusting: &Client)
     let plain = Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let answer = plain.get(format!("http://{}/", rest.address)).send().await;
     ensure!(answer.is_err(), "{answer:?}");
-    let again = trusting.get(rest.url("/healthz")).send().await?;
+    let again = trusting.get(url(rest, "/healthz")).send().await?;
     assert_eq!(again.status(), StatusCode::OK);
     Ok(())
 }
 
 /// A client that never says its part of the handshake is hung up on.
-async fn hung_handshake(address: SocketAddr) -> Result<()> {
+async fn hung_handshake(address: &str) -> Result<()> {
     let started = Instant::now();
     let mut silent = TcpStream::connect(address).await?;
     // The beginning of a TLS record whose end never comes.
@@ -187,7 +159,7 @@ async fn hung_handshake(address: SocketAddr) -> Result<()> {
 }
 
 async fn passwords_are_shown_where_asked_for(
-    rest: &Secured,
+    rest: &Rest,
     client: &Client,
     postgres: &Postgres,
 ) -> Result<()> {
@@ -195,7 +167,7 @@ async fn passwords_are_shown_where_asked_for(
     config["snapshot.mode"] = json!("no_data");
     let body = json!({"name": "secured", "config": config}).to_string();
     let created = client
-        .post(rest.url("/connectors/"))
+        .post(url(rest, "/connectors/"))
         .basic_auth("admin", Some("s3cret"))
         .header(header::CONTENT_TYPE, "application/json")
         .body(body)
@@ -204,9 +176,9 @@ async fn passwords_are_shown_where_asked_for(
     assert_eq!(created.status(), StatusCode::CREATED);
     let location = created.headers().get(header::LOCATION).cloned();
     let location = location.context("no Location")?;
-    assert_eq!(location.to_str()?, rest.url("/connectors/secured"));
+    assert_eq!(location.to_str()?, url(rest, "/connectors/secured"));
     for path in ["", "/config", "/tasks"] {
-        let url = rest.url(&format!("/connectors/secured{path}"));
+        let url = url(rest, &format!("/connectors/secured{path}"));
         let shown = client.get(url).basic_auth("admin", Some("s3cret"));
         let shown = shown.send().await?.text().await?;
         let password = format!("\"database.password\":\"{}\"", postgres.password());
@@ -220,25 +192,28 @@ async fn only_known_clients(kafka: &Kafka, tls: RestTls, folder: &Path, root: &P
     let clients = Authority::new("clients")?;
     let client_ca = folder.join("clients.pem");
     std::fs::write(&client_ca, clients.pem())?;
-    let rest = Secured::start(kafka, |config| {
-        config.config_topic = "known_configs".to_owned();
-        config.rest_tls = Some(RestTls {
-            client_ca: Some(client_ca),
-            ..tls
-        });
-    })
+    let rest = Rest::launch(
+        |config| {
+            config.config_topic = "known_configs".to_owned();
+            config.rest_tls = Some(RestTls {
+                client_ca: Some(client_ca),
+                ..tls
+            });
+        },
+        kafka,
+    )
     .await?;
     let (certificate, key) = clients.client("alice")?.write(folder, "alice")?;
     let known = client(root, Some((&certificate, &key)))?;
-    rest.ready(&known).await?;
-    let unknown = client(root, None)?.get(rest.url("/")).send().await;
+    ready(&rest, &known).await?;
+    let unknown = client(root, None)?.get(url(&rest, "/")).send().await;
     ensure!(unknown.is_err(), "{unknown:?}");
     let strangers = Authority::new("strangers")?;
     let (certificate, key) = strangers.client("mallory")?.write(folder, "mallory")?;
     let stranger = client(root, Some((&certificate, &key)))?;
-    let stranger = stranger.get(rest.url("/")).send().await;
+    let stranger = stranger.get(url(&rest, "/")).send().await;
     ensure!(stranger.is_err(), "{stranger:?}");
-    let answer = known.get(rest.url("/connectors")).send().await?;
+    let answer = known.get(url(&rest, "/connectors")).send().await?;
     assert_eq!(answer.text().await?, "[]");
     rest.end().await
 }
@@ -248,7 +223,7 @@ async fn only_known_clients(kafka: &Kafka, tls: RestTls, folder: &Path, root: &P
 async fn passwords_in_urls_are_redacted_and_stay_what_they_are() -> Result<()> {
     let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
     postgres.create_database("rest").await?;
-    let rest = crate::rest::Rest::start(|_| {}, &kafka).await?;
+    let rest = Rest::start(|_| {}, &kafka).await?;
     let mut config = connector(&postgres, "url");
     let url = "http://u:hunter2@127.0.0.1:1";
     for (name, value) in [

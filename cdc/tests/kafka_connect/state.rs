@@ -3,17 +3,13 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, ensure};
 use cdc::connect::{BasicAuth, WorkerConfig, run_worker_on};
 use serde_json::{Value, json};
-use stack::{Kafka, Postgres, until};
+use stack::{Kafka, until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     http::request,
-    rest::{PATIENCE, Rest, connector, with},
+    rest::{PATIENCE, Rest, connector, servers, with},
 };
-
-const TABLE: &str =
-    "create schema inventory; create table inventory.tweets(id bigint primary key, text text);
-                     insert into inventory.tweets values (1, 'one')";
 
 /// A worker in a runtime of its own, which ends without any order.
 fn killable(kafka: &Kafka) -> Result<(tokio::runtime::Runtime, String)> {
@@ -33,9 +29,7 @@ fn killable(kafka: &Kafka) -> Result<(tokio::runtime::Runtime, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connectors_their_states_and_topics_survive_a_worker_that_breaks_off() -> Result<()> {
-    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
-    postgres.create_database("rest").await?;
-    postgres.execute("rest", TABLE).await?;
+    let (kafka, postgres) = servers().await?;
     let folder = tempfile::tempdir()?;
     let secrets = folder.path().join("db.properties");
     std::fs::write(&secrets, format!("password={}\n", postgres.password()))?;
