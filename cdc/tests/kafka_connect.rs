@@ -16,6 +16,8 @@ mod events;
 mod http;
 #[path = "kafka_connect/lifecycle.rs"]
 mod lifecycle;
+#[path = "kafka_connect/orders.rs"]
+mod orders;
 #[path = "kafka_connect/outage.rs"]
 mod outage;
 #[path = "kafka_connect/recordings.rs"]
@@ -30,5 +32,11 @@ mod rest;
 mod rest_security;
 #[path = "kafka_connect/security.rs"]
 mod security;
+#[path = "kafka_connect/slow_clients.rs"]
+mod slow_clients;
 #[path = "kafka_connect/state.rs"]
 mod state;
+#[path = "kafka_connect/topic_creation.rs"]
+mod topic_creation;
+#[path = "kafka_connect/traces.rs"]
+mod traces;

@@ -78,6 +78,9 @@ fn maps() -> impl Strategy<Value = BTreeMap<String, String>> {
             ("database.hostname", "db.example"),
             ("database.user", "u"),
             ("database.dbname", "d"),
+            // One `topic.creation.*` is only right with both of these.
+            ("topic.creation.default.partitions", "1"),
+            ("topic.creation.default.replication.factor", "1"),
         ];
         let chosen = chosen
             .into_iter()

@@ -25,6 +25,7 @@ mod registry;
 mod replica_identity;
 mod report;
 mod snapshot;
+mod topic_creation;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
@@ -49,6 +50,7 @@ pub use registry::{Registration, Registries, RegistryConfig, SubjectNameStrategy
 pub use replica_identity::{IdentityRule, WantedIdentity};
 pub use report::{ConfigReport, Notice, Problem};
 pub use snapshot::{RowCountOrder, SnapshotConfig, SnapshotIsolation, SnapshotMode};
+pub use topic_creation::{NewTopicSettings, TopicCreation};
 
 /// `publication.autocreate.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,17 +126,6 @@ pub struct TopicRoute {
     pub regex: Regex,
     /// Java's replacement syntax (`$1`, `\$`), already turned into this regex library's.
     pub replacement: String,
-}
-
-/// How topics that do not exist are created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicCreation {
-    /// `topic.creation.default.partitions`; 1 where nothing is said.
-    pub partitions: i32,
-    /// `topic.creation.default.replication.factor`; -1 asks for the broker's default.
-    pub replication_factor: i32,
-    /// Other `topic.creation.default.*` settings, passed on as topic configuration.
-    pub config: BTreeMap<String, String>,
 }
 
 /// `guardrail.collections.max`: how many tables may be captured, and whether more of them are refused or only told of.

@@ -5,7 +5,7 @@ use service::kafka::security_settings;
 
 use super::{
     ConfigReport, ConnectorConfig, DeliveryGuarantee, FailureHandling, Guardrail, Handling, Notice,
-    PublicationAutocreate, TopicCreation, TopicRoute,
+    PublicationAutocreate, TopicRoute,
     column_rules::column_rules,
     connection::{database, flush_lsn, slot_name, slot_stream_params},
     contract::contract,
@@ -17,6 +17,7 @@ use super::{
     records::records,
     replica_identity::identity_rules,
     snapshot::{snapshot, snapshot_mode},
+    topic_creation::{is_of_a_group, topic_creation},
 };
 use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
 
@@ -274,22 +275,6 @@ fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {
     routes
 }
 
-fn topic_creation(reader: &mut Reader<'_>) -> TopicCreation {
-    const PREFIX: &str = "topic.creation.default.";
-    let partitions = reader.integer("topic.creation.default.partitions", 1, 1, 100_000);
-    let replication_factor =
-        reader.integer("topic.creation.default.replication.factor", -1, -1, 1000);
-    let mut config = reader.below(PREFIX);
-    for own in ["partitions", "replication.factor", "include", "exclude"] {
-        config.remove(own);
-    }
-    TopicCreation {
-        partitions,
-        replication_factor,
-        config,
-    }
-}
-
 /// `errors.tolerance` is what Connect does about a record that a converter refuses, the other what Debezium does about
 /// one that it cannot make: here both come from one encoder, and the more tolerant of the two counts.
 fn failure_handling(reader: &mut Reader<'_>) -> FailureHandling {
@@ -349,7 +334,11 @@ fn notices(reader: &mut Reader<'_>, properties: &BTreeMap<String, String>) -> Ve
     let mut notices = Vec::new();
     for (name, value) in properties {
         match lookup::find(name).map(|property| property.handling) {
-            Some(Handling::Used) => {}
+            Some(Handling::Used) if is_of_a_group(reader, name) => {}
+            Some(Handling::Used) => notices.push(Notice::Ignored {
+                property: name.clone(),
+                reason: "its group is not among topic.creation.groups",
+            }),
             Some(Handling::Ignored(reason)) => notices.push(Notice::Ignored {
                 property: name.clone(),
                 reason,

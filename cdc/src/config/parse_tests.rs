@@ -243,9 +243,9 @@ fn routes_creation_and_overrides_are_read() {
     .unwrap()
     .config;
     assert_eq!(config.routes.len(), 1);
-    assert_eq!(config.topic_creation.partitions, 4);
-    assert_eq!(config.topic_creation.replication_factor, 1);
-    assert_eq!(config.topic_creation.config["cleanup.policy"], "compact");
+    let topic = config.topic_creation.settings("any");
+    assert_eq!((topic.partitions, topic.replication_factor), (4, 1));
+    assert_eq!(topic.config["cleanup.policy"], "compact");
     assert_eq!(config.producer_overrides["compression.type"], "zstd");
     assert_eq!(config.message_key_columns[0].columns, ["a", "b"]);
     assert_eq!(

@@ -218,7 +218,8 @@ pub const KNOWN: &[Property] = &[
     used("*.converter.opentelemetry.tracing.attributes.enable"),
     used("transforms"),
     used("transforms.*"),
-    used("topic.creation.default.*"),
+    used("topic.creation.groups"),
+    used("topic.creation.*"),
     used("producer.override.*"),
     ignored("tasks.max", "one slot has one reader"),
     ignored("tasks.max.enforce", "one slot has one reader"),
@@ -452,11 +453,6 @@ pub const KNOWN: &[Property] = &[
         "predicates are not available: remove them or filter with `table.include.list`",
     ),
     refused("predicates.*", &[], "predicates are not available"),
-    refused(
-        "topic.creation.groups",
-        &[],
-        "only `topic.creation.default.*` is available",
-    ),
     refused(
         "offsets.storage.topic",
         &[],

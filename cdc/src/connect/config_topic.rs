@@ -8,7 +8,7 @@
 //! | `target-state-<name>` | `{"state":"PAUSED","state.v2":"STOPPED"}`; `state` is for workers before 3.5, which have no STOPPED |
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -27,6 +27,7 @@ use crate::{
 pub(super) struct StoredConnector {
     pub(super) properties: BTreeMap<String, String>,
     pub(super) target: TargetState,
+    pub(super) has_task: bool,
 }
 
 impl fmt::Debug for StoredConnector {
@@ -34,6 +35,7 @@ impl fmt::Debug for StoredConnector {
         f.debug_struct("StoredConnector")
             .field("properties", &shown(&self.properties))
             .field("target", &self.target)
+            .field("has_task", &self.has_task)
             .finish()
     }
 }
@@ -51,6 +53,11 @@ struct StoredTarget {
     state: String,
     #[serde(rename = "state.v2", default, skip_serializing_if = "Option::is_none")]
     state_v2: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct StoredTasks {
+    tasks: u32,
 }
 
 /// All connectors of the topic. Blocks.
@@ -71,6 +78,8 @@ pub(super) fn read(
 struct ConfigLog {
     properties: BTreeMap<String, BTreeMap<String, String>>,
     targets: BTreeMap<String, TargetState>,
+    /// Those that have a task.
+    tasks: BTreeSet<String>,
 }
 
 impl ConfigLog {
@@ -106,6 +115,13 @@ impl ConfigLog {
                     tracing::warn!(connector = name, "the stored target state cannot be read");
                 }
             }
+        } else if let Some(name) = key.strip_prefix("commit-") {
+            let committed = value.map(serde_json::from_slice::<StoredTasks>);
+            if committed.is_some_and(|committed| committed.is_ok_and(|stored| stored.tasks > 0)) {
+                self.tasks.insert(name.to_owned());
+            } else {
+                self.tasks.remove(name);
+            }
         } else {
             // Tasks follow from their connectors; the session key and restart requests are of Connect's workers.
             tracing::debug!(key, "a record of the config topic has no effect");
@@ -116,12 +132,19 @@ impl ConfigLog {
         let Self {
             properties,
             targets,
+            tasks,
         } = self;
         properties
             .into_iter()
             .map(|(name, properties)| {
                 let target = targets.get(&name).copied().unwrap_or_default();
-                (name, StoredConnector { properties, target })
+                let has_task = target.has_task(tasks.contains(&name));
+                let connector = StoredConnector {
+                    properties,
+                    target,
+                    has_task,
+                };
+                (name, connector)
             })
             .collect()
     }

@@ -25,6 +25,15 @@ impl TargetState {
         }
     }
 
+    /// Whether there is a task in this state, which there was before or not.
+    pub(super) const fn has_task(self, before: bool) -> bool {
+        match self {
+            Self::Started => true,
+            Self::Paused => before,
+            Self::Stopped => false,
+        }
+    }
+
     pub fn from_connect(word: &str) -> Option<Self> {
         Some(match word {
             "STARTED" | "RUNNING" => Self::Started,
@@ -51,6 +60,8 @@ pub enum TaskState {
 struct Order {
     properties: BTreeMap<String, String>,
     target: TargetState,
+    /// Whether there is a task: a stopped connector has none, nor one that is paused before it ever ran.
+    has_task: bool,
     /// Counts restarts, so that an equal order is a new one.
     generation: u64,
 }
@@ -60,6 +71,7 @@ impl fmt::Debug for Order {
         f.debug_struct("Order")
             .field("properties", &shown(&self.properties))
             .field("target", &self.target)
+            .field("has_task", &self.has_task)
             .field("generation", &self.generation)
             .finish()
     }
@@ -80,12 +92,13 @@ impl Connector {
     pub(super) fn start(
         name: String,
         properties: BTreeMap<String, String>,
-        target: TargetState,
+        (target, has_task): (TargetState, bool),
         context: TaskContext,
     ) -> Self {
         let (order, orders) = watch::channel(Order {
             properties,
             target,
+            has_task: target.has_task(has_task),
             generation: 0,
         });
         let (report, task) = watch::channel(match target {
@@ -119,6 +132,10 @@ impl Connector {
         self.order.borrow().target
     }
 
+    pub(super) fn has_task(&self) -> bool {
+        self.order.borrow().has_task
+    }
+
     /// A failure is forgotten as soon as something else is wanted.
     pub(super) fn task(&self) -> TaskState {
         self.task.borrow().clone()
@@ -133,6 +150,7 @@ impl Connector {
         self.order.send_if_modified(|order| {
             let changed = order.target != target;
             order.target = target;
+            order.has_task = target.has_task(order.has_task);
             changed
         });
     }

@@ -163,6 +163,19 @@ pub(super) fn framework_problem(name: &str, value: &str) -> Option<String> {
             Ok(_) => return None,
         },
         "LONG" if value.parse::<i64>().is_err() => "Not a number of type LONG",
+        "LIST" if name == "topic.creation.groups" => {
+            let aliases: Vec<&str> = value.split(',').map(str::trim).collect();
+            let mut once = aliases.clone();
+            once.sort_unstable();
+            once.dedup();
+            if once.len() == aliases.len() {
+                return None;
+            }
+            return Some(format!(
+                "Invalid value [{}] for configuration {name}: Duplicate alias provided.",
+                aliases.join(", ")
+            ));
+        }
         "BOOLEAN" if !["true", "false"].contains(&value.to_ascii_lowercase().as_str()) => {
             "Expected value to be either true or false"
         }

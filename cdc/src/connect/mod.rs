@@ -40,6 +40,9 @@ pub const CONNECT_VERSION: &str = "3.9.1";
 /// The connector whose contract is kept.
 pub const PLUGIN_VERSION: &str = "2.7.3.Final";
 
+/// As long as Kafka Connect's server waits for a connection that is silent.
+const REST_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Settings of a worker, named as Kafka Connect's (`group.id`, `config.storage.topic` ...).
 #[derive(Clone)]
 pub struct WorkerConfig {
@@ -53,11 +56,15 @@ pub struct WorkerConfig {
     pub status_partitions: i32,
     /// Replicas of the three topics where they have to be made; -1 is the broker's default.
     pub replication_factor: i32,
+    /// `topic.creation.enable`: topics of events that do not exist are created. Else the brokers may do it.
+    pub creates_topics: bool,
     pub rest_listen: SocketAddr,
     /// Who may use the REST face; everybody without it.
     pub rest_auth: Option<BasicAuth>,
     /// TLS of the REST face; plain HTTP without it.
     pub rest_tls: Option<RestTls>,
+    /// How long a client may take over the head of a request, and over its body; a connection may be idle for as long.
+    pub rest_patience: Duration,
     /// `host:port` under which others reach the REST face; the listening address without it.
     pub advertised: Option<String>,
     /// `*.json` and `*.properties` files that are registered at start, where they are absent or differ.
@@ -106,9 +113,11 @@ impl WorkerConfig {
             offset_partitions: 1,
             status_partitions: 1,
             replication_factor: -1,
+            creates_topics: true,
             rest_listen,
             rest_auth: None,
             rest_tls: None,
+            rest_patience: REST_PATIENCE,
             advertised: None,
             connectors_folder: None,
             connectors: Vec::new(),
@@ -146,26 +155,15 @@ pub async fn run_worker_on(
         .advertised
         .clone()
         .unwrap_or_else(|| address.to_string());
-    let tls = config.rest_tls.clone();
+    let (tls, patience) = (config.rest_tls.clone(), config.rest_patience);
     let worker = Arc::new(Worker::new(config, advertised)?);
     let serving = stop.child_token();
-    let (router, end) = (
-        rest::router(Arc::clone(&worker)),
-        serving.clone().cancelled_owned(),
-    );
+    let (router, end) = (rest::router(Arc::clone(&worker)), serving.clone());
     let server = match tls {
-        None => tokio::spawn(async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(end)
-                .await
-        }),
+        None => tokio::spawn(rest::serve(listener, router, patience, end)),
         Some(tls) => {
             let listener = rest::TlsListener::new(&tls, listener)?;
-            tokio::spawn(async move {
-                axum::serve(listener, router)
-                    .with_graceful_shutdown(end)
-                    .await
-            })
+            tokio::spawn(rest::serve(listener, router, patience, end))
         }
     };
     let outcome = start(&worker, &stop).await;

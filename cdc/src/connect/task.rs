@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct TaskContext {
     pub(super) kafka: KafkaClient,
     pub(super) offset_topic: String,
+    /// `topic.creation.enable` of the worker.
+    pub(super) creates_topics: bool,
     pub(super) converter_defaults: Arc<BTreeMap<String, String>>,
     pub(super) providers: Arc<Providers>,
     pub(super) topics: ActiveTopics,
@@ -46,7 +48,8 @@ pub(super) async fn run_task(
     let parsed = context
         .providers
         .parse(&with_defaults(&properties, &context.converter_defaults))?;
-    let config = parsed.config;
+    let mut config = parsed.config;
+    config.topic_creation.enabled = context.creates_topics;
     for notice in &parsed.notices {
         tracing::info!(connector = %config.name, "{notice}");
     }

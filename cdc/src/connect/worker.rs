@@ -50,6 +50,8 @@ pub struct ConnectorView {
     pub name: String,
     pub properties: BTreeMap<String, String>,
     pub target: TargetState,
+    /// A stopped connector has none, nor one that is paused before it ever ran.
+    pub has_task: bool,
     pub task: TaskState,
 }
 
@@ -59,6 +61,7 @@ impl fmt::Debug for ConnectorView {
             .field("name", &self.name)
             .field("properties", &shown(&self.properties))
             .field("target", &self.target)
+            .field("has_task", &self.has_task)
             .field("task", &self.task)
             .finish()
     }
@@ -127,19 +130,20 @@ impl Worker {
         &self,
         name: String,
         properties: BTreeMap<String, String>,
-        target: TargetState,
+        state: (TargetState, bool),
         topics: ActiveTopics,
     ) {
         let context = TaskContext {
             kafka: self.kafka.clone(),
             offset_topic: self.config.offset_topic.clone(),
+            creates_topics: self.config.creates_topics,
             converter_defaults: Arc::clone(&self.converter_defaults),
             providers: Arc::clone(&self.providers),
             topics,
             status: Arc::default(),
             states: self.states(),
         };
-        let connector = Connector::start(name.clone(), properties, target, context);
+        let connector = Connector::start(name.clone(), properties, state, context);
         self.connectors().insert(name, connector);
     }
 
@@ -183,6 +187,7 @@ impl Worker {
             name: name.to_owned(),
             properties: connector.properties(),
             target: connector.target(),
+            has_task: connector.has_task(),
             task: connector.task(),
         })
     }
@@ -220,10 +225,11 @@ impl Worker {
         self.check(&properties).await?;
         let _change = self.changes.lock().await;
         refuse_twice()?;
-        let task = Task::unless_stopped(target, &properties);
+        let task = Task::of_any(target.has_task(false), &properties);
         self.store(name, Some(&properties), Some(target), task)
             .await?;
-        self.run(name.to_owned(), properties, target, ActiveTopics::default());
+        let state = (target, false);
+        self.run(name.to_owned(), properties, state, ActiveTopics::default());
         self.view(name).ok_or(Refused::NotFound)
     }
 
@@ -265,7 +271,7 @@ impl Worker {
         self.check(&properties).await?;
         let _change = self.changes.lock().await;
         let current = self.view(name).ok_or(Refused::NotFound)?;
-        let task = Task::unless_stopped(current.target, &properties);
+        let task = Task::of_any(current.has_task, &properties);
         self.store(name, Some(&properties), None, task).await?;
         if let Some(connector) = self.connectors().get(name) {
             connector.set_properties(properties);
@@ -280,10 +286,9 @@ impl Worker {
     pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), Refused> {
         let _change = self.changes.lock().await;
         let view = self.view(name).ok_or(Refused::NotFound)?;
-        let stopped = |target| target == TargetState::Stopped;
-        let task = match (stopped(view.target), stopped(target)) {
-            (true, false) => Task::Of(&view.properties),
-            (false, true) => Task::None,
+        let task = match (view.has_task, target.has_task(view.has_task)) {
+            (false, true) => Task::Of(&view.properties),
+            (true, false) => Task::None,
             _ => Task::AsBefore,
         };
         self.store(name, None, Some(target), task).await?;
@@ -358,10 +363,11 @@ enum Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn unless_stopped(target: TargetState, properties: &'a BTreeMap<String, String>) -> Self {
-        match target {
-            TargetState::Stopped => Self::AsBefore,
-            TargetState::Started | TargetState::Paused => Self::Of(properties),
+    fn of_any(has_task: bool, properties: &'a BTreeMap<String, String>) -> Self {
+        if has_task {
+            Self::Of(properties)
+        } else {
+            Self::AsBefore
         }
     }
 }

@@ -70,6 +70,7 @@ impl WorkerConfig {
             problems: Vec::new(),
         };
         self.topics(&mut read);
+        self.creation(&mut read);
         self.rest(&mut read);
         self.kafka(&read);
         let mut cause = None;
@@ -120,6 +121,12 @@ impl WorkerConfig {
             ) {
                 self.replication_factor = factor;
             }
+        }
+    }
+
+    fn creation(&mut self, read: &mut Properties<'_>) {
+        if let Some(enabled) = read.parsed("topic.creation.enable", "want true or false") {
+            self.creates_topics = enabled;
         }
     }
 
@@ -293,7 +300,7 @@ fn is_converter(name: &str) -> bool {
 }
 
 fn is_used(name: &str) -> bool {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "bootstrap.servers",
         "group.id",
         "listeners",
@@ -306,6 +313,7 @@ fn is_used(name: &str) -> bool {
         "offset.storage.partitions",
         "status.storage.partitions",
         "config.providers",
+        "topic.creation.enable",
     ];
     let storage = ["config", "offset", "status"].iter().any(|store| {
         name.strip_prefix(store)

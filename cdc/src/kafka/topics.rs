@@ -27,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
     pub name: String,
+    /// -1 asks for the broker's default.
     pub partitions: i32,
     /// -1 asks for the broker's default.
     pub replication_factor: i32,
@@ -46,11 +47,12 @@ impl TopicSpec {
 
     /// A topic of events.
     pub fn events(name: &str, creation: &TopicCreation) -> Self {
+        let settings = creation.settings(name);
         Self {
             name: name.to_owned(),
-            partitions: creation.partitions,
-            replication_factor: creation.replication_factor,
-            config: creation.config.clone(),
+            partitions: settings.partitions,
+            replication_factor: settings.replication_factor,
+            config: settings.config.clone(),
         }
     }
 }
@@ -143,16 +145,50 @@ impl Topics {
     /// # Errors
     /// A topic cannot be created, or has no leader within 20 s.
     pub fn ensure(&self, specs: &[TopicSpec]) -> Result<Vec<EnsuredTopic>, Error> {
-        let mut known = self.partitions()?;
+        let known = self.partitions()?;
         let missing: Vec<&TopicSpec> = specs
             .iter()
             .filter(|spec| !known.contains_key(&spec.name))
             .collect();
-        let created: Vec<String> = missing.iter().map(|spec| spec.name.clone()).collect();
         if !missing.is_empty() {
             self.create(&missing)?;
         }
+        self.with_leaders(specs, known)
+    }
+
+    /// As `ensure`, of topics of events. Where creation is not `enabled` they are made by the brokers or by somebody else:
+    /// asking for one is what makes brokers with `auto.create.topics.enable` do it.
+    ///
+    /// # Errors
+    /// As `ensure`; or nobody makes a topic within 20 s.
+    pub fn ensure_events(
+        &self,
+        specs: &[TopicSpec],
+        enabled: bool,
+    ) -> Result<Vec<EnsuredTopic>, Error> {
+        if enabled {
+            return self.ensure(specs);
+        }
+        let known = self.partitions()?;
+        for spec in specs.iter().filter(|spec| !known.contains_key(&spec.name)) {
+            // Whether it worked shows in the list of all topics.
+            let _ = self.admin.inner().fetch_metadata(Some(&spec.name), TURN);
+        }
+        self.with_leaders(specs, known).map_err(|error| {
+            error.with_hint(
+                "topic.creation.enable of the worker is false: create the topic, let the brokers do it (auto.create.topics.enable), or set topic.creation.enable to true",
+            )
+        })
+    }
+
+    /// Wait until all have leaders; those that are not in `before` are new.
+    fn with_leaders(
+        &self,
+        specs: &[TopicSpec],
+        before: HashMap<String, i32>,
+    ) -> Result<Vec<EnsuredTopic>, Error> {
         let deadline = Instant::now() + REQUEST;
+        let mut known = before.clone();
         while let Some(spec) = specs.iter().find(|spec| {
             known
                 .get(&spec.name)
@@ -171,7 +207,7 @@ impl Topics {
             .iter()
             .map(|spec| EnsuredTopic {
                 partitions: known.get(&spec.name).copied().unwrap_or(0),
-                created: created.contains(&spec.name),
+                created: !before.contains_key(&spec.name),
             })
             .collect())
     }

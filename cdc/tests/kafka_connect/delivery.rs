@@ -43,7 +43,13 @@ async fn committed(kafka: &Kafka, topic: &str, count: usize) -> Result<Vec<Recor
 }
 
 async fn events_and_position_are_one_transaction(kafka: &Kafka) -> Result<()> {
-    let config = config("eo", &[("topic.creation.default.partitions", "3")])?;
+    let config = config(
+        "eo",
+        &[
+            ("topic.creation.default.partitions", "3"),
+            ("topic.creation.default.replication.factor", "1"),
+        ],
+    )?;
     let (mut sink, start) = open(kafka, &config).await?;
     assert_eq!(start.resume, None);
     let t = table("t");
@@ -151,6 +157,7 @@ async fn at_least_once_repeats_nothing_after_a_restart(kafka: &Kafka) -> Result<
     let settings = [
         ("delivery.guarantee", "at_least_once"),
         ("topic.creation.default.partitions", "3"),
+        ("topic.creation.default.replication.factor", "1"),
     ];
     let config = config("alo", &settings)?;
     let (t, k) = (table("t"), keyless("k"));

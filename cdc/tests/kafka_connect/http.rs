@@ -31,7 +31,7 @@ impl Answer {
     }
 }
 
-/// One request over HTTP/1.0, on a connection of its own.
+/// One request with a body of JSON, on a connection of its own.
 pub async fn request(
     address: &str,
     method: &str,
@@ -39,28 +39,32 @@ pub async fn request(
     body: Option<&Value>,
 ) -> Result<Answer> {
     let body = body.map(Value::to_string);
-    send(address, method, path, "application/json", body.as_deref()).await
+    let kind = ("Content-Type".to_owned(), "application/json".to_owned());
+    let headers = body.is_some().then_some(kind);
+    send(address, method, path, headers.as_slice(), body.as_deref()).await
 }
 
+/// One request with these headers, on a connection of its own.
 pub async fn send(
     address: &str,
     method: &str,
     path: &str,
-    content_type: &str,
+    headers: &[(String, String)],
     body: Option<&str>,
 ) -> Result<Answer> {
     let mut stream = TcpStream::connect(address)
         .await
         .context("connect to the REST face")?;
-    let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n");
-    if let Some(body) = body {
-        request.push_str(&format!(
-            "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-    } else {
-        request.push_str("Content-Length: 0\r\n\r\n");
+    let body = body.unwrap_or_default();
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
     }
+    request.push_str("\r\n");
+    request.push_str(body);
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

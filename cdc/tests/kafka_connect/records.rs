@@ -141,6 +141,7 @@ async fn heartbeats_and_their_query(kafka: &Kafka, postgres: &Postgres) -> Resul
             ),
             ("topic.heartbeat.prefix", "beat"),
             ("topic.creation.default.partitions", "3"),
+            ("topic.creation.default.replication.factor", "1"),
             ("table.include.list", "public.hb"),
         ],
     )?;

@@ -72,7 +72,7 @@ pub async fn refusals(rest: &Rest, postgres: &Postgres) -> Result<()> {
             &rest.address,
             "POST",
             "/connectors",
-            "application/json",
+            &[("Content-Type".to_owned(), "application/json".to_owned())],
             Some("{\"name\": ")
         )
         .await?
@@ -84,7 +84,7 @@ pub async fn refusals(rest: &Rest, postgres: &Postgres) -> Result<()> {
             &rest.address,
             "POST",
             "/connectors",
-            "text/plain",
+            &[("Content-Type".to_owned(), "text/plain".to_owned())],
             Some("name=x")
         )
         .await?

@@ -2,13 +2,16 @@ mod broker;
 mod records;
 mod security;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::util::Timeout;
@@ -52,6 +55,15 @@ impl Default for KafkaOptions {
             security: None,
         }
     }
+}
+
+/// What a topic was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Replicas of each partition.
+    pub replicas: Vec<usize>,
+    /// Settings that are not the broker's.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A single Apache Kafka node (KRaft, broker and controller in one) in a temporary folder.
@@ -196,6 +208,34 @@ impl Kafka {
             Ok(names)
         })
         .await
+    }
+
+    /// Partitions, replicas of each, and the settings that are the topic's own.
+    pub async fn describe_topic(&self, name: &str) -> Result<TopicDescription> {
+        let topic = name.to_owned();
+        let replicas = self
+            .with_consumer(move |consumer| {
+                let metadata = consumer
+                    .fetch_metadata(Some(&topic), REQUEST)
+                    .context("look at a topic")?;
+                let partitions = metadata.topics().iter().flat_map(|t| t.partitions());
+                Ok(partitions.map(|p| p.replicas().len()).collect())
+            })
+            .await?;
+        let resource = ResourceSpecifier::Topic(name);
+        let described = self
+            .admin()?
+            .describe_configs([&resource], &admin_options())
+            .await
+            .with_context(|| format!("describe topic `{name}`"))?;
+        let mut settings = BTreeMap::new();
+        for resource in described {
+            let resource = resource.map_err(|code| anyhow::anyhow!("describe `{name}`: {code}"))?;
+            let own = resource.entries.into_iter();
+            let own = own.filter(|entry| entry.source == ConfigSource::DynamicTopic);
+            settings.extend(own.filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        Ok(TopicDescription { replicas, settings })
     }
 
     /// How many partitions of `topic` have a leader now.

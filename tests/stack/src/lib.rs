@@ -24,7 +24,7 @@ pub use child::Lifetime;
 pub use compose::{ComposeFile, Composition, Ports, State};
 pub use condition::until;
 pub use http::{Response, get, request};
-pub use kafka::{Header, Kafka, KafkaOptions, KafkaSecurity, Record};
+pub use kafka::{Header, Kafka, KafkaOptions, KafkaSecurity, Record, TopicDescription};
 pub use minio::{Minio, MinioOptions};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresOptions, PostgresTls};

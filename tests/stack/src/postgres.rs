@@ -187,12 +187,21 @@ impl Postgres {
 
     /// Starts the server again on the same data and the same port, stopping it first where it runs.
     pub async fn restart(&self) -> Result<()> {
+        self.restart_with(&[]).await
+    }
+
+    /// As `restart`, with further settings for this one life; they win.
+    pub async fn restart_with(&self, settings: &[(&str, &str)]) -> Result<()> {
+        let mut options = self.options.clone();
+        let further = settings.iter();
+        let further = further.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        options.settings.extend(further);
         if self.child().status()?.is_none() {
             self.stop().await?;
         }
         // after a kill the old backends may still hold the shared memory for a moment: starting is tried again
         until("PostgreSQL to start again", START, async || {
-            let child = launch(&self.cluster, &self.options).await?;
+            let child = launch(&self.cluster, &options).await?;
             *self.child() = child;
             self.ready().await.map(Some)
         })

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Shared,
-    answer::{ErrorAnswer, MASK, object, parameters, settings, shown},
+    answer::{ErrorAnswer, MAP, MASK, object, parameters, settings, shown, unfit},
     extract::{Body, Path},
     lifecycle::status_body,
 };
@@ -24,10 +24,14 @@ use crate::{
     },
 };
 
+/// Java's name of what a connector is created from; it stands in refusals.
+const CREATION: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
+
 fn task_ids(view: &ConnectorView) -> Value {
-    match view.target {
-        TargetState::Stopped => json!([]),
-        TargetState::Started | TargetState::Paused => json!([{"connector": view.name, "task": 0}]),
+    if view.has_task {
+        json!([{"connector": view.name, "task": 0}])
+    } else {
+        json!([])
     }
 }
 
@@ -50,7 +54,7 @@ pub(super) async fn list(State(worker): Shared, RawQuery(query): RawQuery) -> Re
     let expand: Vec<String> = parameters(query.as_deref())
         .into_iter()
         .filter(|(name, _)| name == "expand")
-        .flat_map(|(_, value)| value.split(',').map(str::to_owned).collect::<Vec<_>>())
+        .map(|(_, value)| value)
         .collect();
     if expand.is_empty() {
         return Json(worker.names()).into_response();
@@ -79,42 +83,33 @@ pub(super) async fn create(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
-    let request = object(&headers, &body)?;
+    let request = object(&headers, &body, CREATION, true)?;
     if let Some(unknown) = request
         .keys()
         .find(|field| !["name", "config", "initial_state"].contains(&field.as_str()))
     {
         return Err(ErrorAnswer::server_error(format!(
-            "Unrecognized field \"{unknown}\" (class org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest), not marked as ignorable (3 known properties: \"config\", \"name\", \"initial_state\"])"
+            "Unrecognized field \"{unknown}\" (class {CREATION}), not marked as ignorable (3 known properties: \"config\", \"name\", \"initial_state\"])"
         )));
     }
     let config = match request.get("config") {
         Some(Value::Object(config)) => config.clone(),
-        None | Some(Value::Null) => Map::new(),
-        Some(other) => return Err(unfit("java.util.LinkedHashMap", other)),
+        None | Some(Value::Null) => {
+            return Err(ErrorAnswer::server_error(
+                "the request has no body of settings: `config` is missing",
+            ));
+        }
+        Some(other) => return Err(unfit(MAP, other)),
     };
     let mut properties = settings(&config)?;
     let name = text(&request, "name")?
         .unwrap_or_default()
         .trim()
         .to_owned();
-    match properties.get("name") {
-        Some(other) if !name.is_empty() && *other != name => {
-            return Err(ErrorAnswer::bad_request(format!(
-                "Connector name configuration ({other}) doesn't match connector name in the request ({name})"
-            )));
-        }
-        _ => {}
-    }
-    check_name(&name)?;
-    properties.insert("name".to_owned(), name.clone());
+    own_name(&mut properties, &name)?;
     let target = match text(&request, "initial_state")?.map(|word| word.to_uppercase()) {
         None => TargetState::Started,
-        Some(word) => TargetState::from_connect(&word).ok_or_else(|| {
-            ErrorAnswer::server_error(format!(
-                "Cannot construct instance of `ConnectorState` from `{word}`: one of RUNNING, PAUSED, STOPPED"
-            ))
-        })?,
+        Some(word) => initial_state(&word)?,
     };
     check_class(&properties)?;
     let created = worker
@@ -134,15 +129,31 @@ fn text(request: &Map<String, Value>, field: &str) -> Result<Option<String>, Err
     }
 }
 
-fn unfit(kind: &str, value: &Value) -> ErrorAnswer {
-    let (what, token) = match value {
-        Value::Array(_) => ("Array value", "START_ARRAY"),
-        Value::Object(_) => ("Object value", "START_OBJECT"),
-        _ => ("scalar value", "VALUE_STRING"),
-    };
-    ErrorAnswer::server_error(format!(
-        "Cannot deserialize value of type `{kind}` from {what} (token `JsonToken.{token}`)"
-    ))
+fn initial_state(word: &str) -> Result<TargetState, ErrorAnswer> {
+    match word {
+        "RUNNING" => Ok(TargetState::Started),
+        "PAUSED" => Ok(TargetState::Paused),
+        "STOPPED" => Ok(TargetState::Stopped),
+        _ => Err(ErrorAnswer::server_error(format!(
+            "Cannot construct instance of `{CREATION}$InitialState`, problem: No enum constant {}.InitialState.{word}",
+            CREATION
+        ))),
+    }
+}
+
+/// The connector's name among its settings.
+///
+/// # Errors
+/// They have another one, or it is none.
+fn own_name(properties: &mut BTreeMap<String, String>, name: &str) -> Result<(), ErrorAnswer> {
+    if let Some(other) = properties.get("name").filter(|other| *other != name) {
+        return Err(ErrorAnswer::bad_request(format!(
+            "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
+        )));
+    }
+    check_name(name)?;
+    properties.insert("name".to_owned(), name.to_owned());
+    Ok(())
 }
 
 /// # Errors
@@ -156,13 +167,13 @@ fn check_name(name: &str) -> Result<(), ErrorAnswer> {
     let control: Vec<String> = name
         .chars()
         .filter(|c| c.is_control())
-        .map(|c| format!("0x{:02X}", u32::from(c)))
+        .map(|c| u32::from(c).to_string())
         .collect();
     if control.is_empty() {
         return Ok(());
     }
     Err(ErrorAnswer::bad_request(refusal(&format!(
-        "Invalid value {name} for configuration name: String may not contain control sequences but had the following ASCII chars: [{}]",
+        "Invalid value {name} for configuration name: String may not contain control sequences but had the following ASCII chars: {}",
         control.join(", ")
     ))))
 }
@@ -250,14 +261,8 @@ pub(super) async fn put_config(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
-    let mut properties = settings(&object(&headers, &body)?)?;
-    if let Some(other) = properties.get("name").filter(|other| **other != name) {
-        return Err(ErrorAnswer::bad_request(format!(
-            "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
-        )));
-    }
-    check_name(&name)?;
-    properties.insert("name".to_owned(), name.clone());
+    let mut properties = settings(&object(&headers, &body, MAP, true)?)?;
+    own_name(&mut properties, &name)?;
     check_class(&properties)?;
     if worker.view(&name).is_none() {
         let created = worker
@@ -290,14 +295,20 @@ pub(super) async fn patch_config(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
-    let patch = object(&headers, &body)?;
+    let patch = object(&headers, &body, MAP, true)?;
+    let changes = settings(&patch)?;
     let mut properties = view(&worker, &name)?.properties;
     for (property, value) in &patch {
         if value.is_null() {
             properties.remove(property);
         }
     }
-    properties.extend(settings(&patch)?);
+    properties.extend(changes);
+    // Kafka Connect lets the name be changed, and has a connector with two names then.
+    if properties.contains_key("name") {
+        own_name(&mut properties, &name)?;
+    }
+    check_class(&properties)?;
     replace(&worker, &name, properties).await
 }
 
@@ -325,12 +336,13 @@ pub(super) async fn tasks(
     Path(name): Path<String>,
 ) -> Result<Response, ErrorAnswer> {
     let view = view(&worker, &name)?;
-    let body = match view.target {
-        TargetState::Stopped => json!([]),
-        TargetState::Started | TargetState::Paused => json!([{
+    let body = if view.has_task {
+        json!([{
             "id": {"connector": name, "task": 0},
             "config": task_config(&worker, &view),
-        }]),
+        }])
+    } else {
+        json!([])
     };
     Ok(Json(body).into_response())
 }
@@ -341,7 +353,7 @@ pub(super) async fn tasks_config(
 ) -> Result<Response, ErrorAnswer> {
     let view = view(&worker, &name)?;
     let mut body = Map::new();
-    if view.target != TargetState::Stopped {
+    if view.has_task {
         let config = Value::Object(task_config(&worker, &view));
         body.insert(format!("{name}-0"), config);
     }

@@ -1,6 +1,6 @@
 //! Parts of a request, refused in Kafka Connect's form where they are none.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::{
     body::Bytes,
@@ -10,6 +10,7 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::answer::ErrorAnswer;
+use crate::connect::Worker;
 
 /// Segments of the path. What is no text names nothing that exists.
 pub(super) struct Path<T>(pub(super) T);
@@ -32,17 +33,18 @@ where
     }
 }
 
-/// How long a client may take to send a body; Kafka Connect's server hangs up after as long a silence.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The whole body, up to the 2 MB that a connector's settings never have: Kafka takes no such record.
+/// The whole body, up to the 8 MB that a connector's settings never have: Kafka takes no such record.
 pub(super) struct Body(pub(super) Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+/// The longest body, in bytes.
+pub(super) const LONGEST_BODY: usize = 8 << 20;
+
+impl FromRequest<Arc<Worker>> for Body {
     type Rejection = ErrorAnswer;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ErrorAnswer> {
-        match tokio::time::timeout(PATIENCE, Bytes::from_request(request, state)).await {
+    async fn from_request(request: Request, worker: &Arc<Worker>) -> Result<Self, ErrorAnswer> {
+        let whole = Bytes::from_request(request, worker);
+        match tokio::time::timeout(worker.config.rest_patience, whole).await {
             Ok(Ok(body)) => Ok(Self(body)),
             Ok(Err(refused)) => Err(ErrorAnswer::new(refused.status(), refused.body_text())),
             Err(_) => Err(ErrorAnswer::new(

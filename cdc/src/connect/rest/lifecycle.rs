@@ -32,9 +32,10 @@ fn task_body(worker: &Worker, view: &ConnectorView) -> Value {
 
 /// The connector itself never fails here, only its task.
 pub(super) fn status_body(worker: &Worker, view: &ConnectorView) -> Value {
-    let tasks = match view.target {
-        TargetState::Stopped => json!([]),
-        TargetState::Started | TargetState::Paused => json!([task_body(worker, view)]),
+    let tasks = if view.has_task {
+        json!([task_body(worker, view)])
+    } else {
+        json!([])
     };
     json!({
         "name": view.name,
@@ -57,13 +58,24 @@ pub(super) async fn status(
     Ok(Json(status_body(&worker, &view)).into_response())
 }
 
+/// The number of a task in a path.
+///
+/// # Errors
+/// It is no number: no such path.
+fn task_id(segment: &str) -> Result<i32, ErrorAnswer> {
+    segment
+        .parse()
+        .map_err(|_| ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
+}
+
 pub(super) async fn task_status(
     State(worker): Shared,
     Path((name, task)): Path<(String, String)>,
 ) -> Result<Response, ErrorAnswer> {
+    let task = task_id(&task)?;
     let view = worker
         .view(&name)
-        .filter(|view| task == "0" && view.target != TargetState::Stopped)
+        .filter(|view| task == 0 && view.has_task)
         .ok_or_else(|| {
             ErrorAnswer::new(
                 StatusCode::NOT_FOUND,
@@ -123,7 +135,7 @@ pub(super) async fn restart(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let mut body = status_body(&worker, &view);
-    if restarts && view.target == TargetState::Started {
+    if restarts {
         if include_tasks {
             set_state(body.pointer_mut("/tasks/0/state"));
         }
@@ -145,10 +157,11 @@ pub(super) async fn restart_task(
     Path((name, task)): Path<(String, String)>,
 ) -> Result<StatusCode, ErrorAnswer> {
     let unknown = |text: String| ErrorAnswer::new(StatusCode::NOT_FOUND, text);
-    if worker.view(&name).is_none() {
+    let task = task_id(&task)?;
+    let Some(view) = worker.view(&name) else {
         return Err(unknown(format!("Unknown connector: {name}")));
-    }
-    if task != "0" {
+    };
+    if task != 0 || !view.has_task {
         return Err(unknown(format!("Unknown task: {name}-{task}")));
     }
     worker

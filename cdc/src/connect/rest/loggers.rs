@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Shared,
-    answer::{ErrorAnswer, object, parameters},
+    answer::{ErrorAnswer, MAP, object, parameters, settings},
     extract::{Body, Path},
 };
 use crate::connect::loggers::LoggerLevel;
@@ -47,13 +47,10 @@ pub(super) async fn set(
     headers: HeaderMap,
     Body(request): Body,
 ) -> Result<Response, ErrorAnswer> {
-    let request = object(&headers, &request)?;
-    let level = request
-        .get("level")
-        .and_then(Value::as_str)
-        .ok_or_else(|| {
-            ErrorAnswer::bad_request("Desired 'level' parameter was not specified in request.")
-        })?;
+    let request = settings(&object(&headers, &request, MAP, true)?)?;
+    let level = request.get("level").ok_or_else(|| {
+        ErrorAnswer::bad_request("Desired 'level' parameter was not specified in request.")
+    })?;
     let names = worker.loggers.set(&logger, level).ok_or_else(|| {
         ErrorAnswer::new(
             StatusCode::NOT_FOUND,

@@ -5,17 +5,19 @@ mod connectors;
 mod extract;
 mod lifecycle;
 mod loggers;
+mod negotiation;
 mod offsets;
 mod plugins;
+mod server;
 mod tls;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
@@ -23,6 +25,7 @@ use serde_json::json;
 
 use super::{CONNECT_VERSION, worker::Worker};
 use answer::ErrorAnswer;
+pub(super) use server::serve;
 pub use tls::RestTls;
 pub(super) use tls::TlsListener;
 
@@ -31,6 +34,7 @@ type Shared = State<Arc<Worker>>;
 /// All routes, and `/healthz`, `/readyz` and `/metrics` beside them.
 pub(super) fn router(worker: Arc<Worker>) -> Router {
     let connect = [
+        ("/", get(root)),
         (
             "/connectors",
             get(connectors::list).post(connectors::create),
@@ -87,25 +91,25 @@ pub(super) fn router(worker: Arc<Worker>) -> Router {
         ),
     ]
     .into_iter()
-    .fold(
-        Router::new().route("/", get(root)),
-        |router, (path, calls)| {
-            // A slash at the end means the same, as in Debezium's tutorial.
-            router
-                .route(path, calls.clone())
-                .route(&format!("{path}/"), calls)
-        },
-    )
+    .fold(Router::new(), |router, (path, calls)| {
+        let calls = calls.route_layer(from_fn(negotiation::negotiated));
+        if path == "/" {
+            return router.route(path, calls);
+        }
+        // A slash at the end means the same, as in Debezium's tutorial.
+        router
+            .route(path, calls.clone())
+            .route(&format!("{path}/"), calls)
+    })
+    .layer(DefaultBodyLimit::max(extract::LONGEST_BODY))
     .layer(from_fn_with_state(Arc::clone(&worker), while_ready))
     .route("/metrics", get(metrics));
     connect
-        .fallback(async || ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found"))
-        .method_not_allowed_fallback(async || {
-            ErrorAnswer::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "HTTP 405 Method Not Allowed",
-            )
+        .fallback(async || {
+            ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found").without_type()
         })
+        .method_not_allowed_fallback(negotiation::not_allowed)
+        .layer(from_fn(negotiation::options))
         .layer(from_fn_with_state(Arc::clone(&worker), admitted))
         // Whoever watches over the process needs no login.
         .route("/health", get(health))

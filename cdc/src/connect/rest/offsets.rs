@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Shared,
-    answer::{ErrorAnswer, object},
+    answer::{ErrorAnswer, object, unfit},
     extract::{Body, Path},
 };
 
@@ -34,27 +34,81 @@ pub(super) async fn get(
     Ok(Json(json!({"offsets": offsets})).into_response())
 }
 
+/// Java's names of what a request is read into; they stand in refusals.
+const OFFSETS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets";
+const OFFSET: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset";
+const ANY_MAP: &str = "java.util.LinkedHashMap<java.lang.String,java.lang.Object>";
+
 /// Partition and offset of each entry; both are maps, and a null offset removes.
+///
+/// # Errors
+/// 500 for another form, as Kafka Connect answers.
 fn pairs(request: &Map<String, Value>) -> Result<Vec<(Value, Option<Value>)>, ErrorAnswer> {
-    let entries = request.get("offsets").and_then(Value::as_array);
-    let entries = entries.into_iter().flatten();
-    entries
-        .map(|entry| {
-            let part = |name| entry.get(name).filter(|part| !part.is_null());
-            let partition = part("partition")
-                .filter(|it| it.is_object())
-                .ok_or_else(|| {
-                    ErrorAnswer::bad_request("The partition of an offset has to be a map")
-                })?;
-            let offset = part("offset");
-            if offset.is_some_and(|offset| !offset.is_object()) {
-                return Err(ErrorAnswer::bad_request(
-                    "An offset has to be a map, or null",
-                ));
-            }
-            Ok((partition.clone(), offset.cloned()))
-        })
-        .collect()
+    known_fields(request, OFFSETS, &["offsets"])?;
+    let entries = match request.get("offsets") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(entries)) => entries,
+        Some(other) => return Err(unfit(&format!("java.util.ArrayList<{OFFSET}>"), other)),
+    };
+    entries.iter().map(pair).collect()
+}
+
+fn pair(entry: &Value) -> Result<(Value, Option<Value>), ErrorAnswer> {
+    let entry = match entry {
+        Value::Object(entry) => entry,
+        Value::Null => {
+            return Err(ErrorAnswer::server_error(
+                "Cannot construct instance of an offset: an entry is null",
+            ));
+        }
+        other => return Err(unfit(OFFSET, other)),
+    };
+    known_fields(entry, OFFSET, &["partition", "offset"])?;
+    let part = |name| match entry.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(map @ Value::Object(_)) => Ok(Some(map.clone())),
+        Some(other) => Err(unfit(ANY_MAP, other)),
+    };
+    let offset = part("offset")?;
+    // Kafka Connect stores an offset of no partition, which nobody reads.
+    let partition = part("partition")?
+        .ok_or_else(|| ErrorAnswer::bad_request("The partition of an offset has to be a map"))?;
+    Ok((partition, offset))
+}
+
+/// # Errors
+/// There is another field.
+fn known_fields(
+    object: &Map<String, Value>,
+    class: &str,
+    known: &[&str],
+) -> Result<(), ErrorAnswer> {
+    let Some(unknown) = object.keys().find(|field| !known.contains(&field.as_str())) else {
+        return Ok(());
+    };
+    let count = match known {
+        [one] => format!("one known property: \"{one}\""),
+        all => format!("{} known properties: \"{}\"", all.len(), all.join("\", \"")),
+    };
+    Err(ErrorAnswer::server_error(format!(
+        "Unrecognized field \"{unknown}\" (class {class}), not marked as ignorable ({count}])"
+    )))
+}
+
+/// # Errors
+/// An offset has something in it that is neither text nor a number nor a boolean.
+fn primitive(offset: &Value) -> Result<(), ErrorAnswer> {
+    for (field, value) in offset.as_object().into_iter().flatten() {
+        let kind = match value {
+            Value::Array(_) => "ARRAY",
+            Value::Object(_) => "MAP",
+            _ => continue,
+        };
+        return Err(ErrorAnswer::server_error(format!(
+            "Offsets may only contain primitive types as values, but field {field} contains {kind}"
+        )));
+    }
+    Ok(())
 }
 
 pub(super) async fn patch(
@@ -63,12 +117,15 @@ pub(super) async fn patch(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
-    let request = object(&headers, &body)?;
+    let request = object(&headers, &body, OFFSETS, false)?;
     let pairs = pairs(&request)?;
     if pairs.is_empty() {
         return Err(ErrorAnswer::bad_request(
             "Partitions / offsets need to be provided for an alter offsets request",
         ));
+    }
+    for offset in pairs.iter().filter_map(|(_, offset)| offset.as_ref()) {
+        primitive(offset)?;
     }
     worker
         .alter_offsets(&name, Some(pairs))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    answer::{ErrorAnswer, MASK, flag, object, settings},
+    answer::{ErrorAnswer, MAP, MASK, flag, object, settings},
     connectors::{no_class, unknown_class},
     extract::{Body, Path},
 };
@@ -52,7 +52,7 @@ pub(super) async fn validate(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
-    let properties = settings(&object(&headers, &body)?)?;
+    let properties = settings(&object(&headers, &body, MAP, true)?)?;
     let Some(class) = properties.get("connector.class").cloned() else {
         return Err(ErrorAnswer::server_error(format!(
             "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: {}",

@@ -51,7 +51,8 @@ impl Worker {
             }
             tracing::info!(connector = %file.name, known = known.is_some(), "registering the connector file");
             let target = known.map(|known| known.target).unwrap_or_default();
-            let task = Task::unless_stopped(target, &file.properties);
+            let has_task = target.has_task(known.is_some_and(|known| known.has_task));
+            let task = Task::of_any(has_task, &file.properties);
             self.store(&file.name, Some(&file.properties), None, task)
                 .await?;
             stored.insert(
@@ -59,13 +60,15 @@ impl Worker {
                 StoredConnector {
                     properties: file.properties,
                     target,
+                    has_task,
                 },
             );
         }
         for (name, connector) in stored {
             let topics = ActiveTopics::default();
             topics.restore(topics_of.remove(&name).unwrap_or_default());
-            self.run(name, connector.properties, connector.target, topics);
+            let state = (connector.target, connector.has_task);
+            self.run(name, connector.properties, state, topics);
         }
         self.ready.store(true, Ordering::Release);
         Ok(())

@@ -211,7 +211,8 @@ impl Session {
         if missing.is_empty() {
             return Ok(());
         }
-        let ensured = self.topics.ensure(&missing)?;
+        let enabled = self.settings.topic_creation.enabled;
+        let ensured = self.topics.ensure_events(&missing, enabled)?;
         for (spec, topic) in missing.into_iter().zip(ensured) {
             if self.settings.delivery == DeliveryGuarantee::AtLeastOnce && !topic.created {
                 self.tails

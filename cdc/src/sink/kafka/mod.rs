@@ -113,7 +113,7 @@ impl KafkaSink {
             let (kafka, key) = (kafka.clone(), key.clone());
             let offsets_topic = offsets_topic.to_owned();
             let prefix = config.contract.topic_prefix.clone();
-            let replication = config.topic_creation.replication_factor;
+            let replication = config.topic_creation.default_replication_factor();
             move || {
                 Topics::new(&kafka)?.ensure(&[
                     TopicSpec::compacted(&offsets_topic, 1, replication),
