@@ -104,10 +104,12 @@ pub(super) fn topic_creation(reader: &mut Reader<'_>) -> TopicCreation {
     if reader.below(PREFIX).is_empty() {
         return TopicCreation::default();
     }
-    let names = group_names(reader);
-    for (i, name) in names.iter().enumerate() {
-        if names.iter().take(i).any(|other| other == name) {
+    let mut names: Vec<&str> = Vec::new();
+    for name in group_names(reader) {
+        if names.contains(&name) {
             reader.problem(GROUPS, "Duplicate alias provided.");
+        } else {
+            names.push(name);
         }
     }
     for number in ["replication.factor", "partitions"] {

@@ -90,6 +90,8 @@ struct Setting {
     required: bool,
     importance: &'static str,
     documentation: &'static str,
+    /// Group, name and place in a form, where it has them.
+    shown: Option<(&'static str, &'static str, u32)>,
 }
 
 const fn setting(
@@ -108,10 +110,18 @@ const fn setting(
         required: false,
         importance,
         documentation,
+        shown: None,
     }
 }
 
-const SETTINGS: [Setting; 16] = [
+impl Setting {
+    const fn shown(mut self, group: &'static str, name: &'static str, order: u32) -> Self {
+        self.shown = Some((group, name, order));
+        self
+    }
+}
+
+const SETTINGS: [Setting; 17] = [
     Setting {
         required: true,
         ..setting(
@@ -134,14 +144,17 @@ const SETTINGS: [Setting; 16] = [
             "The new name; $1 stands for the first group.",
         )
     },
-    setting(
-        "JsonConverter StringConverter",
-        "converter.type",
-        "STRING",
-        None,
-        "LOW",
-        "Whether it converts a key, a value or a header. Kafka Connect sets it itself.",
-    ),
+    Setting {
+        required: true,
+        ..setting(
+            "JsonConverter StringConverter",
+            "converter.type",
+            "STRING",
+            None,
+            "LOW",
+            "Whether it converts a key, a value or a header. Kafka Connect sets it itself.",
+        )
+    },
     setting(
         "JsonConverter",
         "schemas.enable",
@@ -149,7 +162,17 @@ const SETTINGS: [Setting; 16] = [
         Some("true"),
         "HIGH",
         "Each key and value comes with its schema.",
-    ),
+    )
+    .shown("Schemas", "Enable Schemas", 0),
+    setting(
+        "JsonConverter",
+        "schemas.cache.size",
+        "INT",
+        Some("1000"),
+        "HIGH",
+        "Schemas that are remembered. It has no effect: a schema is made once for each version of a table.",
+    )
+    .shown("Schemas", "Schema Cache Size", 1),
     setting(
         "JsonConverter",
         "decimal.format",
@@ -157,7 +180,8 @@ const SETTINGS: [Setting; 16] = [
         Some("BASE64"),
         "LOW",
         "Decimals as BASE64 of their bytes, or NUMERIC.",
-    ),
+    )
+    .shown("Serialization", "Decimal Format", 0),
     setting(
         "JsonConverter",
         "replace.null.with.default",
@@ -165,7 +189,8 @@ const SETTINGS: [Setting; 16] = [
         Some("true"),
         "LOW",
         "A null whose column has a default shows the default.",
-    ),
+    )
+    .shown("Serialization", "Replace null with default", 1),
     setting(
         "CloudEventsConverter",
         "serializer.type",
@@ -250,6 +275,10 @@ const SETTINGS: [Setting; 16] = [
 
 impl Setting {
     fn body(&self) -> Value {
+        let (group, display, width, order) = match self.shown {
+            Some((group, display, order)) => (Some(group), display, "MEDIUM", i64::from(order)),
+            None => (None, self.name, "NONE", -1),
+        };
         json!({
             "name": self.name,
             "type": self.kind,
@@ -257,11 +286,11 @@ impl Setting {
             "default_value": self.default,
             "importance": self.importance,
             "documentation": self.documentation,
-            "group": null,
-            "width": "NONE",
-            "display_name": self.name,
+            "group": group,
+            "width": width,
+            "display_name": display,
             "dependents": [],
-            "order": -1,
+            "order": order,
         })
     }
 }
@@ -287,9 +316,9 @@ mod tests {
     #[test]
     fn plugins_have_three_names() {
         for (name, settings) in [
-            ("org.apache.kafka.connect.json.JsonConverter", Some(4)),
-            ("JsonConverter", Some(4)),
-            ("Json", Some(4)),
+            ("org.apache.kafka.connect.json.JsonConverter", Some(5)),
+            ("JsonConverter", Some(5)),
+            ("Json", Some(5)),
             ("RegexRouter", Some(2)),
             ("SimpleHeaderConverter", Some(0)),
             ("io.confluent.connect.avro.AvroConverter", Some(4)),

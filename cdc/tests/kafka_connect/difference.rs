@@ -38,7 +38,7 @@ fn is_mapped(path: &str, theirs: &Value, ours: &Value) -> bool {
         // Of the cluster and the build.
         "kafka_cluster_id" | "commit" => ours.is_string(),
         // Positions and times in PostgreSQL.
-        "lsn" | "txId" | "ts_usec" => theirs.is_number() && ours.is_number(),
+        "lsn" | "txId" | "ts_usec" | "last_modified" => theirs.is_number() && ours.is_number(),
         // Debezium's texts are its own.
         "documentation" => ours.as_str().is_some_and(|text| !text.is_empty()),
         // A stack trace: ours says the same as the exception's message.

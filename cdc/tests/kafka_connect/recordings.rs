@@ -48,6 +48,7 @@ struct Then {
 
 #[derive(Deserialize)]
 struct Deviations {
+    #[serde(default)]
     deviation: Vec<Deviation>,
 }
 

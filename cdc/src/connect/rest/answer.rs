@@ -103,7 +103,7 @@ pub(super) fn object(
         return Err(no_body());
     }
     let raw: &RawValue = serde_json::from_slice(body).map_err(failed)?;
-    let value = if exact {
+    let value = if exact && raw.get().starts_with('{') {
         exact_value(raw, 2).map_err(failed)?
     } else {
         serde_json::from_str(raw.get()).map_err(failed)?
@@ -167,8 +167,12 @@ pub(super) fn unfit(class: &str, value: &Value) -> ErrorAnswer {
         Value::Object(_) => format!(
             "Cannot deserialize value of type `{class}` from Object value (token `JsonToken.START_OBJECT`)"
         ),
+        Value::String(_) if simple.ends_with("List") => format!(
+            "Cannot deserialize value of type `{class}` from String value (token `JsonToken.VALUE_STRING`)"
+        ),
         Value::String(text) => no_constructor("String", format!("String value ('{text}')")),
-        other => no_constructor("scalar", format!("the value {other}")),
+        Value::Number(number) => no_constructor("int/Int", format!("Number value ({number})")),
+        other => no_constructor("boolean/Boolean", format!("the value {other}")),
     })
 }
 

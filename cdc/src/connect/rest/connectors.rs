@@ -102,10 +102,9 @@ pub(super) async fn create(
         Some(other) => return Err(unfit(MAP, other)),
     };
     let mut properties = settings(&config)?;
-    let name = text(&request, "name")?
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
+    let name = text(&request, "name")?.unwrap_or_default();
+    // As Java trims.
+    let name = name.trim_matches(|c| c <= ' ').to_owned();
     own_name(&mut properties, &name)?;
     let target = match text(&request, "initial_state")?.map(|word| word.to_uppercase()) {
         None => TargetState::Started,

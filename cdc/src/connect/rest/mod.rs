@@ -104,19 +104,21 @@ pub(super) fn router(worker: Arc<Worker>) -> Router {
     .layer(DefaultBodyLimit::max(extract::LONGEST_BODY))
     .layer(from_fn_with_state(Arc::clone(&worker), while_ready))
     .route("/metrics", get(metrics));
-    connect
-        .fallback(async || {
-            ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found").without_type()
-        })
+    let routes = connect
+        .fallback(negotiation::not_found)
         .method_not_allowed_fallback(negotiation::not_allowed)
-        .layer(from_fn(negotiation::options))
         .layer(from_fn_with_state(Arc::clone(&worker), admitted))
         // Whoever watches over the process needs no login.
         .route("/health", get(health))
         .route("/health/", get(health))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .with_state(worker)
+        .with_state(worker);
+    // What a path allows is known outside of its router only.
+    Router::new()
+        .fallback_service(routes)
+        .layer(from_fn(negotiation::options))
+        .layer(from_fn(negotiation::no_empty_segments))
 }
 
 /// Only users that are named, where some are.

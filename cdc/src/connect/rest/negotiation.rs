@@ -153,6 +153,18 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|sent| MediaType::parse(sent).is_ok_and(|media| media.essence == JSON))
 }
 
+pub(super) async fn not_found() -> Response {
+    ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found").without_type()
+}
+
+/// A connector's name is never empty: two slashes name nothing.
+pub(super) async fn no_empty_segments(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("//") {
+        return not_found().await;
+    }
+    next.run(request).await
+}
+
 pub(super) async fn not_allowed() -> Response {
     ErrorAnswer::new(
         StatusCode::METHOD_NOT_ALLOWED,
