@@ -3,10 +3,13 @@
 
 mod session;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-    mpsc::{SyncSender, sync_channel},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -31,6 +34,19 @@ impl ProducerSettings {
     pub fn transactional_id(&self) -> String {
         format!("tributary-{}", self.connector)
     }
+}
+
+/// One lock for each transactional id of this process.
+///
+/// Taking over an id fences whoever had it. A producer that is given up while it still opens (a connector that is started
+/// anew at that moment) has a thread whose request to take over may reach Kafka after that of its successor, and would fence
+/// it. So only one of them asks at a time, and one that was given up does not ask any more.
+static TAKING_OVER: LazyLock<Mutex<HashMap<String, Arc<Mutex<()>>>>> =
+    LazyLock::new(Mutex::default);
+
+fn taking_over(id: &str) -> Arc<Mutex<()>> {
+    let mut all = TAKING_OVER.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(id.to_owned()).or_default())
 }
 
 /// A batch is durable; it comes back empty for the next use.

@@ -101,12 +101,16 @@ async fn a_running_connector_goes_on_after_each_order() -> Result<()> {
                 order(method, path, body).await.context(round)?;
             }
             let after = last.load(Ordering::Relaxed) + 1;
-            until(
-                &format!("row {after}, written after {orders:?}"),
-                PATIENCE,
-                async || Ok(committed(&kafka).await?.contains_key(&after).then_some(())),
-            )
-            .await?;
+            let what = format!("row {after}, written after {orders:?}");
+            until(&what, PATIENCE, async || {
+                if committed(&kafka).await?.contains_key(&after) {
+                    return Ok(Some(Ok(())));
+                }
+                let status = rest.get(&format!("{c}/status")).await?;
+                let failed = status.text.contains("FAILED");
+                Ok(failed.then(|| Err(anyhow::anyhow!("{what}: {}", status.text))))
+            })
+            .await??;
             rest.task_state("orders", "RUNNING").await?;
         }
     }

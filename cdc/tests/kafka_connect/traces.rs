@@ -53,6 +53,16 @@ impl<'a> Running<'a> {
         let answer = rest.call("POST", "/connectors", Some(&body)).await?;
         ensure!(answer.status == 201, "{name}: {}", answer.text);
         running.streams().await?;
+        // Until then a snapshot may still have to be taken anew.
+        postgres
+            .execute(name, "insert into inventory.t values (0)")
+            .await?;
+        until(&format!("the position of {name}"), PATIENCE, async || {
+            let offsets = rest.get(&format!("/connectors/{name}/offsets")).await?;
+            let stored = offsets.json()?["offsets"][0]["offset"]["messageType"] == "INSERT";
+            Ok(stored.then_some(()))
+        })
+        .await?;
         Ok(running)
     }
 

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::{Delivered, ProducerSettings};
+use super::{Delivered, ProducerSettings, taking_over};
 use crate::{
     Error, ErrorKind,
     config::DeliveryGuarantee,
@@ -116,20 +116,22 @@ impl Session {
         // A broker that lets nobody in is told here; the call below would wait for a coordinator all its time.
         session.topics.partitions()?;
         if exactly_once {
-            session
-                .producer
-                .init_transactions(COORDINATOR)
-                .map_err(|error| {
-                    failed(
-                        format!(
-                            "take over the transactional id `{}`",
-                            session.settings.transactional_id()
-                        ),
-                        error,
-                    )
-                })?;
+            session.take_over()?;
         }
         Ok(session)
+    }
+
+    fn take_over(&self) -> Result<(), Error> {
+        let id = self.settings.transactional_id();
+        let attempted = || format!("take over the transactional id `{id}`");
+        let lock = taking_over(&id);
+        let _turn = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.abandoned.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Delivery, attempted())
+                .with_source("it was given up before its turn"));
+        }
+        let taken = self.producer.init_transactions(COORDINATOR);
+        taken.map_err(|error| failed(attempted(), error))
     }
 
     /// Make a batch durable. After an error the session is of no more use.
