@@ -60,8 +60,9 @@ there are tables). Each reads whole tables, the next one of the list as soon as 
 none is left. All of them are in READ ONLY transactions that see the same snapshot, so rows and the changes streamed after
 them fit together as they do with one connection. Rows of a table stay in their order; tables come interleaved, and
 `source.snapshot` is `first` for the first row that is written, `last` for the last, and tells the edges of each table as
-with one connection. Rows wait in the server, not in memory: a connection adds no more than what its socket delivers at a
-time and one row held back. When one connection is lost the snapshot fails, and starts again from scratch.
+with one connection. Rows wait in the server, not in memory: a connection holds a few buffers of its socket, which is
+tens of kilobytes, or about five rows where a row is larger than that. When one connection is lost the snapshot fails, and
+starts again from scratch.
 
 `snapshot.locking.mode=shared` locks every table in every connection, at the start: whoever wants to alter a table waits
 until the snapshot has ended, and no connection waits for him.

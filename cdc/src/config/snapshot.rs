@@ -212,12 +212,18 @@ pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
 }
 
 fn max_threads(reader: &mut Reader<'_>) -> NonZeroUsize {
-    // Debezium's largest integer. There never are more connections than tables.
-    let threads = reader.integer("snapshot.max.threads", 1, 1, i32::MAX);
-    usize::try_from(threads)
-        .ok()
-        .and_then(NonZeroUsize::new)
-        .unwrap_or(NonZeroUsize::MIN)
+    const THREADS: &str = "snapshot.max.threads";
+    let Some(value) = reader.text(THREADS) else {
+        return NonZeroUsize::MIN;
+    };
+    // Debezium's largest integer is an i32's. There never are more connections than tables.
+    let threads = value.parse::<i32>().ok();
+    let threads = threads.and_then(|threads| usize::try_from(threads).ok());
+    threads.and_then(NonZeroUsize::new).unwrap_or_else(|| {
+        // Debezium's words.
+        reader.problem(THREADS, "A positive, non-zero integer value is expected");
+        NonZeroUsize::MIN
+    })
 }
 
 fn isolation(reader: &mut Reader<'_>) -> Option<SnapshotIsolation> {
@@ -289,21 +295,26 @@ mod tests {
 
     #[test]
     fn there_is_at_least_one_thread() {
-        for (value, want, problem) in [
-            ("", 1, None),
-            ("1", 1, None),
-            ("16", 16, None),
-            ("2147483647", 2_147_483_647, None),
-            ("0", 1, Some("A number from 1 to 2147483647 is expected")),
-            ("-1", 1, Some("A number from 1 to 2147483647 is expected")),
-            ("many", 1, Some("An integer is expected")),
+        for (value, want, problems) in [
+            ("", 1, 0),
+            ("1", 1, 0),
+            ("16", 16, 0),
+            ("2147483647", 2_147_483_647, 0),
+            ("2147483648", 1, 1),
+            ("0", 1, 1),
+            ("-1", 1, 1),
+            ("many", 1, 1),
         ] {
             let properties = reader_of(&[("snapshot.max.threads", value)]);
             let mut reader = Reader::new(&properties);
             let config = snapshot(&mut reader);
             assert_eq!(config.max_threads.get(), want, "{value}");
-            let found = reader.problems.first();
-            assert_eq!(found.map(|it| it.rule.as_str()), problem, "{value}");
+            let found: Vec<String> = reader.problems.iter().map(ToString::to_string).collect();
+            assert_eq!(found.len(), problems, "{value}: {found:?}");
+            let told = format!(
+                "The 'snapshot.max.threads' value is invalid: A positive, non-zero integer value is expected"
+            );
+            assert!(found.iter().all(|it| *it == told), "{value}: {found:?}");
         }
     }
 

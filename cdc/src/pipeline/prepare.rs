@@ -294,8 +294,14 @@ impl Snapshot<'_> {
         status.set_slot(identity(name, self.system, confirmed));
         status.enter(Phase::Snapshotting);
         tokio::time::sleep(config.snapshot.delay).await;
-        tracing::info!(slot = %name, consistent_point = %point, point = ?self.point, "snapshot started");
         let snapshot = begin_snapshot(config, control.take().await?, of).await?;
+        tracing::info!(
+            slot = %name,
+            consistent_point = %point,
+            adopted = matches!(self.point, SnapshotPoint::BesideSlot { .. }),
+            connections = snapshot.connections(),
+            "snapshot started"
+        );
         let started_micros = snapshot.started_micros();
         // It would only idle, and a temporary slot would hold back WAL for as long.
         replication.close(Duration::from_secs(1)).await;

@@ -298,6 +298,50 @@ async fn a_snapshot_that_breaks_off_ends_as_a_whole() -> Result<()> {
     Ok(())
 }
 
+/// The server has no room for so many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_refuses() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    for sql in [
+        "create table a(id int primary key); create table b(id int primary key); create table c(id int primary key);
+         create table d(id int primary key); create publication few for all tables",
+        "create role few login replication connection limit 3; grant pg_read_all_data to few",
+    ] {
+        postgres.execute("postgres", sql).await?;
+    }
+    let properties = [
+        ("database.user", "few"),
+        ("publication.name", "few"),
+        ("publication.autocreate.mode", "disabled"),
+        ("snapshot.max.threads", "8"),
+        ("errors.max.retries", "0"),
+    ];
+    let store = Store::default();
+    let running = start(&config_with(&postgres, &properties), &store, 700);
+    let error = running.ended().await?.err().context("it fails")?;
+    let told = service::render_error(&error, None);
+    ensure!(
+        told.contains("open 4 connections for the snapshot (`snapshot.max.threads`)")
+            && told.contains("too many connections for role"),
+        "{told}"
+    );
+    ensure!(error.hint().contains("the limit of the role"), "{told}");
+    ensure!(error.kind() == cdc::ErrorKind::Connection, "{told}");
+    let sessions = "select 1 from pg_stat_activity where application_name = 'tributary'";
+    until("its connections to be closed", PATIENCE, async || {
+        Ok(postgres
+            .query("postgres", sessions)
+            .await?
+            .is_empty()
+            .then_some(()))
+    })
+    .await?;
+    let properties = [&properties[..3], &[("snapshot.max.threads", "2")]].concat();
+    let running = start(&config_with(&postgres, &properties), &store, 700);
+    running.streaming().await?;
+    running.stop().await
+}
+
 /// There are no more connections than tables, and every one has the locks that `snapshot.locking.mode` asks for: whoever
 /// waits to alter a table waits until the end, and nobody waits for him.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

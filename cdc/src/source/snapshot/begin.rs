@@ -37,6 +37,11 @@ pub struct SnapshotStart {
 }
 
 impl SnapshotStart {
+    /// How many tables are read at the same time.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Start of its transaction, microseconds since the Unix epoch.
     pub const fn started_micros(&self) -> i64 {
         self.source.commit_micros

@@ -139,6 +139,7 @@ impl TableReader<'_> {
                 .await
                 .map_err(|error| within(error, table))?;
             let (Some(schema), Some(rows)) = (schema, queue.rows.get(index)) else {
+                tracing::info!(table = %table.name.quoted(), "the table is gone: nothing of it is in the snapshot");
                 queue.progress.tables_done.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
