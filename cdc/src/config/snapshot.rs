@@ -311,10 +311,8 @@ mod tests {
             assert_eq!(config.max_threads.get(), want, "{value}");
             let found: Vec<String> = reader.problems.iter().map(ToString::to_string).collect();
             assert_eq!(found.len(), problems, "{value}: {found:?}");
-            let told = format!(
-                "The 'snapshot.max.threads' value is invalid: A positive, non-zero integer value is expected"
-            );
-            assert!(found.iter().all(|it| *it == told), "{value}: {found:?}");
+            let told = "The 'snapshot.max.threads' value is invalid: A positive, non-zero integer value is expected";
+            assert!(found.iter().all(|it| it == told), "{value}: {found:?}");
         }
     }
 
