@@ -23,6 +23,7 @@ async fn the_kafka_sink_keeps_its_guarantees() -> Result<()> {
     events_and_position_are_one_transaction(&kafka).await?;
     an_aborted_batch_is_invisible(&kafka).await?;
     a_second_producer_fences_the_first(&kafka).await?;
+    a_producer_that_was_given_up_fences_nobody(&kafka).await?;
     at_least_once_repeats_nothing_after_a_restart(&kafka).await?;
     key_changes_and_tombstones_survive_a_crash_between_them(&kafka).await?;
     a_position_without_events_is_stored(&kafka).await?;
@@ -150,6 +151,32 @@ async fn a_second_producer_fences_the_first(kafka: &Kafka) -> Result<()> {
     deliver(&mut second).await?;
     let committed = committed(kafka, "fenced.public.t", 3).await?;
     assert_eq!(ids(&committed)?, [0, 1, 2]);
+    Ok(())
+}
+
+/// A connector that is started anew again and again while it opens its producer: what was given up does not come after.
+async fn a_producer_that_was_given_up_fences_nobody(kafka: &Kafka) -> Result<()> {
+    const ROUNDS: u64 = 15;
+    let config = config("given_up", &[])?;
+    let t = table("t");
+    for round in 0..ROUNDS {
+        // Each at another moment; one may have been quicker, and is closed as another connector's end is.
+        for millis in [1, 10, 30, 60, 100, 150] {
+            let opening = open(kafka, &config);
+            let patience = Duration::from_millis(millis + round);
+            drop(tokio::time::timeout(patience, opening).await);
+        }
+        let (mut sink, _) = open(kafka, &config).await?;
+        // Several transactions, so that whoever is late comes between them.
+        for id in round * 10..(round + 1) * 10 {
+            insert(&mut sink, &t, 1000 + 8 * id, id..id + 1)?;
+            deliver(&mut sink)
+                .await
+                .with_context(|| format!("round {round}, row {id}"))?;
+        }
+    }
+    let committed = committed(kafka, "given_up.public.t", 10 * ROUNDS as usize).await?;
+    assert_eq!(ids(&committed)?, (0..10 * ROUNDS).collect::<Vec<u64>>());
     Ok(())
 }
 
