@@ -304,7 +304,7 @@ impl Snapshot<'_> {
         );
         let started_micros = snapshot.started_micros();
         // It would only idle, and a temporary slot would hold back WAL for as long.
-        replication.close(Duration::from_secs(1)).await;
+        replication.terminate().await;
         if read_snapshot(snapshot, config, sink, &status.snapshot, self.stop).await?
             == SnapshotEnd::Stopped
         {
