@@ -1,3 +1,4 @@
+use debezium::Compat;
 use regex::{Regex, RegexBuilder};
 
 use super::{CaptureFilter, MessageKeyColumns, reader::Reader};
@@ -41,33 +42,51 @@ pub(super) fn capture_filter(reader: &mut Reader<'_>) -> CaptureFilter {
     }
 }
 
-/// `message.key.columns`: `<regex>:<column>,<column>;<regex>:<column>...`.
-pub(super) fn message_key_columns(reader: &mut Reader<'_>) -> Vec<MessageKeyColumns> {
+/// `message.key.columns`: `<regex>:<column>,<column>;<regex>:<column>...`, the columns regexes as well. What an entry
+/// may look like, and so what is said of one that does not, is another pattern since 3.x.
+pub(super) fn message_key_columns(
+    reader: &mut Reader<'_>,
+    compat: Compat,
+) -> Vec<MessageKeyColumns> {
     const PROPERTY: &str = "message.key.columns";
     let Some(text) = reader.text(PROPERTY) else {
         return Vec::new();
     };
+    let is_space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
     let mut entries = Vec::new();
-    for entry in text.split(';').map(str::trim).filter(|it| !it.is_empty()) {
-        let columns: Vec<String> = entry
-            .rsplit_once(':')
-            .map(|(_, columns)| columns.split(','))
-            .into_iter()
-            .flatten()
-            .map(|column| column.trim().to_owned())
-            .filter(|column| !column.is_empty())
-            .collect();
-        let table = entry.rsplit_once(':').map_or("", |(table, _)| table.trim());
-        if table.is_empty() || columns.is_empty() {
-            reader.problem(
-                PROPERTY,
-                format!("`{entry}`: want <table regex>:<column>,<column>;..."),
-            );
+    for entry in text.split(';').filter(|entry| !entry.is_empty()) {
+        let parts = entry.trim_matches(is_space).split_once(':');
+        let parts = parts.filter(|(table, columns)| {
+            let is_plain = !table.is_empty() && !columns.is_empty() && !columns.contains(':');
+            is_plain
+                && match compat {
+                    Compat::V2_7 => !table.contains(is_space) && !columns.contains(is_space),
+                    Compat::V3 => columns.split(',').all(|column| !column.is_empty()),
+                }
+        });
+        let Some((table, columns)) = parts else {
+            let pattern = match compat {
+                Compat::V2_7 => r"^\s*([^\s:]+):([^:\s]+)\s*$",
+                Compat::V3 => r"^\s*([^:]+):([^:,]+(,[^:,]+)*)\s*$",
+            };
+            let text = format!("{entry} has an invalid format (expecting '{pattern}')");
+            reader.problem(PROPERTY, text);
             continue;
-        }
-        match anchored(table) {
-            Ok(table) => entries.push(MessageKeyColumns { table, columns }),
-            Err(error) => reader.problem(PROPERTY, not_a_regex(table, &error)),
+        };
+        let columns = columns
+            .split(',')
+            .map(|column| column.trim_matches(is_space));
+        let columns = columns.filter(|column| !column.is_empty());
+        let regexes: Result<Vec<Regex>, _> = std::iter::once(table)
+            .chain(columns)
+            .map(|text| anchored(text).map_err(|error| not_a_regex(text, &error)))
+            .collect();
+        match regexes {
+            Ok(mut columns) => {
+                let table = columns.remove(0);
+                entries.push(MessageKeyColumns { table, columns });
+            }
+            Err(text) => reader.problem(PROPERTY, text),
         }
     }
     entries
@@ -137,6 +156,29 @@ mod tests {
             split_list(r" a\.b , c\.d{1\,2},, "),
             [r"a\.b", r"c\.d{1,2}"]
         );
+    }
+
+    #[test]
+    fn entries_of_key_columns_have_the_form_of_their_release() {
+        for (text, before_3, since_3) in [
+            ("a.b:c", true, true),
+            (" a.b:c,D.* ; x:y ", true, true),
+            ("a.b:c d", false, true),
+            ("a b:c", false, true),
+            ("a.b:c,,d", true, false),
+            ("a.b:c:d", false, false),
+            ("a.b:", false, false),
+            (":c", false, false),
+            ("a.b", false, false),
+        ] {
+            let properties = [("message.key.columns".to_owned(), text.to_owned())].into();
+            let found = [Compat::V2_7, Compat::V3].map(|compat| {
+                let mut reader = Reader::new(&properties);
+                message_key_columns(&mut reader, compat);
+                reader.problems.is_empty()
+            });
+            assert_eq!(found, [before_3, since_3], "{text}");
+        }
     }
 
     #[test]

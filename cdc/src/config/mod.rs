@@ -113,11 +113,11 @@ pub struct CaptureFilter {
     pub column_exclude: Vec<Regex>,
 }
 
-/// One entry of `message.key.columns`: a regex over `schema.table`, and the columns that make the key.
+/// One entry of `message.key.columns`: a regex over `schema.table`, and those of the columns that make the key.
 #[derive(Debug, Clone)]
 pub struct MessageKeyColumns {
     pub table: Regex,
-    pub columns: Vec<String>,
+    pub columns: Vec<Regex>,
 }
 
 /// A `RegexRouter` of `transforms`: renames topics whose whole name matches.

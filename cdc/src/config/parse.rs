@@ -107,7 +107,7 @@ impl ConnectorConfig {
             ],
         );
         let filter = capture_filter(&mut reader);
-        let message_key_columns = message_key_columns(&mut reader);
+        let message_key_columns = message_key_columns(&mut reader, contract.compat);
         let column_rules = column_rules(&mut reader, properties);
         let topic_delimiter = topic_delimiter(&mut reader);
         let records = records(&mut reader, &contract.topic_prefix, &topic_delimiter);

@@ -167,7 +167,7 @@ pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
         match reader.text(&property) {
             Some(query) => {
                 let query = query.trim_end_matches(';').trim_end();
-                select_overrides.insert(table.to_owned(), query.to_owned());
+                select_overrides.insert(unquoted(table), query.to_owned());
             }
             None => reader.problem(
                 OVERRIDES,
@@ -231,6 +231,23 @@ fn isolation(reader: &mut Reader<'_>) -> Option<SnapshotIsolation> {
     reader.choice("snapshot.isolation.mode", None, &choices)
 }
 
+/// A table's name without the quotes that identifiers may have.
+fn unquoted(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    let mut characters = name.chars().peekable();
+    let mut inside = false;
+    while let Some(character) = characters.next() {
+        if character != '"' {
+            text.push(character);
+        } else if inside && characters.next_if_eq(&'"').is_some() {
+            text.push('"');
+        } else {
+            inside = !inside;
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +288,18 @@ mod tests {
         let mut reader = Reader::new(&properties);
         snapshot_mode(&mut reader);
         assert_eq!(reader.problems.len(), 1);
+    }
+
+    #[test]
+    fn tables_may_be_quoted() {
+        for (name, bare) in [
+            ("public.a", "public.a"),
+            ("public.\"Mixed\"", "public.Mixed"),
+            ("\"My Sch\".\"T.x\"", "My Sch.T.x"),
+            ("s.\"a\"\"b\"", "s.a\"b"),
+        ] {
+            assert_eq!(unquoted(name), bare);
+        }
     }
 
     #[test]

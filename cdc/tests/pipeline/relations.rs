@@ -174,7 +174,7 @@ async fn filters_and_message_keys() -> Result<()> {
     config.filter.column_exclude = matching(&["public\\.t\\.secret", "public\\.t\\.id"]);
     config.message_key_columns = vec![cdc::config::MessageKeyColumns {
         table: matching(&["public\\.t"]).remove(0),
-        columns: vec!["b".to_owned(), "a".to_owned()],
+        columns: matching(&["b", "a"]),
     }];
     let store = Store::default();
     let running = start(&config, &store, 100);

@@ -34,11 +34,24 @@ pub(crate) fn default_value(
     }
     let expression = column.default_expression.as_deref()?.trim();
     let literal = match parse(expression) {
+        // Before 3.x a constant had to be on one line.
+        Expression::Literal(text)
+            if compat == Compat::V2_7 && expression.contains('\'') && text.contains('\n') =>
+        {
+            return None;
+        }
         Expression::Literal(text) => text,
         Expression::Function => zero.to_owned(),
         Expression::Null => return None,
     };
     let text = prepared(&column.pg_type, expression, literal, compat)?;
+    let is_millis = matches!(
+        codec,
+        Codec::Timestamp { divisor: 1_000 } | Codec::Moment(Moment::MilliTimestamp)
+    );
+    if is_millis && text.ends_with("infinity") {
+        return None;
+    }
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;
     String::from_utf8(out).ok()
@@ -53,8 +66,25 @@ fn prepared(pg_type: &PgType, expression: &str, literal: String, compat: Compat)
         PgTypeKind::Enum { .. } => is_label(expression, &pg_type.name, compat).then_some(literal),
         PgTypeKind::Uuid => is_uuid(&literal).then_some(literal),
         PgTypeKind::TimestampTz { .. } if literal.ends_with("infinity") => None,
+        PgTypeKind::Numeric { scale, .. } => at_scale(literal, PgTypeKind::event_scale(*scale)),
         _ => Some(literal),
     }
+}
+
+/// A constant without what stands behind the digits of the column; None if that is not zeros, as nothing is rounded.
+fn at_scale(mut literal: String, scale: i32) -> Option<String> {
+    if let Some((integer, fraction)) = literal.split_once('.')
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        let kept = usize::try_from(scale).unwrap_or(0).min(fraction.len());
+        let (_, dropped) = fraction.split_at_checked(kept)?;
+        if dropped.bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        let point = if kept == 0 { 0 } else { 1 };
+        literal.truncate(integer.len() + point + kept);
+    }
+    Some(literal)
 }
 
 /// `'label'::type`. Before 3.x the type's name may have neither quotes nor a schema.
@@ -175,6 +205,12 @@ pub(crate) fn fallback(schema: &ConnectSchema, codec: &Codec) -> Option<Vec<u8>>
         | Codec::DecimalNumber { .. }
         | Codec::DecimalText { .. } => "0",
         Codec::Money { plain, .. } => return fallback(schema, plain),
+        Codec::MoneyText {
+            fraction_digits, ..
+        } => {
+            let scale = i32::from(*fraction_digits);
+            return fallback(schema, &Codec::DecimalText { scale });
+        }
         Codec::Text
         | Codec::Bits
         | Codec::HstoreMap
@@ -352,6 +388,22 @@ mod tests {
             ("(1 + 2)", literal("(1 + 2)")),
         ] {
             assert_eq!(parse(expression), parsed, "{expression}");
+        }
+    }
+
+    #[test]
+    fn constants_are_not_rounded() {
+        for (literal, scale, kept) in [
+            ("1.5", 2, Some("1.5")),
+            ("1.50", 1, Some("1.5")),
+            ("-1.000", 0, Some("-1")),
+            ("1.05", 1, None),
+            ("0.5", 0, None),
+            ("1234", -2, Some("1234")),
+            ("1.500::numeric(6,3)", 1, Some("1.500::numeric(6,3)")),
+        ] {
+            let found = at_scale(literal.to_owned(), scale);
+            assert_eq!(found.as_deref(), kept, "{literal}");
         }
     }
 

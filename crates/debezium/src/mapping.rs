@@ -84,13 +84,17 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
         P::Money => {
             let fraction_digits = settings.money_fraction_digits;
             let (schema, plain) = decimal(i32::from(fraction_digits), None, settings);
-            (
-                schema,
-                Codec::Money {
+            let codec = match settings.decimal_handling {
+                DecimalHandling::String => Codec::MoneyText {
+                    fraction_digits,
+                    double: false,
+                },
+                DecimalHandling::Precise | DecimalHandling::Double => Codec::Money {
                     fraction_digits,
                     plain: Box::new(plain),
                 },
-            )
+            };
+            (schema, codec)
         }
         P::Bpchar
         | P::Varchar

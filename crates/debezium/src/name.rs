@@ -54,7 +54,7 @@ fn adjusted(name: &str, adjustment: NameAdjustment, keep_dots: bool) -> Cow<'_, 
                     text.push('_');
                 }
                 if i == 0 && unicode {
-                    text.push_str(&format!("_u{unit:04x}"));
+                    text.push_str(&escaped(unit));
                 } else {
                     text.push(char::from(c));
                 }
@@ -62,11 +62,17 @@ fn adjusted(name: &str, adjustment: NameAdjustment, keep_dots: bool) -> Cow<'_, 
             Ok(c) if c.is_ascii_alphabetic() => text.push(char::from(c)),
             Ok(b'.') if keep_dots => text.push('.'),
             Ok(b'_') if !unicode => text.push('_'),
-            _ if unicode => text.push_str(&format!("_u{unit:04x}")),
+            _ if unicode => text.push_str(&escaped(unit)),
             _ => text.push('_'),
         }
     }
     Cow::Owned(text)
+}
+
+/// Two zeros stand before one or two digits, none before three.
+fn escaped(unit: u16) -> String {
+    let zeros = if unit < 0x100 { "00" } else { "" };
+    format!("_u{zeros}{unit:x}")
 }
 
 #[cfg(test)]
@@ -96,6 +102,15 @@ mod tests {
         assert_eq!(adjusted_field_name("1st", Avro), "_1st");
         assert_eq!(adjusted_field_name("ü🐘", Avro), "___");
         assert_eq!(adjusted_schema_name("p.my-s.T", Avro), "p.my_s.T");
-        assert_eq!(adjusted_field_name("a_b", AvroUnicode), "a_u005fb");
+        for (name, adjusted) in [
+            ("a_b", "a_u005fb"),
+            ("9a", "_u0039a"),
+            ("\t", "_u009"),
+            ("\u{e4}", "_u00e4"),
+            ("\u{101}", "_u101"),
+            ("\u{3042}", "_u3042"),
+        ] {
+            assert_eq!(adjusted_field_name(name, AvroUnicode), adjusted);
+        }
     }
 }

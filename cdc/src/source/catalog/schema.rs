@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use debezium::{Column, ColumnRule, PgType, PgTypeKind, TableId, TableSchema};
+use debezium::{Column, ColumnRule, Compat, PgType, PgTypeKind, TableId, TableSchema};
 
 use super::{CatalogColumn, CatalogTable, RelationDescription, TypeCatalog};
 use crate::{
@@ -33,7 +33,8 @@ pub fn snapshot_schema(
     types: &TypeCatalog,
     config: &ConnectorConfig,
 ) -> TableSchema {
-    let key_names = key_names(table.key.clone(), &table.schema, &table.name, config);
+    let names = table.columns.iter().map(|column| column.name.as_str());
+    let key_names = key_names(table.key.clone(), &table.schema, &table.name, names, config);
     let columns = table
         .columns
         .iter()
@@ -126,7 +127,8 @@ pub fn streamed_table(
     config: &ConnectorConfig,
 ) -> StreamedTable {
     let (schema, name) = (&relation.namespace, &relation.name);
-    let key_names = key_names(known.key, schema, name, config);
+    let names = known.columns.iter().map(|column| column.name.as_str());
+    let key_names = key_names(known.key, schema, name, names, config);
     let is_kept = |column: &Column| {
         key_names.contains(&column.name)
             || captures_column(&config.filter, schema, name, &column.name)
@@ -154,7 +156,12 @@ pub fn streamed_table(
                     table: name,
                     name: &column.name,
                     pg_type: &column.pg_type,
-                    type_name: &column.pg_type.name,
+                    type_name: match config.contract.compat {
+                        Compat::V2_7 => &column.pg_type.name,
+                        Compat::V3 => {
+                            driver_type_name(&column.pg_type, column.default_expression.as_deref())
+                        }
+                    },
                     snapshot: false,
                 },
                 config,
@@ -205,7 +212,8 @@ fn column_rule(column: RuledColumn<'_>, config: &ConnectorConfig) -> Option<Colu
     }
 }
 
-/// The JDBC driver calls an integer that takes its default from a sequence by the name of its pseudo-type.
+/// The JDBC driver calls an integer that takes its default from a sequence by the name of its pseudo-type. Since 3.x the
+/// stream does so too.
 fn driver_type_name<'t>(pg_type: &'t PgType, default_expression: Option<&str>) -> &'t str {
     let sequence = default_expression.is_some_and(|default| default.contains("nextval("));
     match pg_type.name.as_str() {
@@ -216,22 +224,23 @@ fn driver_type_name<'t>(pg_type: &'t PgType, default_expression: Option<&str>) -
     }
 }
 
-/// `message.key.columns` if an entry names the table (several are united), else the catalog's key.
-fn key_names(
+/// The columns of `message.key.columns` that there are, of all entries that name the table, else the catalog's key.
+fn key_names<'a>(
     of_catalog: Vec<String>,
     schema: &str,
     name: &str,
+    columns: impl Iterator<Item = &'a str> + Clone,
     config: &ConnectorConfig,
 ) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     if !config.message_key_columns.is_empty() {
         let full_name = format!("{schema}.{name}");
-        for entry in &config.message_key_columns {
-            if entry.table.is_match(&full_name) {
-                for column in &entry.columns {
-                    if !names.contains(column) {
-                        names.push(column.clone());
-                    }
+        let entries = config.message_key_columns.iter();
+        let entries = entries.filter(|entry| entry.table.is_match(&full_name));
+        for wanted in entries.flat_map(|entry| &entry.columns) {
+            for column in columns.clone().filter(|name| wanted.is_match(name)) {
+                if !names.iter().any(|name| name == column) {
+                    names.push(column.to_owned());
                 }
             }
         }

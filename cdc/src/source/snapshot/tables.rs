@@ -92,7 +92,7 @@ pub async fn captured_tables(
     Ok(tables)
 }
 
-/// Those of them that are in the snapshot, in its order: `snapshot.include.collection.list` narrows and orders them,
+/// Those of them that are in the snapshot, in its order: `snapshot.include.collection.list` only narrows them,
 /// `snapshot.tables.order.by.row.count` orders them.
 ///
 /// # Errors
@@ -103,12 +103,10 @@ pub async fn snapshot_tables(
 ) -> Result<Vec<SnapshotTable>, Error> {
     let mut tables = captured_tables(client, config).await?;
     if let Some(include) = &config.snapshot.include {
-        let place = |table: &SnapshotTable| {
+        tables.retain(|table| {
             let full_name = format!("{}.{}", table.name.schema, table.name.table);
-            include.iter().position(|regex| regex.is_match(&full_name))
-        };
-        tables.retain(|table| place(table).is_some());
-        tables.sort_by_key(place);
+            include.iter().any(|regex| regex.is_match(&full_name))
+        });
     }
     match config.snapshot.order {
         RowCountOrder::Disabled => {}

@@ -19,6 +19,8 @@ pub(super) struct PreparedColumn {
     /// What stands before a value: in JSON `,"name":`, the comma left out for the first field.
     pub(super) label: Vec<u8>,
     pub(super) codec: Codec,
+    /// For the rows of a snapshot, where those are written another way.
+    pub(super) of_snapshot: Option<Codec>,
     pub(super) style: Style,
     /// The schema is one of Connect's own logical times.
     logical_time: bool,
@@ -74,6 +76,7 @@ impl PreparedColumn {
                 schema: mapping.schema,
             },
             label,
+            of_snapshot: mapping.codec.of_snapshot(settings.compat),
             codec: mapping.codec,
             style: Style::Json,
             logical_time: mapping.logical_time,
@@ -139,6 +142,11 @@ impl PreparedColumn {
         };
         let Some(rule) = text_rule else { return };
         let is_constant = matches!(rule, TextRule::Constant(_));
+        let of_snapshot = self.of_snapshot.take().map(|codec| RuledText {
+            codec,
+            rule: rule.clone(),
+        });
+        self.of_snapshot = of_snapshot.map(|ruled| Codec::Ruled(Box::new(ruled)));
         let codec = std::mem::replace(&mut self.codec, Codec::Text);
         let ruled = RuledText { codec, rule };
         let substitute = |json: &mut Option<Vec<u8>>| {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ChangeEvent, ColumnValue, ConnectSchema, ConnectType, ContractSettings, Format, KeyChange,
-    OldRow, TableSchema, name::adjusted_schema_name,
+    OldRow, Operation, TableSchema, name::adjusted_schema_name,
 };
 
 /// Writes the events of one version of one table. All that is the same for every event is prepared once.
@@ -213,7 +213,7 @@ impl EventEncoder {
         match event.before.columns() {
             Some(row) => {
                 out.extend_from_slice(marks.before_open);
-                self.write_row(row, None, out)?;
+                self.write_row(row, None, false, out)?;
                 out.extend_from_slice(marks.row_close);
             }
             None => out.extend_from_slice(marks.before_null),
@@ -221,7 +221,8 @@ impl EventEncoder {
         match event.after {
             Some(row) => {
                 out.extend_from_slice(marks.after_open);
-                self.write_row(row, old_values(event), out)?;
+                let is_snapshot = event.op == Operation::Read;
+                self.write_row(row, old_values(event), is_snapshot, out)?;
                 out.extend_from_slice(marks.row_close);
             }
             None => out.extend_from_slice(marks.after_null),
@@ -236,6 +237,7 @@ impl EventEncoder {
         &mut self,
         row: &[ColumnValue<'_>],
         old: Option<&[ColumnValue<'_>]>,
+        is_snapshot: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         if row.len() != self.table.columns.len() {
@@ -255,7 +257,11 @@ impl EventEncoder {
                 ColumnValue::Text(text) => {
                     let start = out.len();
                     out.extend_from_slice(&column.label);
-                    match column.codec.write(text, column.style, out) {
+                    let codec = match &column.of_snapshot {
+                        Some(codec) if is_snapshot => codec,
+                        _ => &column.codec,
+                    };
+                    match codec.write(text, column.style, out) {
                         Ok(()) => continue,
                         Err(_) => {
                             out.truncate(start);

@@ -43,6 +43,7 @@ impl Codec {
                 fraction_digits,
                 plain,
             } => plain.write_avro(&money::plain_money(text, *fraction_digits)?, out)?,
+            Self::MoneyText { double, .. } => write_bytes(&money::money_text(text, *double)?, out),
             Self::Bytea(handling) => {
                 let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
                 write_binary(binary::hex_bytes(hex)?, hex.len() / 2, *handling, out)?;

@@ -40,6 +40,9 @@ impl Codec {
             } => {
                 plain.write_java(&money::plain_money(text, *fraction_digits)?, style, out)?;
             }
+            Self::MoneyText { double, .. } => {
+                out.extend_from_slice(&money::money_text(text, *double)?);
+            }
             Self::Bytea(handling) => {
                 let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
                 let bytes = binary::hex_bytes(hex)?;

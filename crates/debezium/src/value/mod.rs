@@ -27,7 +27,7 @@ pub(crate) use time::write_timestamp_text;
 
 use std::borrow::Cow;
 
-use crate::{BinaryHandling, json::write_string};
+use crate::{BinaryHandling, Compat, json::write_string};
 
 /// Appends raw bytes as a JSON string, as `binary.handling.mode` wants them.
 pub(crate) fn write_binary(bytes: &[u8], handling: BinaryHandling, out: &mut Vec<u8>) {
@@ -65,6 +65,13 @@ pub(crate) enum Codec {
     Money {
         fraction_digits: u8,
         plain: Box<Codec>,
+    },
+    /// `money` as a string, which is not rounded.
+    MoneyText {
+        /// Of the zero that stands where the value is missing.
+        fraction_digits: u8,
+        /// The digits as Java prints a double.
+        double: bool,
     },
     Bytea(BinaryHandling),
     /// The UTF-8 text of an unknown type as bytes.
@@ -132,6 +139,22 @@ pub(crate) enum Style {
 }
 
 impl Codec {
+    /// How the rows of a snapshot are written, where that is another way: 2.7.3 reads `money` as a double.
+    pub(crate) fn of_snapshot(&self, compat: Compat) -> Option<Self> {
+        match (self, compat) {
+            (
+                Self::MoneyText {
+                    fraction_digits, ..
+                },
+                Compat::V2_7,
+            ) => Some(Self::MoneyText {
+                fraction_digits: *fraction_digits,
+                double: true,
+            }),
+            _ => None,
+        }
+    }
+
     /// Appends the value's text. Nothing is appended if it cannot be converted.
     #[inline]
     pub(crate) fn write(
@@ -174,6 +197,11 @@ impl Codec {
                 plain,
             } => {
                 plain.write_json(&money::plain_money(text, *fraction_digits)?, out)?;
+            }
+            Self::MoneyText { double, .. } => {
+                out.push(b'"');
+                out.extend_from_slice(&money::money_text(text, *double)?);
+                out.push(b'"');
             }
             Self::Bytea(handling) => binary::write_bytea(text, *handling, out)?,
             Self::Opaque(handling) => binary::write_bytes(text.iter().copied(), *handling, out),

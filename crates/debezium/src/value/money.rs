@@ -1,6 +1,6 @@
 //! `money` text, which depends on the server's `lc_monetary`.
 
-use super::Unconvertible;
+use super::{Unconvertible, float};
 
 /// The `money` text as a plain decimal of at most `fraction_digits` digits, rounded half up: currency, grouping and
 /// the brackets of negative amounts removed.
@@ -31,6 +31,20 @@ pub(crate) fn plain_money(text: &[u8], fraction_digits: u8) -> Result<Vec<u8>, U
         plain.insert(0, b'-');
     }
     Ok(plain)
+}
+
+/// The `money` text as a plain decimal with all its digits. As a double it is spelled as Java does, where that is still
+/// the same number.
+pub(crate) fn money_text(text: &[u8], double: bool) -> Result<Vec<u8>, Unconvertible> {
+    /// So many digits a double always keeps.
+    const EXACT_DIGITS: usize = 15;
+    let plain = plain_money(text, u8::MAX)?;
+    if !double || plain.iter().filter(|b| b.is_ascii_digit()).count() > EXACT_DIGITS {
+        return Ok(plain);
+    }
+    let mut spelled = Vec::new();
+    float::write_double(&plain, false, &mut spelled)?;
+    Ok(spelled)
 }
 
 /// Where the fraction starts. Locales differ and say nothing: of two kinds of separators between digits the last is
@@ -76,6 +90,25 @@ fn round_up(plain: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strings_are_not_rounded() {
+        for (text, plain, double) in [
+            ("$5.00", "5.00", "5.0"),
+            ("-$1,234.50", "-1234.50", "-1234.5"),
+            ("$0.00", "0.00", "0.0"),
+            ("$10,000,000.25", "10000000.25", "1.000000025E7"),
+            (
+                "$92,233,720,368,547,758.07",
+                "92233720368547758.07",
+                "92233720368547758.07",
+            ),
+        ] {
+            let found = [false, true].map(|double| money_text(text.as_bytes(), double));
+            let wanted = [plain, double].map(|text| Ok(text.as_bytes().to_vec()));
+            assert_eq!(found, wanted, "{text}");
+        }
+    }
 
     #[test]
     fn money_of_several_locales() {
