@@ -9,7 +9,14 @@ use crate::{Error, source::server_error::control_error};
 /// says nothing of them and comes whenever the server likes, so what events list must not depend on it.
 #[derive(Debug, Default)]
 pub struct EnumLabels {
-    by_oid: HashMap<u32, Vec<String>>,
+    by_oid: HashMap<u32, Labels>,
+}
+
+#[derive(Debug)]
+struct Labels {
+    now: Vec<String>,
+    /// Arrays of the type list these for ever.
+    first: Vec<String>,
 }
 
 const LABELS: &str = "
@@ -39,9 +46,20 @@ impl EnumLabels {
         let failed = |error| control_error("read the labels of enums", error);
         for row in client.query(LABELS, &[&types]).await.map_err(failed)? {
             let oid = row.try_get(0).map_err(failed)?;
-            self.by_oid.insert(oid, row.try_get(1).map_err(failed)?);
+            self.learn(oid, row.try_get(1).map_err(failed)?);
         }
         Ok(())
+    }
+
+    fn learn(&mut self, oid: u32, now: Vec<String>) -> &Labels {
+        let first = now.clone();
+        let known = self.by_oid.entry(oid);
+        let known = known.or_insert_with(|| Labels {
+            now: Vec::new(),
+            first,
+        });
+        known.now = now;
+        known
     }
 
     /// Puts the labels that are known in place of those that were just read; types that are new are kept from now on.
@@ -49,12 +67,12 @@ impl EnumLabels {
         if !entry.is_enum {
             return;
         }
-        match self.by_oid.get(&oid) {
-            Some(known) => entry.labels.clone_from(known),
-            None => {
-                self.by_oid.insert(oid, entry.labels.clone());
-            }
-        }
+        let labels = match self.by_oid.get(&oid) {
+            Some(labels) => labels,
+            None => self.learn(oid, entry.labels.clone()),
+        };
+        entry.labels.clone_from(&labels.now);
+        entry.array_labels = Some(labels.first.clone());
     }
 }
 
@@ -73,4 +91,8 @@ fn labels_stay_as_they_were_first() {
     let mut other = entry(&["happy"]);
     labels.hold(8, &mut other);
     assert_eq!(other.labels, ["happy"]);
+    labels.learn(7, entry(&["sad", "ok", "happy"]).labels);
+    labels.hold(7, &mut second);
+    assert_eq!(second.labels, ["sad", "ok", "happy"]);
+    assert_eq!(second.array_labels, Some(first.labels));
 }

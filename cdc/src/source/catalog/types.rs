@@ -17,6 +17,8 @@ pub struct TypeEntry {
     pub element: u32,
     /// Of an enum, in sort order.
     pub labels: Vec<String>,
+    /// Of an enum, those that its arrays list, where they are others.
+    pub array_labels: Option<Vec<String>>,
 }
 
 /// The types that a table's columns are made of.
@@ -96,7 +98,15 @@ impl TypeCatalog {
                     oid: entry.element,
                     ..unknown(&inner.name, modifier)
                 },
-                _ => self.resolve(entry.element, modifier, depth - 1),
+                inner => {
+                    let mut element = self.resolve(entry.element, modifier, depth - 1);
+                    if let PgTypeKind::Enum { labels } = &mut element.kind
+                        && let Some(listed) = inner.and_then(|inner| inner.array_labels.as_ref())
+                    {
+                        labels.clone_from(listed);
+                    }
+                    element
+                }
             };
             PgTypeKind::Array {
                 element: Box::new(element),

@@ -1,6 +1,9 @@
 //! `float4` and `float8` text, and numbers that are emitted as doubles.
 
-use super::{Unconvertible, base64};
+use super::{
+    Unconvertible, base64,
+    java_digits::{Binary, JavaDigits},
+};
 
 /// Longest text whose digits can be taken over: every decimal of so few digits is the shortest of its number.
 const EXACT_DOUBLE_DIGITS: usize = 15;
@@ -64,6 +67,21 @@ impl Digits {
             }
         }
         seen_digit.then_some(parsed)
+    }
+
+    /// More digits than any double has are not there.
+    fn of_java(negative: bool, java: &JavaDigits) -> Self {
+        let mut of_java = Self {
+            negative,
+            digits: [b'0'; 24],
+            count: 0,
+            exponent: java.exponent,
+        };
+        for (place, digit) in of_java.digits.iter_mut().zip(&java.digits) {
+            *place = b'0' + digit;
+            of_java.count += 1;
+        }
+        of_java
     }
 
     /// Appends the number in the format of Java's `Double.toString`.
@@ -132,7 +150,7 @@ pub(crate) fn write_double(
         text,
         quoted,
         EXACT_DOUBLE_DIGITS,
-        -300..300,
+        -30..16,
         out,
         |text, out| {
             write_java_double(parse(text)?, out);
@@ -151,7 +169,7 @@ pub(crate) fn write_float(
         text,
         quoted,
         EXACT_FLOAT_DIGITS,
-        -36..36,
+        -20..8,
         out,
         |text, out| {
             write_java_float(parse(text)?, out);
@@ -193,64 +211,49 @@ fn write_number(
     }
 }
 
-/// Appends a double in the format of Java's `Double.toString` with the shortest digits that read back.
+/// Appends a double in the format and with the digits of Java's `Double.toString` before Java 19.
 pub(crate) fn write_java_double(value: f64, out: &mut Vec<u8>) {
-    if value.is_nan() {
-        return out.extend_from_slice(b"\"NaN\"");
+    /// Below it, every whole number is a double.
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    if !value.is_finite() {
+        return write_not_finite(value.is_nan(), value > 0.0, out);
     }
-    if value.is_infinite() {
-        return out.extend_from_slice(if value > 0.0 {
-            b"\"Infinity\""
-        } else {
-            b"\"-Infinity\""
-        });
+    let magnitude = value.abs();
+    let is_power_of_two = value.to_bits().trailing_zeros() >= 52;
+    if magnitude > 0.0 && (is_power_of_two || magnitude >= WHOLE || magnitude < 1e-30) {
+        let digits = Binary::of_double(magnitude).digits();
+        return Digits::of_java(value < 0.0, &digits).write_java(out);
     }
     let mut buffer = zmij::Buffer::new();
-    let shortest = Digits::parse(buffer.format_finite(value).as_bytes());
-    write_shortest(
-        shortest,
-        value.is_subnormal(),
-        || format!("{value:.1e}"),
-        out,
-    );
+    if let Some(shortest) = Digits::parse(buffer.format_finite(value).as_bytes()) {
+        shortest.write_java(out);
+    }
 }
 
 fn write_java_float(value: f32, out: &mut Vec<u8>) {
-    if value.is_nan() {
-        return out.extend_from_slice(b"\"NaN\"");
+    /// Below it, every whole number is a float.
+    const WHOLE: f32 = 16_777_216.0;
+    if !value.is_finite() {
+        return write_not_finite(value.is_nan(), value > 0.0, out);
     }
-    if value.is_infinite() {
-        return out.extend_from_slice(if value > 0.0 {
-            b"\"Infinity\""
-        } else {
-            b"\"-Infinity\""
-        });
+    let magnitude = value.abs();
+    let is_power_of_two = value.to_bits().trailing_zeros() >= 23;
+    if magnitude > 0.0 && (is_power_of_two || magnitude >= WHOLE || magnitude < 1e-20) {
+        let digits = Binary::of_float(magnitude).digits();
+        return Digits::of_java(value < 0.0, &digits).write_java(out);
     }
     let mut buffer = zmij::Buffer::new();
-    let shortest = Digits::parse(buffer.format_finite(value).as_bytes());
-    write_shortest(
-        shortest,
-        value.is_subnormal(),
-        || format!("{value:.1e}"),
-        out,
-    );
+    if let Some(shortest) = Digits::parse(buffer.format_finite(value).as_bytes()) {
+        shortest.write_java(out);
+    }
 }
 
-/// Java prints two digits even where one is enough, and takes the two that are nearest; only among subnormals can
-/// these differ from the shortest digit and a zero (`4.9E-324`).
-fn write_shortest(
-    shortest: Option<Digits>,
-    subnormal: bool,
-    two_digits: impl FnOnce() -> String,
-    out: &mut Vec<u8>,
-) {
-    let digits = match shortest {
-        Some(digits) if digits.count == 1 && subnormal => Digits::parse(two_digits().as_bytes()),
-        other => other,
-    };
-    if let Some(digits) = digits {
-        digits.write_java(out);
-    }
+fn write_not_finite(is_nan: bool, is_positive: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(match (is_nan, is_positive) {
+        (true, _) => &b"\"NaN\""[..],
+        (false, true) => b"\"Infinity\"",
+        (false, false) => b"\"-Infinity\"",
+    });
 }
 
 /// The coordinates of `point` text, `(x,y)`.
@@ -314,13 +317,18 @@ mod tests {
             ("0.0001", "1.0E-4"),
             ("1e+300", "1.0E300"),
             ("1.7976931348623157e+308", "1.7976931348623157E308"),
+            ("8.41e+21", "8.409999999999999E21"),
+            ("9.999e22", "9.999E22"),
+            ("2.828793848061590e17", "2.82879384806159008E17"),
+            ("1e-323", "1.0E-323"),
+            ("1e22", "1.0E22"),
             ("5e-324", "4.9E-324"),
             ("2e-323", "2.0E-323"),
             ("NaN", "\"NaN\""),
             ("-Infinity", "\"-Infinity\""),
             ("-0.1", "-0.1"),
             ("123456.789", "123456.789"),
-            ("1e23", "1.0E23"),
+            ("1e23", "9.999999999999999E22"),
             ("0.012", "0.012"),
             ("12345678901234567890", "1.2345678901234567E19"),
             ("1234567.5", "1234567.5"),
@@ -339,6 +347,8 @@ mod tests {
             ("3.4e+38", "3.4E38"),
             ("1e-45", "1.4E-45"),
             ("0.1", "0.1"),
+            ("1.1e+10", "1.10000005E10"),
+            ("1.1754944e-38", "1.17549435E-38"),
             ("16777216", "1.6777216E7"),
             ("3.1415927", "3.1415927"),
         ] {

@@ -12,6 +12,7 @@ mod hash_order;
 mod hstore;
 mod interval;
 mod java;
+mod java_digits;
 mod moment;
 mod money;
 mod ruled;
