@@ -145,6 +145,7 @@ pub async fn read_types(
             element: row.try_get(5).map_err(failed)?,
             is_enum: kind == "e",
             labels: row.try_get(6).map_err(failed)?,
+            array_labels: None,
         };
         if let Some(labels) = &mut labels {
             labels.hold(oid, &mut entry);

@@ -220,7 +220,7 @@ pub(crate) fn write_java_double(value: f64, out: &mut Vec<u8>) {
     }
     let magnitude = value.abs();
     let is_power_of_two = value.to_bits().trailing_zeros() >= 52;
-    if magnitude > 0.0 && (is_power_of_two || magnitude >= WHOLE || magnitude < 1e-30) {
+    if magnitude > 0.0 && (is_power_of_two || !(1e-30..WHOLE).contains(&magnitude)) {
         let digits = Binary::of_double(magnitude).digits();
         return Digits::of_java(value < 0.0, &digits).write_java(out);
     }
@@ -238,7 +238,7 @@ fn write_java_float(value: f32, out: &mut Vec<u8>) {
     }
     let magnitude = value.abs();
     let is_power_of_two = value.to_bits().trailing_zeros() >= 23;
-    if magnitude > 0.0 && (is_power_of_two || magnitude >= WHOLE || magnitude < 1e-20) {
+    if magnitude > 0.0 && (is_power_of_two || !(1e-20..WHOLE).contains(&magnitude)) {
         let digits = Binary::of_float(magnitude).digits();
         return Digits::of_java(value < 0.0, &digits).write_java(out);
     }

@@ -178,9 +178,10 @@ impl Binary {
     /// Of `d.ddd * 10^exponent`: exact, or one too high.
     fn estimated_exponent(self) -> i32 {
         let mantissa = f64::from_bits(1023 << FRACTION_BITS | self.fraction & (FIRST_BIT - 1));
-        let logarithm = (mantissa - 1.5) * 0.289_529_654
-            + 0.176_091_259
-            + f64::from(self.exponent) * 0.301_029_995_663_981;
+        // The tangent of the logarithm at 1.5, which is never below it.
+        let logarithm = (mantissa - 1.5) * std::f64::consts::LOG10_E / 1.5
+            + 1.5f64.log10()
+            + f64::from(self.exponent) * std::f64::consts::LOG10_2;
         logarithm.floor() as i32
     }
 }
