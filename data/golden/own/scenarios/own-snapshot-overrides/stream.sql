@@ -1,0 +1,1 @@
+insert into "Other" values (3);
