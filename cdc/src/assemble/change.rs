@@ -82,7 +82,7 @@ impl RowBuffers {
         };
         let unchanged = rules.skip_unchanged
             && op == Operation::Update
-            && matches!(before, OldRow::Full(old) if old == new_values.as_slice());
+            && matches!(before, OldRow::Full(old) if table.schema.shows_alike(old, &new_values));
         // Rows of a table without columns say nothing.
         let empty = table.schema.columns.is_empty() && op != Operation::Truncate;
         let result = if unchanged || empty {

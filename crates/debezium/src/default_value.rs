@@ -248,6 +248,12 @@ pub(crate) fn fallback(schema: &ConnectSchema, codec: &Codec) -> Option<Vec<u8>>
     };
     let mut out = Vec::new();
     codec.write(text.as_bytes(), Style::Json, &mut out).ok()?;
+    if *codec == Codec::Figure(Figure::Path) {
+        // The zero is made without saying whether it is closed.
+        let json = String::from_utf8(out).ok()?;
+        let bare = json.replace(",\"closed\":\"false\"", "");
+        return Some(bare.replace("\"closed\":\"false\",", "").into_bytes());
+    }
     Some(out)
 }
 

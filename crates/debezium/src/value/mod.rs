@@ -23,7 +23,7 @@ pub(crate) use decimal::same_number;
 pub(crate) use figure::Figure;
 pub(crate) use java::write_java_of_json;
 pub(crate) use moment::{IsoText, Moment};
-pub(crate) use ruled::{RuledText, TextRule};
+pub(crate) use ruled::{RuledText, TextRule, truncated};
 pub(crate) use time::write_timestamp_text;
 
 use std::borrow::Cow;

@@ -90,7 +90,7 @@ impl TextRule {
 
 /// The first UTF-16 units of a text. A character beyond the BMP has two: it is left out where only one fits, since half
 /// of it is no text.
-fn truncated(text: &str, units: usize) -> &str {
+pub(crate) fn truncated(text: &str, units: usize) -> &str {
     let mut left = units;
     for (at, character) in text.char_indices() {
         match left.checked_sub(character.len_utf16()) {
