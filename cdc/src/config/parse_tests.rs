@@ -128,7 +128,7 @@ fn what_would_change_the_output_is_refused_by_name() {
         (
             "message.key.columns",
             "public.t",
-            "`public.t`: want <table regex>:<column>,<column>;...",
+            r"public.t has an invalid format (expecting '^\s*([^\s:]+):([^:\s]+)\s*$')",
         ),
         (
             "skipped.operations",
