@@ -36,7 +36,8 @@ async fn each_mode_takes_the_snapshots_it_should() -> Result<()> {
         &[
             ("snapshot.mode", "always"),
             ("slot.name", "always"),
-            ("snapshot.include.collection.list", "public.b,public.a"),
+            ("table.include.list", "public.b,public.a"),
+            ("snapshot.include.collection.list", "public.a,public.b"),
             ("snapshot.select.statement.overrides", "public.a"),
             (
                 "snapshot.select.statement.overrides.public.a",
