@@ -8,6 +8,8 @@
 
 mod heartbeat;
 mod prepare;
+mod snapshot;
+mod start_streaming;
 mod status;
 mod stream;
 
@@ -55,7 +57,7 @@ pub async fn run<S: EventSink>(
             }
             Prepared::Stopped => return Ok(None),
         };
-        let connection = prepare::start_streaming(config, &mut control, &start).await?;
+        let connection = start_streaming::start_streaming(config, &mut control, &start).await?;
         let catalog = (&mut control, &mut labels);
         stream::Streaming::new(config, catalog, connection, &start, sink, status)
             .await

@@ -1,6 +1,7 @@
 //! The producer of one connector: an own thread that takes whole batches and makes each durable, in one Kafka transaction
 //! (exactly once) or acknowledged by all replicas (at least once).
 
+mod headers;
 mod session;
 
 use std::{

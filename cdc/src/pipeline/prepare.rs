@@ -1,10 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use debezium::ChangePosition;
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
-use super::status::{Phase, PipelineStatus};
+use super::{
+    snapshot::{Snapshot, SnapshotPoint},
+    status::PipelineStatus,
+};
 use crate::{
     Error, ErrorKind,
     checkpoint::StartPosition,
@@ -15,27 +18,16 @@ use crate::{
         connection::ReplicationConnection,
         keep_guardrail, prepare_publication,
         server::{require_logical_wal, server_version},
-        server_error::{OBJECT_IN_USE, sqlstate},
         set_replica_identities,
         slot::{
-            Slot, SlotState, SystemIdentity, create_slot, drop_slot, find_slot, identify_system,
-            identity, verify_resume, verify_usable,
+            Slot, create_slot, drop_slot, find_slot, identify_system, identity, verify_resume,
+            verify_usable,
         },
-        snapshot::{SnapshotEnd, SnapshotOf, begin_snapshot, read_snapshot},
     },
 };
 
-/// The first version whose pgoutput streams open transactions and sends logical messages.
-const STREAMING_SERVER_VERSION: u32 = 140_000;
-
 /// The first version that has failover slots.
 const FAILOVER_SERVER_VERSION: u32 = 170_000;
-
-/// The longest name of a slot, in bytes (`NAMEDATALEN - 1`).
-const MAX_SLOT_NAME_BYTES: usize = 63;
-
-/// Delay before the second attempt to take over a slot; a killed predecessor's walsender notices within milliseconds.
-const FIRST_SLOT_RETRY: Duration = Duration::from_millis(100);
 
 /// From where streaming goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +205,7 @@ async fn failover(config: &ConnectorConfig, control: &mut Control) -> Result<boo
 }
 
 /// Make a slot within `create.slot.command.timeout`: it waits for the end of every transaction that is open.
-async fn create(
+pub(super) async fn create(
     config: &ConnectorConfig,
     replication: &mut ReplicationConnection,
     name: &str,
@@ -235,204 +227,4 @@ async fn create(
             "a transaction is open since long: end it, or raise `create.slot.command.timeout`",
         )),
     }
-}
-
-/// Where in the WAL a snapshot is taken.
-#[derive(Debug, Clone, Copy)]
-enum SnapshotPoint {
-    /// At the consistent point of the slot that is made for streaming.
-    NewSlot { failover: bool },
-    /// A slot that exists already (of a snapshot that did not finish, or made by somebody else) cannot export a snapshot
-    /// any more: a temporary slot beside it does, and streaming skips what committed before that point.
-    BesideSlot { confirmed: Option<Lsn> },
-    /// Nothing can be streamed after it, so it needs no place in the WAL, and no slot.
-    Now,
-}
-
-impl SnapshotPoint {
-    fn beside(slot: &SlotState) -> Self {
-        Self::BesideSlot {
-            confirmed: slot.confirmed_flush_lsn,
-        }
-    }
-}
-
-/// A snapshot to take.
-struct Snapshot<'a> {
-    config: &'a ConnectorConfig,
-    system: &'a SystemIdentity,
-    point: SnapshotPoint,
-    status: &'a Arc<PipelineStatus>,
-    stop: &'a CancellationToken,
-}
-
-impl Snapshot<'_> {
-    async fn run<S: EventSink>(
-        self,
-        mut replication: ReplicationConnection,
-        control: &mut Control,
-        sink: &mut S,
-    ) -> Result<Prepared, Error> {
-        let Self { config, status, .. } = self;
-        let name = &config.slot_name;
-        let exported = self.export(&mut replication).await?;
-        let of = match &exported {
-            Some((lsn, exported)) => SnapshotOf::ConsistentPoint {
-                lsn: *lsn,
-                exported,
-            },
-            None => SnapshotOf::Now {
-                // Asked before it was found that there is no slot: whoever makes one meanwhile makes it beyond.
-                wal_end: self.system.wal_end,
-            },
-        };
-        let point = of.lsn();
-        let confirmed = match self.point {
-            SnapshotPoint::BesideSlot { confirmed } => confirmed.unwrap_or(point),
-            SnapshotPoint::NewSlot { .. } | SnapshotPoint::Now => point,
-        };
-        status.set_slot(identity(name, self.system, confirmed));
-        status.enter(Phase::Snapshotting);
-        tokio::time::sleep(config.snapshot.delay).await;
-        let snapshot = begin_snapshot(config, control.take().await?, of).await?;
-        tracing::info!(
-            slot = %name,
-            consistent_point = %point,
-            adopted = matches!(self.point, SnapshotPoint::BesideSlot { .. }),
-            connections = snapshot.connections(),
-            "snapshot started"
-        );
-        let started_micros = snapshot.started_micros();
-        // It would only idle, and a temporary slot would hold back WAL for as long.
-        replication.terminate().await;
-        if read_snapshot(snapshot, config, sink, &status.snapshot, self.stop).await?
-            == SnapshotEnd::Stopped
-        {
-            return Ok(Prepared::Stopped);
-        }
-        tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
-        if !config.snapshot_mode.streams() {
-            return Ok(Prepared::Idle);
-        }
-        deliver_for(sink, config.snapshot.streaming_delay).await?;
-        Ok(Prepared::Stream(StreamStart {
-            delivered: Some(ChangePosition::new(point.0.saturating_sub(1), u64::MAX)),
-            last_commit_lsn: None,
-            from: point,
-            confirmed: confirmed.min(point),
-            after_snapshot: true,
-            last_commit_micros: Some(started_micros),
-        }))
-    }
-
-    /// The consistent point, and the name of the snapshot that this connection exports as long as it is asked nothing
-    /// else.
-    async fn export(
-        &self,
-        replication: &mut ReplicationConnection,
-    ) -> Result<Option<(Lsn, String)>, Error> {
-        let config = self.config;
-        let name = &config.slot_name;
-        let slot = match self.point {
-            SnapshotPoint::NewSlot { failover } => {
-                create(config, replication, name, false, true, failover).await?
-            }
-            SnapshotPoint::BesideSlot { .. } => {
-                let temporary = temporary_name(name);
-                create(config, replication, &temporary, true, true, false).await?
-            }
-            SnapshotPoint::Now => return Ok(None),
-        };
-        match slot.snapshot_name {
-            Some(exported) => Ok(Some((slot.consistent_point, exported))),
-            None => Err(Error::new(
-                ErrorKind::Protocol,
-                format!("read the snapshot of slot `{name}`: the server exported none"),
-            )),
-        }
-    }
-}
-
-/// `streaming.delay.ms`, so that a failure of streaming does not cost the snapshot: what was read is delivered.
-async fn deliver_for<S: EventSink>(sink: &mut S, delay: Duration) -> Result<(), Error> {
-    let end = tokio::time::Instant::now() + delay;
-    while tokio::time::Instant::now() < end {
-        sink.dispatch()?;
-        tokio::select! {
-            biased;
-            progress = sink.progress() => { progress?; }
-            () = tokio::time::sleep_until(end) => {}
-        }
-    }
-    Ok(())
-}
-
-/// START_REPLICATION on a new connection. A slot that is still in use is tried again `slot.max.retries` times
-/// `slot.retry.delay.ms`.
-pub(super) async fn start_streaming(
-    config: &ConnectorConfig,
-    control: &mut Control,
-    start: &StreamStart,
-) -> Result<ReplicationConnection, Error> {
-    let version = server_version(control.client().await?).await?;
-    let mut options = vec![format!(
-        "proto_version '{}'",
-        if version >= STREAMING_SERVER_VERSION {
-            2
-        } else {
-            1
-        }
-    )];
-    options.push(format!(
-        "publication_names '{}'",
-        crate::source::quote_identifier(&config.publication_name).replace('\'', "''")
-    ));
-    if version >= STREAMING_SERVER_VERSION {
-        options.push("streaming 'on'".to_owned());
-        options.push("messages 'true'".to_owned());
-    }
-    for (name, value) in &config.slot_stream_params {
-        options.retain(|option| option.split_once(' ').is_none_or(|(own, _)| own != name));
-        options.push(format!(
-            "{} {}",
-            crate::source::quote_identifier(name),
-            crate::source::quote_literal(value)
-        ));
-    }
-    let command = format!(
-        "START_REPLICATION SLOT {} LOGICAL {} ({})",
-        crate::source::quote_identifier(&config.slot_name),
-        start.from,
-        options.join(", ")
-    );
-    let deadline = tokio::time::Instant::now()
-        + config
-            .slot_retry_delay
-            .saturating_mul(config.slot_max_retries);
-    let mut delay = FIRST_SLOT_RETRY;
-    let mut connection = ReplicationConnection::connect(&config.database).await?;
-    loop {
-        match connection
-            .start_replication(&command, &config.slot_name)
-            .await
-        {
-            Ok(()) => return Ok(connection),
-            Err(error)
-                if sqlstate(&error) == Some(OBJECT_IN_USE)
-                    && tokio::time::Instant::now() < deadline =>
-            {
-                tracing::debug!(slot = %config.slot_name, ?delay, "the slot is still in use");
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(config.slot_retry_delay.max(FIRST_SLOT_RETRY));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn temporary_name(slot: &str) -> String {
-    const SUFFIX: &str = "_snapshot";
-    // Slot names are ASCII.
-    let kept = slot.len().min(MAX_SLOT_NAME_BYTES - SUFFIX.len());
-    format!("{}{SUFFIX}", slot.get(..kept).unwrap_or_default())
 }

@@ -10,25 +10,21 @@ use std::{
 use debezium::ChangePosition;
 use rdkafka::{
     error::KafkaError,
-    message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig},
     types::RDKafkaErrorCode,
 };
 
-use super::{Delivered, ProducerSettings, taking_over};
+use super::{Delivered, ProducerSettings, headers::headers, taking_over};
 use crate::{
     Error, ErrorKind,
     config::DeliveryGuarantee,
     kafka::{
         KafkaClient, TopicSpec, Topics,
-        batch::{KeyHeader, OwnedRecord, RecordBatch, RecordSlot},
+        batch::{OwnedRecord, RecordBatch, RecordSlot},
         delivery::{DeliveryContext, Undelivered},
         failure::failed,
         murmur2::partition_of,
-        tail::{
-            NEW_KEY_HEADER, OLD_KEY_HEADER, POSITION_HEADER, SCHEMA_HEADER, Tails,
-            UNAVAILABLE_HEADER,
-        },
+        tail::Tails,
     },
 };
 
@@ -405,61 +401,6 @@ fn event_failed(record: &RecordSlot, error: KafkaError) -> Error {
     )
 }
 
-fn headers(batch: &RecordBatch, record: &RecordSlot, position: &mut [u8; 48]) -> OwnedHeaders {
-    let mut headers = OwnedHeaders::new_with_capacity(3);
-    if let Some(key_header) = &record.key_header {
-        let (name, range) = match key_header {
-            KeyHeader::New(range) => (NEW_KEY_HEADER, range),
-            KeyHeader::Old(range) => (OLD_KEY_HEADER, range),
-        };
-        headers = headers.insert(Header {
-            key: name,
-            value: Some(batch.slice(range)),
-        });
-    }
-    for (name, value) in record.target.context.iter() {
-        headers = headers.insert(Header {
-            key: name,
-            value: Some(value),
-        });
-    }
-    if let Some(at) = record.position {
-        headers = headers.insert(Header {
-            key: POSITION_HEADER,
-            value: Some(position_text(at, position)),
-        });
-    }
-    if let Some(schema) = &record.target.schema {
-        headers = headers.insert(Header {
-            key: SCHEMA_HEADER,
-            value: Some(schema.as_bytes()),
-        });
-    }
-    if let Some(unavailable) = &record.unavailable {
-        headers = headers.insert(Header {
-            key: UNAVAILABLE_HEADER,
-            value: Some(batch.slice(unavailable)),
-        });
-    }
-    headers
-}
-
-/// `commit_lsn:ordinal` without an allocation per record. Two numbers of at most 20 digits and a colon always fit.
-fn position_text(position: ChangePosition, buffer: &mut [u8; 48]) -> &[u8] {
-    let mut length = 0;
-    let mut number = itoa::Buffer::new();
-    let mut append = |text: &[u8]| {
-        if let Some(free) = buffer.get_mut(length..length + text.len()) {
-            free.copy_from_slice(text);
-            length += text.len();
-        }
-    };
-    append(number.format(position.commit_lsn).as_bytes());
-    append(b":");
-    append(number.format(position.ordinal).as_bytes());
-    buffer.get(..length).unwrap_or_default()
-}
-
 /// The partition of a record without key: neighbours stay together, so that batches stay large.
 fn spread(position: ChangePosition, partitions: i32) -> i32 {
     let block = (position.commit_lsn >> 3).wrapping_add(position.ordinal >> 10);
@@ -471,21 +412,6 @@ fn spread(position: ChangePosition, partitions: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn position_header_is_decimal() {
-        for position in [
-            ChangePosition::new(0, 0),
-            ChangePosition::new(272_899_152, 7),
-            ChangePosition::new(u64::MAX, u64::MAX),
-        ] {
-            let mut buffer = [0; 48];
-            assert_eq!(
-                position_text(position, &mut buffer),
-                position.to_string().as_bytes()
-            );
-        }
-    }
 
     #[test]
     fn keyless_records_use_all_partitions() {

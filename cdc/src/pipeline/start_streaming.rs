@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use super::prepare::StreamStart;
+use crate::{
+    Error,
+    config::ConnectorConfig,
+    source::{
+        Control,
+        connection::ReplicationConnection,
+        quote_identifier, quote_literal,
+        server::server_version,
+        server_error::{OBJECT_IN_USE, sqlstate},
+    },
+};
+
+/// The first version whose pgoutput streams open transactions and sends logical messages.
+const STREAMING_SERVER_VERSION: u32 = 140_000;
+
+/// Delay before the second attempt to take over a slot; a killed predecessor's walsender notices within milliseconds.
+const FIRST_SLOT_RETRY: Duration = Duration::from_millis(100);
+
+/// START_REPLICATION on a new connection. A slot that is still in use is tried again `slot.max.retries` times
+/// `slot.retry.delay.ms`.
+pub(super) async fn start_streaming(
+    config: &ConnectorConfig,
+    control: &mut Control,
+    start: &StreamStart,
+) -> Result<ReplicationConnection, Error> {
+    let version = server_version(control.client().await?).await?;
+    let mut options = vec![format!(
+        "proto_version '{}'",
+        if version >= STREAMING_SERVER_VERSION {
+            2
+        } else {
+            1
+        }
+    )];
+    options.push(format!(
+        "publication_names '{}'",
+        quote_identifier(&config.publication_name).replace('\'', "''")
+    ));
+    if version >= STREAMING_SERVER_VERSION {
+        options.push("streaming 'on'".to_owned());
+        options.push("messages 'true'".to_owned());
+    }
+    for (name, value) in &config.slot_stream_params {
+        options.retain(|option| option.split_once(' ').is_none_or(|(own, _)| own != name));
+        options.push(format!(
+            "{} {}",
+            quote_identifier(name),
+            quote_literal(value)
+        ));
+    }
+    let command = format!(
+        "START_REPLICATION SLOT {} LOGICAL {} ({})",
+        quote_identifier(&config.slot_name),
+        start.from,
+        options.join(", ")
+    );
+    let deadline = tokio::time::Instant::now()
+        + config
+            .slot_retry_delay
+            .saturating_mul(config.slot_max_retries);
+    let mut delay = FIRST_SLOT_RETRY;
+    let mut connection = ReplicationConnection::connect(&config.database).await?;
+    loop {
+        match connection
+            .start_replication(&command, &config.slot_name)
+            .await
+        {
+            Ok(()) => return Ok(connection),
+            Err(error)
+                if sqlstate(&error) == Some(OBJECT_IN_USE)
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tracing::debug!(slot = %config.slot_name, ?delay, "the slot is still in use");
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(config.slot_retry_delay.max(FIRST_SLOT_RETRY));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
