@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod connect;
 mod error;
+mod incarnation;
 pub mod kafka;
 pub mod metrics;
 pub mod pipeline;
@@ -14,4 +15,5 @@ pub mod source;
 pub mod transform;
 
 pub use error::{Error, ErrorKind};
+pub use incarnation::Incarnation;
 pub use service::Disposition;

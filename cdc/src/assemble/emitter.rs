@@ -11,7 +11,7 @@ use super::{
     transaction::{Counts, Transaction},
 };
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Incarnation,
     sink::{EventSink, TransactionEnd},
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Emitter {
     rules: EmitRules,
     buffers: RowBuffers,
     pub(super) counts: Counts,
+    incarnation: Incarnation,
     /// Everything up to here was delivered in an earlier life.
     delivered: Option<ChangePosition>,
     last_commit_lsn: Option<u64>,
@@ -42,6 +43,8 @@ pub(super) struct Emitter {
 /// Up to where an earlier life has delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeliveredUpTo {
+    /// Of everything that is delivered now.
+    pub incarnation: Incarnation,
     /// The last delivered change.
     pub position: Option<ChangePosition>,
     /// `Source::last_commit_lsn` of it.
@@ -54,6 +57,7 @@ impl Emitter {
     pub(super) fn new(rules: EmitRules, delivered: DeliveredUpTo) -> Self {
         Self {
             rules,
+            incarnation: delivered.incarnation,
             delivered: delivered.position,
             last_commit_lsn: delivered.last_commit_lsn,
             last_commit_micros: delivered.last_commit_micros,
@@ -126,7 +130,9 @@ impl Emitter {
         relation_id: u32,
         sink: &mut S,
     ) -> Result<(), Error> {
-        let position = ChangePosition::new(transaction.commit_lsn.0, transaction.next_ordinal);
+        let position = self
+            .incarnation
+            .change(transaction.commit_lsn, transaction.next_ordinal);
         transaction.next_ordinal += 1;
         let Some(version) = version else {
             return Err(unknown_relation(relation_id));
@@ -184,7 +190,9 @@ impl Emitter {
         message: &Message<'_>,
         sink: &mut S,
     ) -> Result<(), Error> {
-        let position = ChangePosition::new(transaction.commit_lsn.0, transaction.next_ordinal);
+        let position = self
+            .incarnation
+            .change(transaction.commit_lsn, transaction.next_ordinal);
         transaction.next_ordinal += 1;
         if !self.emits_message(message.prefix) {
             return Ok(());
@@ -216,7 +224,7 @@ impl Emitter {
         sink: &mut S,
     ) -> Result<(), Error> {
         self.committed(message.lsn);
-        let position = ChangePosition::new(message.lsn.0, 0);
+        let position = self.incarnation.change(message.lsn, 0);
         if self.is_delivered(position) || !self.emits_message(message.prefix) {
             return Ok(());
         }
@@ -265,10 +273,14 @@ impl Emitter {
         end_lsn: Lsn,
         sink: &mut S,
     ) -> Result<(), Error> {
-        let begin = ChangePosition::new(transaction.commit_lsn.0, transaction.next_ordinal);
+        let begin = self
+            .incarnation
+            .change(transaction.commit_lsn, transaction.next_ordinal);
         self.begin_metadata(transaction, begin, sink)?;
         transaction.skip(2);
-        let position = ChangePosition::new(begin.commit_lsn, begin.ordinal + 1);
+        let position = self
+            .incarnation
+            .change(transaction.commit_lsn, begin.ordinal + 1);
         if !self.is_delivered(position) {
             transaction.written = true;
             sink.write_record(&SourceRecord::Transaction(TransactionMetadata {
@@ -296,8 +308,8 @@ impl Emitter {
         }
         if transaction.written {
             sink.end_transaction(TransactionEnd {
-                position: ChangePosition::new(
-                    transaction.commit_lsn.0,
+                position: self.incarnation.change(
+                    transaction.commit_lsn,
                     transaction.next_ordinal.saturating_sub(1),
                 ),
                 end_lsn,

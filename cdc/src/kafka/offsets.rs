@@ -67,6 +67,9 @@ pub struct StoredOffset {
     /// 3.x.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_completed: Option<bool>,
+    /// `ChangePosition::incarnation`; absent is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_incarnation: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tributary_commit_lsn: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +130,7 @@ impl StoredOffset {
     }
 
     pub fn set_position(&mut self, position: ChangePosition) {
+        self.tributary_incarnation = Some(position.incarnation).filter(|number| *number > 0);
         self.tributary_commit_lsn = Some(position.commit_lsn);
         self.tributary_ordinal = Some(position.ordinal);
     }
@@ -200,7 +204,8 @@ impl StoredOffset {
         let (position, last_commit_lsn) = match (self.tributary_commit_lsn, self.tributary_ordinal)
         {
             (Some(commit_lsn), Some(ordinal)) => (
-                ChangePosition::new(commit_lsn, ordinal),
+                ChangePosition::new(commit_lsn, ordinal)
+                    .in_incarnation(self.tributary_incarnation.unwrap_or(0)),
                 self.tributary_last_commit_lsn,
             ),
             _ => {

@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind};
 
 const REQUEST: Duration = Duration::from_secs(20);
 
-/// Header of every event: `commit_lsn:ordinal`.
+/// Header of every event: the text of its `ChangePosition`.
 pub const POSITION_HEADER: &str = "tributary.position";
 /// Header of every event: the id under which the table's version is in the schemas topic.
 pub const SCHEMA_HEADER: &str = "tributary.schema";

@@ -9,7 +9,7 @@ use super::{
     status::PipelineStatus,
 };
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Incarnation,
     checkpoint::StartPosition,
     config::{ConnectorConfig, SnapshotMode},
     sink::EventSink,
@@ -32,6 +32,8 @@ const FAILOVER_SERVER_VERSION: u32 = 170_000;
 /// From where streaming goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StreamStart {
+    /// Of everything that is streamed.
+    pub(super) incarnation: Incarnation,
     /// Everything up to here was delivered.
     pub(super) delivered: Option<ChangePosition>,
     pub(super) last_commit_lsn: Option<u64>,
@@ -72,6 +74,8 @@ pub(super) async fn prepare<S: EventSink>(
     let resume = start.resume.as_ref();
     let completed = resume.filter(|resume| resume.snapshot_completed);
     let name = &config.slot_name;
+    // Only who goes on from a stored position stays in its incarnation.
+    let incarnation = Incarnation::begin(resume.map(|resume| resume.position));
     if !mode.streams() {
         if mode.takes_snapshot(completed.is_some()) {
             let found = find_slot(client, name).await?;
@@ -84,6 +88,7 @@ pub(super) async fn prepare<S: EventSink>(
                 config,
                 system: &system,
                 point,
+                incarnation,
                 status,
                 stop,
             };
@@ -129,6 +134,7 @@ pub(super) async fn prepare<S: EventSink>(
             "going on from the stored position"
         );
         return Ok(Prepared::Stream(StreamStart {
+            incarnation: Incarnation::of(resume.position),
             delivered: Some(resume.position),
             last_commit_lsn: resume.last_commit_lsn,
             from: Lsn(resume.position.commit_lsn),
@@ -151,6 +157,7 @@ pub(super) async fn prepare<S: EventSink>(
         status.set_slot(identity(name, &system, from));
         tracing::info!(slot = %name, from = %from, adopted = adopted.is_some(), "streaming without a snapshot");
         return Ok(Prepared::Stream(StreamStart {
+            incarnation,
             delivered: None,
             last_commit_lsn: None,
             from,
@@ -166,6 +173,7 @@ pub(super) async fn prepare<S: EventSink>(
             Some(slot) => SnapshotPoint::beside(&slot),
             None => SnapshotPoint::NewSlot { failover },
         },
+        incarnation,
         status,
         stop,
     };

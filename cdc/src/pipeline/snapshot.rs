@@ -1,6 +1,5 @@
 use std::{sync::Arc, time::Duration};
 
-use debezium::ChangePosition;
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +8,7 @@ use super::{
     status::{Phase, PipelineStatus},
 };
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Incarnation,
     config::ConnectorConfig,
     sink::EventSink,
     source::{
@@ -48,6 +47,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) config: &'a ConnectorConfig,
     pub(super) system: &'a SystemIdentity,
     pub(super) point: SnapshotPoint,
+    pub(super) incarnation: Incarnation,
     pub(super) status: &'a Arc<PipelineStatus>,
     pub(super) stop: &'a CancellationToken,
 }
@@ -80,7 +80,7 @@ impl Snapshot<'_> {
         status.set_slot(identity(name, self.system, confirmed));
         status.enter(Phase::Snapshotting);
         tokio::time::sleep(config.snapshot.delay).await;
-        let snapshot = begin_snapshot(config, control.take().await?, of).await?;
+        let snapshot = begin_snapshot(config, control.take().await?, of, self.incarnation).await?;
         tracing::info!(
             slot = %name,
             consistent_point = %point,
@@ -102,7 +102,8 @@ impl Snapshot<'_> {
         }
         deliver_for(sink, config.snapshot.streaming_delay).await?;
         Ok(Prepared::Stream(StreamStart {
-            delivered: Some(ChangePosition::new(point.0.saturating_sub(1), u64::MAX)),
+            incarnation: self.incarnation,
+            delivered: Some(self.incarnation.snapshot_row(point, u64::MAX)),
             last_commit_lsn: None,
             from: point,
             confirmed: confirmed.min(point),

@@ -3,7 +3,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use debezium::ChangePosition;
 use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +13,7 @@ use super::{
     status::{Phase, PipelineStatus},
 };
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Incarnation,
     assemble::{Assembler, Counts, DeliveredUpTo, Step},
     config::ConnectorConfig,
     sink::{EventSink, IdleMark, Progress, TransactionEnd},
@@ -49,6 +48,7 @@ pub(super) struct Streaming<'a, S> {
     labels: &'a mut EnumLabels,
     connection: ReplicationConnection,
     assembler: Assembler,
+    incarnation: Incarnation,
     feedback: Feedback,
     sink: &'a mut S,
     status: &'a Arc<PipelineStatus>,
@@ -108,9 +108,11 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             heartbeat,
             xmin,
             marked: Lsn::default(),
+            incarnation: start.incarnation,
             assembler: Assembler::new(
                 config,
                 DeliveredUpTo {
+                    incarnation: start.incarnation,
                     position: start.delivered,
                     last_commit_lsn: start.last_commit_lsn,
                     // Where nothing came before, Debezium's clock stands at the start too.
@@ -317,7 +319,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         self.marked = quiet;
         let mark = self.sink.mark_idle(TransactionEnd {
             // Below a COMMIT record that may stand exactly there.
-            position: ChangePosition::new(quiet.0.saturating_sub(1), 0),
+            position: self.incarnation.snapshot_row(quiet, 0),
             end_lsn: quiet,
         })?;
         match mark {

@@ -10,7 +10,7 @@ use crate::kafka::{
 pub(super) fn headers(
     batch: &RecordBatch,
     record: &RecordSlot,
-    position: &mut [u8; 48],
+    position: &mut [u8; 64],
 ) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new_with_capacity(3);
     if let Some(key_header) = &record.key_header {
@@ -50,8 +50,8 @@ pub(super) fn headers(
     headers
 }
 
-/// `commit_lsn:ordinal` without an allocation per record. Two numbers of at most 20 digits and a colon always fit.
-fn position_text(position: ChangePosition, buffer: &mut [u8; 48]) -> &[u8] {
+/// The position's text without an allocation per record. Three numbers of at most 20 digits and two colons always fit.
+fn position_text(position: ChangePosition, buffer: &mut [u8; 64]) -> &[u8] {
     let mut length = 0;
     let mut number = itoa::Buffer::new();
     let mut append = |text: &[u8]| {
@@ -60,6 +60,10 @@ fn position_text(position: ChangePosition, buffer: &mut [u8; 48]) -> &[u8] {
             length += text.len();
         }
     };
+    if position.incarnation != 0 {
+        append(number.format(position.incarnation).as_bytes());
+        append(b":");
+    }
     append(number.format(position.commit_lsn).as_bytes());
     append(b":");
     append(number.format(position.ordinal).as_bytes());
@@ -76,8 +80,10 @@ mod tests {
             ChangePosition::new(0, 0),
             ChangePosition::new(272_899_152, 7),
             ChangePosition::new(u64::MAX, u64::MAX),
+            ChangePosition::new(272_899_152, 7).in_incarnation(1_795_000_000),
+            ChangePosition::new(u64::MAX, u64::MAX).in_incarnation(u64::MAX),
         ] {
-            let mut buffer = [0; 48];
+            let mut buffer = [0; 64];
             assert_eq!(
                 position_text(position, &mut buffer),
                 position.to_string().as_bytes()

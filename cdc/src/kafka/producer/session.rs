@@ -59,7 +59,7 @@ pub(super) struct Session {
     /// Records sent since the start.
     sent: u64,
     /// Text of the position header.
-    position: [u8; 48],
+    position: [u8; 64],
     committed_at: Option<Instant>,
 }
 
@@ -105,7 +105,7 @@ impl Session {
             poller: Some(poller),
             stop_poller,
             sent: 0,
-            position: [0; 48],
+            position: [0; 64],
             committed_at: None,
             settings,
         };

@@ -4,7 +4,7 @@ use pgoutput::Lsn;
 
 use super::{PinnedConnection, SnapshotTable, snapshot_tables};
 use crate::{
-    Error,
+    Error, Incarnation,
     config::{ConnectorConfig, SnapshotIsolation},
     source::control::{OrdinaryConnection, connect},
 };
@@ -32,6 +32,8 @@ impl SnapshotOf<'_> {
 pub struct SnapshotStart {
     pub(super) connections: Vec<PinnedConnection>,
     pub(super) tables: Vec<SnapshotTable>,
+    /// Of every row's position.
+    pub(super) incarnation: Incarnation,
     /// `source` of every row.
     pub(super) source: Source,
 }
@@ -57,6 +59,7 @@ pub(crate) async fn begin_snapshot(
     config: &ConnectorConfig,
     first: OrdinaryConnection,
     of: SnapshotOf<'_>,
+    incarnation: Incarnation,
 ) -> Result<SnapshotStart, Error> {
     let used = isolation(config.snapshot.isolation, of);
     if let Some(asked) = config.snapshot.isolation.filter(|asked| *asked != used) {
@@ -96,6 +99,7 @@ pub(crate) async fn begin_snapshot(
     Ok(SnapshotStart {
         connections,
         tables,
+        incarnation,
         source: Source {
             lsn: of.lsn().0,
             tx_id: Some(tx_id),

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use debezium::{
-    ChangeEvent, ChangePosition, ColumnValue, KeyChange, OldRow, Operation, Source, TableSchema,
-};
+use debezium::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Source, TableSchema};
 use futures::{StreamExt, future::try_join_all, stream::select_all};
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +12,7 @@ use super::{
     table_reader::{Piece, TableQueue, pieces},
 };
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, Incarnation,
     config::ConnectorConfig,
     sink::{EventSink, TransactionEnd},
 };
@@ -43,6 +41,7 @@ pub async fn read_snapshot<S: EventSink>(
     let SnapshotStart {
         connections,
         tables,
+        incarnation,
         source,
     } = start;
     if let Some(timeout) = config.snapshot.lock_timeout {
@@ -53,7 +52,7 @@ pub async fn read_snapshot<S: EventSink>(
     }
     sink.begin_snapshot();
     let queue = TableQueue::new(&tables, progress, config);
-    let mut rows = Rows::new(source, connections.len(), sink);
+    let mut rows = Rows::new((incarnation, source), connections.len(), sink);
     let connections = connections.into_iter().enumerate();
     let mut pieces =
         select_all(connections.map(|(place, connection)| {
@@ -102,20 +101,21 @@ pub async fn read_snapshot<S: EventSink>(
 struct Rows<'a, S> {
     sink: &'a mut S,
     source: Source,
-    /// Of the next row that goes.
-    position: ChangePosition,
+    incarnation: Incarnation,
+    /// Rows that went.
+    written: u64,
     edges: Edges<Arc<TableSchema>, Bytes>,
     row: CopyRow,
     values: Vec<ColumnValue<'static>>,
 }
 
 impl<'a, S: EventSink> Rows<'a, S> {
-    fn new(source: Source, places: usize, sink: &'a mut S) -> Self {
+    fn new((incarnation, source): (Incarnation, Source), places: usize, sink: &'a mut S) -> Self {
         Self {
             sink,
             source,
-            // Below every transaction that is streamed afterwards; see `ChangePosition`.
-            position: ChangePosition::new(source.lsn.saturating_sub(1), 0),
+            incarnation,
+            written: 0,
             edges: Edges::new(places),
             row: CopyRow::default(),
             values: Vec::new(),
@@ -159,12 +159,14 @@ impl<'a, S: EventSink> Rows<'a, S> {
                 snapshot: marked.marker,
                 ..self.source
             },
-            position: self.position,
+            position: self
+                .incarnation
+                .snapshot_row(Lsn(self.source.lsn), self.written),
             transaction: None,
             origin: None,
         });
         self.values = crate::assemble::recycle(values);
-        self.position.ordinal += 1;
+        self.written += 1;
         written
     }
 
@@ -173,10 +175,9 @@ impl<'a, S: EventSink> Rows<'a, S> {
             self.write(&marked)?;
         }
         self.sink.end_transaction(TransactionEnd {
-            position: ChangePosition::new(
-                self.position.commit_lsn,
-                self.position.ordinal.saturating_sub(1),
-            ),
+            position: self
+                .incarnation
+                .snapshot_row(Lsn(self.source.lsn), self.written.saturating_sub(1)),
             end_lsn: Lsn(self.source.lsn),
         })?;
         self.sink.dispatch()

@@ -6,7 +6,7 @@ use crate::{ChangePosition, Operation, TableId};
 /// The headers of a record that its decoding needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EventHeaders<'a> {
-    /// `tributary.position`: `commit_lsn:ordinal`.
+    /// `tributary.position`: the text of a `ChangePosition`.
     pub position: Option<&'a [u8]>,
     /// `tributary.unavailable`: the names of the columns whose TOASTed values PostgreSQL did not send, in the order of the
     /// table, with commas between.

@@ -5,7 +5,7 @@ use rdkafka::message::{Headers, Message};
 pub(crate) struct RecordHeaders<'a> {
     /// `tributary.schema`: sixteen hexadecimal digits.
     pub(crate) schema: Option<&'a [u8]>,
-    /// `tributary.position`: `commit_lsn:ordinal`.
+    /// `tributary.position`: the text of a `ChangePosition`.
     pub(crate) position: Option<&'a [u8]>,
     /// `tributary.unavailable`: names, separated by commas.
     pub(crate) unavailable: Option<&'a [u8]>,
