@@ -15,7 +15,7 @@ pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseConfig {
         hostname,
         port,
         user,
-        password: Secret::new(reader.text("database.password").unwrap_or_default()),
+        password: Secret::new(reader.exact("database.password").unwrap_or_default()),
         dbname,
         tls,
         tcp_keepalive: reader.boolean("database.tcpKeepAlive", true),
@@ -34,8 +34,13 @@ fn tls(reader: &mut Reader<'_>) -> TlsSettings {
         ("database.sslkey", "sslkey"),
         ("database.sslpassword", "sslpassword"),
         ("database.channelBinding", "channel_binding"),
+        ("database.requireAuth", "require_auth"),
     ] {
-        if let Some(value) = reader.text(property)
+        let value = match parameter {
+            "sslpassword" => reader.exact(property),
+            _ => reader.text(property),
+        };
+        if let Some(value) = value
             && let Err(rule) = tls.set(parameter, value)
         {
             reader.problem(property, rule);

@@ -89,6 +89,7 @@ pub const KNOWN: &[Property] = &[
     used("database.sslkey"),
     used("database.sslpassword"),
     used("database.channelBinding"),
+    used("database.requireAuth"),
     used("database.tcpKeepAlive"),
     used("database.initial.statements"),
     used("database.query.timeout.ms"),

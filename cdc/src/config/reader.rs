@@ -24,6 +24,12 @@ impl<'a> Reader<'a> {
             .filter(|value| !value.is_empty())
     }
 
+    /// The value as it was given, for passwords: a blank at either end belongs to them. None when absent or empty.
+    pub(super) fn exact(&self, property: &str) -> Option<&'a str> {
+        let value = self.properties.get(property).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
     pub(super) fn problem(&mut self, property: &str, rule: impl Into<String>) {
         let value = self
             .properties

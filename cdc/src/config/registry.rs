@@ -106,7 +106,7 @@ pub(super) fn confluent(reader: &mut Reader<'_>, part: &str) -> RegistryConfig {
             below("basic.auth.user.info"),
             below("schema.registry.basic.auth.user.info"),
         ];
-        let found = names.iter().find_map(|name| reader.text(name));
+        let found = names.iter().find_map(|name| reader.exact(name));
         match found.and_then(|text| text.split_once(':')) {
             Some((user, password)) => Some((user.to_owned(), Secret::new(password))),
             None => {
@@ -135,7 +135,7 @@ pub(super) fn confluent(reader: &mut Reader<'_>, part: &str) -> RegistryConfig {
         login,
         truststore: store(reader, &below("schema.registry.ssl.truststore")),
         keystore: store(reader, &below("schema.registry.ssl.keystore")).map(|file| {
-            let password = reader.text(&below("schema.registry.ssl.key.password"));
+            let password = reader.exact(&below("schema.registry.ssl.key.password"));
             (file, password.map(Secret::new))
         }),
         registration: match (auto, latest) {
@@ -236,7 +236,7 @@ pub(super) fn apicurio(reader: &mut Reader<'_>, converter: &str) -> RegistryConf
         }
     };
     let login = reader.text(&below("auth.username")).map(|user| {
-        let password = reader.text(&below("auth.password")).unwrap_or_default();
+        let password = reader.exact(&below("auth.password")).unwrap_or_default();
         (user.to_owned(), Secret::new(password))
     });
     let auto = reader.boolean(&below("auto-register"), false);

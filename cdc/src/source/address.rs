@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use postgres_tls::TlsProblem;
+use postgres_tls::{AuthRefused, TlsProblem};
 use service::ErrorKind as _;
 
 use crate::{Error, ErrorKind, config::DatabaseConfig};
@@ -49,6 +49,13 @@ fn problem_error(
     Error::new(ErrorKind::Configuration, attempted)
         .with_source(problem)
         .with_hint(hint)
+}
+
+/// The error of `attempted` where the server asked for what it may not ask for. Trying again changes nothing.
+pub(super) fn auth_error(attempted: impl Into<String>, refused: AuthRefused) -> Error {
+    Error::new(ErrorKind::Permission, attempted)
+        .with_source(refused)
+        .with_hint(refused.hint("database.requireAuth"))
 }
 
 /// What to do where the server refuses who we are and says no remedy itself.

@@ -3,7 +3,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use super::{
-    address::{Address, permission_hint, tls_error},
+    address::{Address, auth_error, permission_hint, tls_error},
     connection::OUTPUT_SETTINGS,
     server_error::ServerError,
 };
@@ -118,6 +118,9 @@ fn not_connected(database: &DatabaseConfig, error: ConnectError) -> Error {
         && let Some(told) = tls_error(attempted.clone(), &problem, database)
     {
         return told;
+    }
+    if let Some(refused) = error.auth_refused() {
+        return auth_error(attempted, refused);
     }
     let answer = error
         .postgres()

@@ -1,5 +1,9 @@
-use anyhow::{Context, Result, ensure};
-use cdc::{ErrorKind, source::connection::ReplicationConnection};
+use anyhow::{Context, Error, Result, ensure};
+use cdc::{
+    ErrorKind,
+    config::DatabaseConfig,
+    source::{Control, connection::ReplicationConnection},
+};
 use service::Secret;
 use stack::Postgres;
 
@@ -62,6 +66,18 @@ async fn logs_in_by_every_method_over_both_transports() -> Result<()> {
             database.hostname.clone_from(&host);
             database.user = role.to_owned();
             database.password = Secret::new("geheim");
+            let method = role.trim_start_matches("by_");
+            if ["md5", "password"].contains(&method) && !host.starts_with('/') {
+                // Whoever answers there would have the password.
+                refuses_to_tell(&database, &format!("database.requireAuth={method}")).await?;
+                database.tls.require_auth = "!password,!md5".parse().map_err(Error::msg)?;
+                refuses_to_tell(&database, "database.requireAuth does not list").await?;
+                database.tls.require_auth = method.parse().map_err(Error::msg)?;
+            }
+            let mut control = Control::new(&database);
+            let client = control.client().await;
+            let client = client.with_context(|| format!("{role} at {host}"))?;
+            client.simple_query("select 1").await?;
             let mut connection = ReplicationConnection::connect(&database)
                 .await
                 .with_context(|| format!("{role} at {host}"))?;
@@ -89,6 +105,58 @@ async fn logs_in_by_every_method_over_both_transports() -> Result<()> {
             .err()
             .context("refused")?;
         ensure!(error.kind() == ErrorKind::Permission, "{error:?}");
+    }
+    Ok(())
+}
+
+/// Both kinds of connection halt, and say what to set.
+pub async fn refuses_to_tell(database: &DatabaseConfig, remedy: &str) -> Result<()> {
+    let replication = ReplicationConnection::connect(database).await.err();
+    let ordinary = Control::new(database).client().await.err();
+    for error in [replication, ordinary] {
+        let error = error.context("a login that must be refused")?;
+        let text = service::render_error(&error, Some(error.hint()));
+        ensure!(error.kind() == ErrorKind::Permission, "{text}");
+        ensure!(text.contains(remedy), "no {remedy}: {text}");
+    }
+    Ok(())
+}
+
+/// `faults/cdc/password-with-outer-space.sql`
+#[tokio::test]
+async fn a_password_is_sent_as_it_is() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    for (role, password) in [
+        ("inner", "a b"),
+        ("behind", "%I\\GYg-7anx1Ox{y "),
+        ("before", "  \tx"),
+        ("blank", " "),
+    ] {
+        let sql = format!(
+            "create role {role} superuser login replication password '{}'",
+            password.replace('\\', "\\\\").replace("'", "''")
+        );
+        postgres
+            .execute("postgres", &sql.replace("password '", "password E'"))
+            .await?;
+        let mut properties = config(&postgres).properties;
+        for (name, value) in [
+            ("database.hostname", "127.0.0.1"),
+            ("database.user", role),
+            ("database.password", password),
+        ] {
+            properties.insert(name.to_owned(), value.to_owned());
+        }
+        let database = cdc::config::ConnectorConfig::parse(&properties)?
+            .config
+            .database;
+        let connection = ReplicationConnection::connect(&database).await;
+        connection.with_context(|| format!("`{password}`"))?;
+        let mut control = Control::new(&database);
+        control
+            .client()
+            .await
+            .with_context(|| format!("`{password}`"))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod recording;
 mod relations;
 mod restart;
 mod resume;
+mod rogue;
 mod silence;
 mod slots;
 mod snapshot_isolation;

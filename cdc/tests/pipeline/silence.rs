@@ -87,8 +87,8 @@ async fn a_server_that_falls_silent_is_given_up_and_named() -> Result<()> {
     const LOGIN: &str = "gave no answer for";
     let cases = [
         (STILL, SslMode::Disable, LOGIN, ORDINARY),
-        (STILL, SslMode::Prefer, QUESTION, ORDINARY),
-        (STILL, SslMode::VerifyFull, QUESTION, ORDINARY),
+        (STILL, SslMode::Prefer, QUESTION, QUESTION),
+        (STILL, SslMode::VerifyFull, QUESTION, QUESTION),
         (b"S", SslMode::Prefer, HANDSHAKE, HANDSHAKE),
         (b"S", SslMode::Require, HANDSHAKE, HANDSHAKE),
         (b"N", SslMode::Prefer, LOGIN, ORDINARY),

@@ -25,6 +25,7 @@ use tokio_rustls::{Connect, TlsConnector, client::TlsStream};
 use crate::{
     SslMode, TlsSettings,
     certificate::server_end_point,
+    login_watch::LoginWatch,
     settings::Roots,
     verifier::{ServerVerifier, Trust, Trusted},
 };
@@ -58,6 +59,7 @@ pub struct ClientTls {
     /// The same without the host's name in the hello, where that is none.
     nameless: Arc<ClientConfig>,
     verifies_host: bool,
+    settings: TlsSettings,
     /// Whether a handshake was begun.
     begun: Arc<AtomicBool>,
 }
@@ -89,6 +91,7 @@ impl ClientTls {
             config: Arc::new(config),
             nameless: Arc::new(nameless),
             verifies_host: settings.mode == SslMode::VerifyFull,
+            settings: settings.clone(),
             begun: Arc::new(AtomicBool::new(false)),
         })
     }
@@ -125,6 +128,11 @@ impl ClientTls {
                 "the answer to SSLRequest is neither S nor N: this is no PostgreSQL server",
             )),
         }
+    }
+
+    /// Follows a login on a connection of this kind.
+    pub(crate) fn watch(&self, is_tls: bool) -> LoginWatch {
+        LoginWatch::new(self.settings.require_auth, self.settings.proof(is_tls))
     }
 
     /// Whether this or a clone of it began a handshake: the server has TLS.

@@ -4,8 +4,8 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Connection, Socket, config, error::SqlState};
 
 use crate::{
-    Attempt, ChannelBindingMode, ClientTls, PostgresTlsStream, TlsProblem, TlsSettings,
-    TlsSetupError,
+    Attempt, AuthRefused, ChannelBindingMode, ClientTls, PostgresTlsStream, TlsProblem,
+    TlsSettings, TlsSetupError, stream::Securing,
 };
 
 /// Why no ordinary connection was had, or why it failed.
@@ -14,8 +14,6 @@ use crate::{
 pub enum ConnectError {
     /// A certificate or key cannot be used, or settings contradict each other.
     Setup(Box<TlsSetupError>),
-    /// The server has no TLS, and the settings demand it.
-    Tls(TlsProblem),
     Postgres(tokio_postgres::Error),
     /// Something accepted the connection and said nothing for so long.
     Silent(Duration),
@@ -43,10 +41,14 @@ impl ConnectError {
     /// What is wrong with TLS, if that is what is wrong.
     pub fn tls_problem(&self) -> Option<TlsProblem> {
         match self.decisive() {
-            Self::Tls(problem) => Some(problem.clone()),
             Self::Postgres(error) => TlsProblem::find(error),
             Self::Setup(_) | Self::Silent(_) | Self::BothWays { .. } => None,
         }
+    }
+
+    /// What the server asked for and may not ask for, if that is what is wrong.
+    pub fn auth_refused(&self) -> Option<AuthRefused> {
+        AuthRefused::find(self.postgres()?)
     }
 
     /// Of two errors the one that says more: a server that lets nobody in on the second way says nothing about who came.
@@ -70,7 +72,6 @@ impl ConnectError {
                 Some(code) => is_refusal(code.code()),
                 None => TlsProblem::find(error).is_some(),
             },
-            Self::Tls(_) => true,
             Self::Setup(_) | Self::Silent(_) | Self::BothWays { .. } => false,
         }
     }
@@ -85,10 +86,10 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setup(error) => write!(f, "{error}"),
-            Self::Tls(problem) => write!(f, "{problem}"),
-            Self::Postgres(error) => match TlsProblem::find(error) {
-                Some(problem) => write!(f, "{problem}"),
-                None => write!(f, "{error}"),
+            Self::Postgres(error) => match (TlsProblem::find(error), AuthRefused::find(error)) {
+                (Some(problem), _) => write!(f, "{problem}"),
+                (None, Some(refused)) => write!(f, "{refused}"),
+                (None, None) => write!(f, "{error}"),
             },
             Self::Silent(patience) => write!(
                 f,
@@ -128,7 +129,6 @@ impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Setup(error) => error.source(),
-            Self::Tls(problem) => Some(problem),
             Self::Postgres(error) => Some(error),
             // Told whole.
             Self::Silent(_) | Self::BothWays { .. } => None,
@@ -158,6 +158,12 @@ pub async fn connect(
     let addresses = config.get_hosts().len().max(config.get_hostaddrs().len());
     let reaching = config.get_connect_timeout().copied().unwrap_or_default();
     let patience = LOGIN + reaching * u32::try_from(addresses).unwrap_or(1);
+    if config.get_hosts().is_empty() {
+        // tokio-postgres secures only what has a name.
+        for address in config.get_hostaddrs().to_vec() {
+            config.host(address.to_string());
+        }
+    }
     let unix_only = config.get_hostaddrs().is_empty()
         && config
             .get_hosts()
@@ -171,15 +177,20 @@ pub async fn connect(
     for attempt in attempts {
         let tls =
             ClientTls::load(settings).map_err(|error| ConnectError::Setup(Box::new(error)))?;
-        config.ssl_mode(match attempt {
-            Attempt::Plain => config::SslMode::Disable,
-            Attempt::TlsWhereOffered => config::SslMode::Prefer,
-            Attempt::Tls => config::SslMode::Require,
-        });
-        let outcome = timeout(patience, config.connect(tls.clone())).await;
+        if unix_only {
+            config.ssl_mode(config::SslMode::Disable);
+        } else {
+            config.ssl_mode(config::SslMode::Require);
+            config.ssl_negotiation(config::SslNegotiation::Direct);
+        }
+        let securing = Securing {
+            tls: tls.clone(),
+            attempt: *attempt,
+        };
+        let outcome = timeout(patience, config.connect(securing)).await;
         let error = match outcome {
             Ok(Ok(connected)) => return Ok(connected),
-            Ok(Err(error)) => or_without_tls(error),
+            Ok(Err(error)) => ConnectError::Postgres(error),
             Err(_) => ConnectError::Silent(patience),
         };
         let error = match first.take() {
@@ -203,17 +214,5 @@ pub async fn connect(
         first = Some(error);
     }
     // Each mode has an attempt, and the last one returns.
-    first.map_or(Err(ConnectError::Tls(TlsProblem::ServerWithoutTls)), Err)
-}
-
-/// The library's text for a server without TLS is its only sign.
-fn or_without_tls(error: tokio_postgres::Error) -> ConnectError {
-    let refused = error
-        .source()
-        .is_some_and(|source| source.to_string() == "server does not support TLS");
-    if refused {
-        ConnectError::Tls(TlsProblem::ServerWithoutTls)
-    } else {
-        ConnectError::Postgres(error)
-    }
+    Err(first.unwrap_or(ConnectError::Silent(patience)))
 }

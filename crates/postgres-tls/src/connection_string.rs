@@ -58,13 +58,17 @@ impl Connector {
         )
     }
 
-    /// What to do about an error of TLS or of its settings.
+    /// What to do about an error of TLS, of its settings, or of what the server asked for.
     pub fn hint(&self, error: &ConnectError) -> Option<String> {
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(host)) => host.as_str(),
             _ => "",
         };
-        Some(error.tls_problem()?.hint(self.tls.mode, host))
+        match (error.tls_problem(), error.auth_refused()) {
+            (Some(problem), _) => Some(problem.hint(self.tls.mode, host)),
+            (None, Some(refused)) => Some(refused.hint("require_auth")),
+            (None, None) => None,
+        }
     }
 
     /// Connect.
@@ -86,7 +90,7 @@ fn refuse_others(name: &str, value: &str) -> Result<(), String> {
             "sslnegotiation is not supported: the server is always asked first, as with sslnegotiation=postgres".to_owned(),
         ),
         (name, _) if name.starts_with("ssl") || name == "requiressl" => Err(format!(
-            "{name} is not supported: sslmode, sslrootcert, sslcert, sslkey, sslpassword and channel_binding are"
+            "{name} is not supported: sslmode, sslrootcert, sslcert, sslkey, sslpassword, channel_binding and require_auth are"
         )),
         _ => Ok(()),
     }

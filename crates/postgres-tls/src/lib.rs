@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL with the meanings of libpq's `sslmode`: for ordinary connections of tokio-postgres and for a bare
+//! TLS and logging in to PostgreSQL with the meanings of libpq's `sslmode` and `require_auth`: for ordinary connections of tokio-postgres and for a bare
 //! socket such as the replication connection's.
 //!
 //! ```text
@@ -14,7 +14,9 @@ mod certificate;
 mod client;
 mod connect;
 mod connection_string;
+mod login_watch;
 mod problem;
+mod require_auth;
 mod settings;
 mod stream;
 mod verifier;
@@ -24,5 +26,6 @@ pub use client::{ClientTls, Negotiated, TlsSetupError, channel_binding};
 pub use connect::{ConnectError, connect};
 pub use connection_string::{ConnectionStringError, Connector};
 pub use problem::TlsProblem;
+pub use require_auth::{AuthMethod, AuthRefused, RequireAuth, ServerProof};
 pub use settings::{ChannelBindingMode, TlsSettings};
 pub use stream::PostgresTlsStream;

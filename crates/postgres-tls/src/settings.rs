@@ -2,7 +2,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use service::Secret;
 
-use crate::SslMode;
+use crate::{RequireAuth, ServerProof, SslMode};
 
 /// Libpq's `channel_binding`, pgjdbc's `channelBinding`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +45,8 @@ pub struct TlsSettings {
     /// `sslpassword`, of the key.
     pub key_password: Option<Secret>,
     pub channel_binding: ChannelBindingMode,
+    /// What the server may ask for. A Unix socket is not looked at.
+    pub require_auth: RequireAuth,
 }
 
 /// `sslrootcert=system`.
@@ -81,6 +83,7 @@ impl TlsSettings {
             ("PGSSLCERT", "sslcert"),
             ("PGSSLKEY", "sslkey"),
             ("PGCHANNELBINDING", "channel_binding"),
+            ("PGREQUIREAUTH", "require_auth"),
         ] {
             if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
                 settings
@@ -107,9 +110,24 @@ impl TlsSettings {
             "sslkey" => self.key = path(value),
             "sslpassword" => self.key_password = Some(Secret::new(value)),
             "channel_binding" => self.channel_binding = value.parse()?,
+            "require_auth" => self.require_auth = value.parse()?,
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// What a connection over TCP proves of the server, with TLS or without.
+    pub fn proof(&self, is_tls: bool) -> ServerProof {
+        let verifies = match self.mode {
+            SslMode::Disable | SslMode::Allow | SslMode::Prefer => false,
+            SslMode::Require => self.roots() != Roots::Absent,
+            SslMode::VerifyCa | SslMode::VerifyFull => true,
+        };
+        match (is_tls, verifies) {
+            (true, true) => ServerProof::Known,
+            (true, false) => ServerProof::UnverifiedTls,
+            (false, _) => ServerProof::Plain,
+        }
     }
 
     pub(crate) fn roots(&self) -> Roots {

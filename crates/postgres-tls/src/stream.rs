@@ -5,24 +5,29 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustls::pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Timeout, timeout},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
-use tokio_rustls::{Connect, client::TlsStream as RustlsStream};
 
 use crate::{
-    ClientTls,
-    client::{HANDSHAKE, PATIENCE, channel_binding, silent},
+    Attempt, ClientTls, Negotiated, TlsProblem, client::channel_binding, login_watch::LoginWatch,
 };
 
-/// A TLS connection for tokio-postgres.
+/// A connection for tokio-postgres, with TLS or without, whose login is watched: what the server may not ask for is an
+/// error of reading, and tokio-postgres never gets to answer it.
 #[derive(Debug)]
-pub struct PostgresTlsStream<S>(RustlsStream<S>);
+pub struct PostgresTlsStream<S> {
+    socket: Negotiated<S>,
+    watch: LoginWatch,
+}
 
-impl<S> MakeTlsConnect<S> for ClientTls
+/// The ways to secure a socket. tokio-postgres takes each for direct TLS: it has no hook for a connection without.
+#[derive(Debug, Clone)]
+pub(crate) struct Securing {
+    pub(crate) tls: ClientTls,
+    pub(crate) attempt: Attempt,
+}
+
+impl<S> MakeTlsConnect<S> for Securing
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -31,23 +36,17 @@ where
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, io::Error> {
-        // Without a host (a Unix socket, or hostaddr alone) no handshake follows.
-        let name = if domain.is_empty() {
-            "localhost"
-        } else {
-            domain
-        };
         Ok(Handshake {
-            name: self.server_name(name)?,
-            tls: self.clone(),
+            host: domain.to_owned(),
+            securing: self.clone(),
         })
     }
 }
 
-/// A handshake that is about to begin.
+/// What is said before the login, if anything.
 pub struct Handshake {
-    tls: ClientTls,
-    name: ServerName<'static>,
+    securing: Securing,
+    host: String,
 }
 
 impl<S> TlsConnect<S> for Handshake
@@ -59,33 +58,49 @@ where
     type Future = Connecting<S>;
 
     fn connect(self, stream: S) -> Connecting<S> {
-        Connecting(Box::pin(timeout(
-            PATIENCE,
-            self.tls.begin(self.name, stream),
-        )))
+        Connecting(Box::pin(self.secured(stream)))
     }
 }
 
-/// A handshake that is under way, for as long as we wait for it.
-pub struct Connecting<S>(Pin<Box<Timeout<Connect<S>>>>);
+impl Handshake {
+    async fn secured<S>(self, stream: S) -> io::Result<PostgresTlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Securing { tls, attempt } = self.securing;
+        let socket = match attempt {
+            Attempt::Plain => Negotiated::Plain(stream),
+            Attempt::TlsWhereOffered | Attempt::Tls => tls.negotiate(stream, &self.host).await?,
+        };
+        let is_tls = matches!(socket, Negotiated::Tls(_));
+        if attempt == Attempt::Tls && !is_tls {
+            return Err(io::Error::other(TlsProblem::ServerWithoutTls));
+        }
+        let watch = tls.watch(is_tls);
+        Ok(PostgresTlsStream { socket, watch })
+    }
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connecting<S> {
+type Secured<S> = dyn Future<Output = io::Result<PostgresTlsStream<S>>> + Send;
+
+/// What is under way before the login.
+pub struct Connecting<S>(Pin<Box<Secured<S>>>);
+
+impl<S> Future for Connecting<S> {
     type Output = io::Result<PostgresTlsStream<S>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context).map(|shaken| match shaken {
-            Ok(shaken) => shaken.map(PostgresTlsStream),
-            Err(_) => Err(silent(HANDSHAKE)),
-        })
+        self.0.as_mut().poll(context)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for PostgresTlsStream<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        match channel_binding(&self.0) {
-            Some(data) => ChannelBinding::tls_server_end_point(data),
-            None => ChannelBinding::none(),
-        }
+        let data = match &self.socket {
+            Negotiated::Plain(_) => None,
+            Negotiated::Tls(stream) => channel_binding(stream),
+        };
+        data.map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
 }
 
@@ -95,7 +110,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PostgresTlsStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = match &mut self.socket {
+            Negotiated::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Negotiated::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        };
+        if matches!(read, Poll::Ready(Ok(())))
+            && let Some(come) = buffer.filled().get(before..)
+            && let Err(refused) = self.watch.see(come)
+        {
+            let refused = io::Error::new(io::ErrorKind::PermissionDenied, refused);
+            return Poll::Ready(Err(refused));
+        }
+        read
     }
 }
 
@@ -105,14 +132,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PostgresTlsStream<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        match &mut self.socket {
+            Negotiated::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Negotiated::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        match &mut self.socket {
+            Negotiated::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Negotiated::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        match &mut self.socket {
+            Negotiated::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Negotiated::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+        }
     }
 }

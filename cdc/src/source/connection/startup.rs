@@ -8,14 +8,14 @@ use postgres_protocol::{
     message::{backend::Message, frontend},
 };
 
-use postgres_tls::ChannelBindingMode;
+use postgres_tls::{AuthMethod, ChannelBindingMode};
 
 use super::{ReplicationConnection, scram::Offer};
 use crate::{
     Error, ErrorKind,
     config::DatabaseConfig,
     source::{
-        address::{Address, permission_hint},
+        address::{Address, auth_error, permission_hint},
         quote_identifier,
         server_error::ServerError,
     },
@@ -49,14 +49,20 @@ impl ReplicationConnection {
         self.send(&out).await?;
         let mut scram = None;
         // An exchange that is not over, or the only allowed one not begun: the server has still to prove itself.
+        let mut asked = false;
         let mut unproven = database.tls.channel_binding == ChannelBindingMode::Require;
         loop {
             out.clear();
             match self.next_message().await? {
                 Message::ReadyForQuery(_) => return Ok(()),
                 Message::AuthenticationOk if unproven => return Err(unproven_server(database)),
-                Message::AuthenticationOk
-                | Message::ParameterStatus(_)
+                Message::AuthenticationOk => {
+                    if !asked {
+                        self.admit(database, AuthMethod::None)?;
+                    }
+                    continue;
+                }
+                Message::ParameterStatus(_)
                 | Message::BackendKeyData(_)
                 | Message::NoticeResponse(_) => continue,
                 Message::ErrorResponse(body) => {
@@ -80,13 +86,19 @@ impl ReplicationConnection {
                     return Err(unproven_server(database));
                 }
                 Message::AuthenticationCleartextPassword => {
+                    self.admit(database, AuthMethod::Password)?;
+                    asked = true;
                     frontend::password_message(password(database)?, &mut out)
                 }
                 Message::AuthenticationMd5Password(body) => {
+                    self.admit(database, AuthMethod::Md5)?;
+                    asked = true;
                     let hash = md5_hash(database.user.as_bytes(), password(database)?, body.salt());
                     frontend::password_message(hash.as_bytes(), &mut out)
                 }
                 Message::AuthenticationSasl(body) => {
+                    self.admit(database, AuthMethod::ScramSha256)?;
+                    asked = true;
                     let mut offer = Offer {
                         is_tls: self.transport.is_tls(),
                         end_point: self.transport.channel_binding(),
@@ -137,6 +149,18 @@ impl ReplicationConnection {
                 self.send(&out).await?;
             }
         }
+    }
+}
+
+impl ReplicationConnection {
+    /// Whether the server may ask for this; what it may not ask for is not answered.
+    fn admit(&self, database: &DatabaseConfig, method: AuthMethod) -> Result<(), Error> {
+        if database.hostname.starts_with('/') {
+            return Ok(());
+        }
+        let proof = database.tls.proof(self.transport.is_tls());
+        let admitted = database.tls.require_auth.admits(method, proof);
+        admitted.map_err(|refused| auth_error(log_in(database), refused))
     }
 }
 
