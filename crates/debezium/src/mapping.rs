@@ -82,14 +82,17 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
         }
         P::UnconstrainedNumeric => variable_scale_decimal(settings),
         P::Money => {
+            let printed = u8::try_from(pg_type.modifier).ok();
             let fraction_digits = settings.money_fraction_digits;
             let (schema, plain) = decimal(i32::from(fraction_digits), None, settings);
             let codec = match settings.decimal_handling {
                 DecimalHandling::String => Codec::MoneyText {
+                    printed,
                     fraction_digits,
                     double: false,
                 },
                 DecimalHandling::Precise | DecimalHandling::Double => Codec::Money {
+                    printed,
                     fraction_digits,
                     plain: Box::new(plain),
                 },

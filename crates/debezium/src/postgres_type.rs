@@ -7,7 +7,8 @@ pub struct PgType {
     pub oid: u32,
     /// `pg_type.typname` of the declared type.
     pub name: String,
-    /// `pg_attribute.atttypmod`, or the domain's; -1 where there is none.
+    /// `pg_attribute.atttypmod`, or the domain's; -1 where there is none. Of `money`, which has none, how many digits
+    /// behind the point the server's currency has; -1 where that is not known.
     pub modifier: i32,
     /// What the values are.
     pub kind: PgTypeKind,

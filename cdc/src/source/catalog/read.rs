@@ -76,7 +76,9 @@ with recursive needed(oid) as (
     join pg_catalog.pg_type t on t.oid = n.oid
     cross join lateral (values (t.typbasetype), (t.typelem)) part(oid)
     where part.oid <> 0)
-select t.oid, t.typname::text, t.typtype::text, t.typbasetype, t.typtypmod,
+select t.oid, t.typname::text, t.typtype::text, t.typbasetype,
+       -- money has no modifier: in its place, the digits behind the point of lc_monetary, which its text has always
+       case when t.oid = 790 then pg_catalog.scale(0::pg_catalog.money::pg_catalog.numeric) else t.typtypmod end,
        coalesce((select e.oid from pg_catalog.pg_type e where e.oid = t.typelem and e.typarray = t.oid), 0::oid),
        array(select e.enumlabel::text from pg_catalog.pg_enum e where e.enumtypid = t.oid order by e.enumsortorder)
 from pg_catalog.pg_type t join needed n on n.oid = t.oid";

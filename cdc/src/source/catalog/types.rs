@@ -11,7 +11,7 @@ pub struct TypeEntry {
     pub is_enum: bool,
     /// Of a domain: what it is made from.
     pub base: u32,
-    /// Of a domain: the modifier of its base type; -1 otherwise.
+    /// Of a domain: the modifier of its base type. Of `money`: the digits behind the point. -1 otherwise.
     pub modifier: i32,
     /// Of a true array type: its element; 0 otherwise.
     pub element: u32,
@@ -119,6 +119,11 @@ impl TypeCatalog {
             built_in(oid, modifier)
                 .or_else(|| of_extension(&entry.name))
                 .unwrap_or(PgTypeKind::Unknown)
+        };
+        let modifier = if kind == PgTypeKind::Money {
+            entry.modifier
+        } else {
+            modifier
         };
         PgType {
             oid,

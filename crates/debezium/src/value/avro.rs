@@ -40,10 +40,13 @@ impl Codec {
             }
             Self::DecimalText { scale } => write_bytes(&decimal_text(text, *scale)?, out),
             Self::Money {
+                printed,
                 fraction_digits,
                 plain,
-            } => plain.write_avro(&money::plain_money(text, *fraction_digits)?, out)?,
-            Self::MoneyText { double, .. } => write_bytes(&money::money_text(text, *double)?, out),
+            } => plain.write_avro(&money::plain_money(text, *printed, *fraction_digits)?, out)?,
+            Self::MoneyText {
+                printed, double, ..
+            } => write_bytes(&money::money_text(text, *printed, *double)?, out),
             Self::Bytea(handling) => {
                 let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
                 write_binary(binary::hex_bytes(hex)?, hex.len() / 2, *handling, out)?;

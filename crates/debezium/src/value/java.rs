@@ -35,13 +35,20 @@ impl Codec {
             }
             Self::DecimalText { scale } => out.extend_from_slice(&decimal_text(text, *scale)?),
             Self::Money {
+                printed,
                 fraction_digits,
                 plain,
             } => {
-                plain.write_java(&money::plain_money(text, *fraction_digits)?, style, out)?;
+                plain.write_java(
+                    &money::plain_money(text, *printed, *fraction_digits)?,
+                    style,
+                    out,
+                )?;
             }
-            Self::MoneyText { double, .. } => {
-                out.extend_from_slice(&money::money_text(text, *double)?);
+            Self::MoneyText {
+                printed, double, ..
+            } => {
+                out.extend_from_slice(&money::money_text(text, *printed, *double)?);
             }
             Self::Bytea(handling) => {
                 let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;

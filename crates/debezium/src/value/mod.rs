@@ -64,11 +64,14 @@ pub(crate) enum Codec {
     },
     /// `money`, brought to a plain decimal first.
     Money {
+        /// How many digits behind the point its text has; None: it has to be guessed.
+        printed: Option<u8>,
         fraction_digits: u8,
         plain: Box<Codec>,
     },
     /// `money` as a string, which is not rounded.
     MoneyText {
+        printed: Option<u8>,
         /// Of the zero that stands where the value is missing.
         fraction_digits: u8,
         /// The digits as Java prints a double.
@@ -145,10 +148,13 @@ impl Codec {
         match (self, compat) {
             (
                 Self::MoneyText {
-                    fraction_digits, ..
+                    printed,
+                    fraction_digits,
+                    double: _,
                 },
                 Compat::V2_7,
             ) => Some(Self::MoneyText {
+                printed: *printed,
                 fraction_digits: *fraction_digits,
                 double: true,
             }),
@@ -194,14 +200,18 @@ impl Codec {
                 out.push(b'"');
             }
             Self::Money {
+                printed,
                 fraction_digits,
                 plain,
             } => {
-                plain.write_json(&money::plain_money(text, *fraction_digits)?, out)?;
+                let money = money::plain_money(text, *printed, *fraction_digits)?;
+                plain.write_json(&money, out)?;
             }
-            Self::MoneyText { double, .. } => {
+            Self::MoneyText {
+                printed, double, ..
+            } => {
                 out.push(b'"');
-                out.extend_from_slice(&money::money_text(text, *double)?);
+                out.extend_from_slice(&money::money_text(text, *printed, *double)?);
                 out.push(b'"');
             }
             Self::Bytea(handling) => binary::write_bytea(text, *handling, out)?,
@@ -292,10 +302,15 @@ impl Codec {
             Self::Double => float::write_double(text, false, out)?,
             Self::Decimal { scale } => decimal::write_number(text, *scale, out)?,
             Self::Money {
+                printed,
                 fraction_digits,
                 plain,
             } => {
-                plain.write_header(&money::plain_money(text, *fraction_digits)?, style, out)?;
+                plain.write_header(
+                    &money::plain_money(text, *printed, *fraction_digits)?,
+                    style,
+                    out,
+                )?;
             }
             Self::HstoreJson => {
                 let mut object = Vec::new();
@@ -312,7 +327,7 @@ impl Codec {
                 write_logical_time(time::time(text)?.div_euclid(*divisor), out);
             }
             Self::Timestamp { divisor } if style == Style::HeaderLogicalTime => {
-                write_logical_time(time::timestamp(text)?.div_euclid(*divisor), out);
+                write_logical_time(time::divided(text, *divisor)?, out);
             }
             Self::Moment(moment) if style == Style::HeaderLogicalTime => {
                 write_logical_time(moment.millis(text)?, out);

@@ -66,7 +66,7 @@ impl IsoText {
         match self {
             Self::Date => time::write_iso_date(time::date(text)?, &mut out),
             Self::Time => time::write_iso_time(time::time(text)?, &mut out),
-            Self::Timestamp => time::write_iso_timestamp(time::timestamp(text)?, &mut out),
+            Self::Timestamp => time::write_iso_timestamp(time::instant(text)?, &mut out),
         }
         out.push(b'Z');
         Ok(out)
@@ -96,12 +96,34 @@ mod tests {
             (Moment::MilliTimestamp, "1969-12-31 23:59:59.999", -1),
             (
                 Moment::MilliTimestamp,
+                "294247-01-10 04:00:54.775807",
+                9_223_372_036_854_775,
+            ),
+            (
+                Moment::MilliTimestamp,
+                "294247-01-10 04:00:54.776",
+                9_223_372_036_854_776,
+            ),
+            (
+                Moment::MilliTimestamp,
+                "294276-12-31 23:59:59.999999",
+                9_224_318_015_999_999,
+            ),
+            (
+                Moment::MilliTimestamp,
+                "4713-01-01 00:00:00 BC",
+                -210_863_606_400_000,
+            ),
+            (
+                Moment::MilliTimestamp,
                 "infinity",
                 9_223_372_036_825_200_000,
             ),
         ] {
             assert_eq!(moment.of(text.as_bytes()), Ok(number), "{text}");
         }
+        let far = Moment::MicroTimestamp.of(b"294276-12-31 23:59:59.999999");
+        assert_eq!(far, Err(Unconvertible));
         // Nanoseconds in 64 bits end in 2262.
         let far = Moment::NanoTimestamp.of(b"9999-12-31 00:00:00");
         assert_eq!(far, Err(Unconvertible));
@@ -125,6 +147,16 @@ mod tests {
                 IsoText::Timestamp,
                 "1969-12-31 23:59:59.5",
                 "1969-12-31T23:59:59.5Z",
+            ),
+            (
+                IsoText::Timestamp,
+                "294276-12-31 23:59:59.999999",
+                "+294276-12-31T23:59:59.999999Z",
+            ),
+            (
+                IsoText::Timestamp,
+                "4713-01-01 00:00:00.5 BC",
+                "-4712-01-01T00:00:00.5Z",
             ),
             (
                 IsoText::Timestamp,

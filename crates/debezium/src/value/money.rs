@@ -1,13 +1,22 @@
-//! `money` text, which depends on the server's `lc_monetary`.
+//! `money` text, which depends on the server's `lc_monetary`: symbols, separators and how many digits stand behind the
+//! point. The server prints all of those always, so whoever knows their number needs to know nothing else.
 
 use super::{Unconvertible, float};
 
 /// The `money` text as a plain decimal of at most `fraction_digits` digits, rounded half up: currency, grouping and
-/// the brackets of negative amounts removed.
-pub(crate) fn plain_money(text: &[u8], fraction_digits: u8) -> Result<Vec<u8>, Unconvertible> {
+/// the brackets of negative amounts removed. `printed` is the number of digits behind the point, where it is known.
+pub(crate) fn plain_money(
+    text: &[u8],
+    printed: Option<u8>,
+    fraction_digits: u8,
+) -> Result<Vec<u8>, Unconvertible> {
     let wanted = usize::from(fraction_digits);
     let mut plain = Vec::with_capacity(text.len() + 2);
-    let point = decimal_separator(text, wanted);
+    // The text of a default may be a human's, who leaves digits out.
+    let point = match printed.and_then(|printed| separator_before(text, printed)) {
+        Some(point) => point,
+        None => decimal_separator(text, wanted),
+    };
     let mut fraction = 0;
     for (at, &byte) in text.iter().enumerate() {
         if Some(at) == point {
@@ -35,16 +44,35 @@ pub(crate) fn plain_money(text: &[u8], fraction_digits: u8) -> Result<Vec<u8>, U
 
 /// The `money` text as a plain decimal with all its digits. As a double it is spelled as Java does, where that is still
 /// the same number.
-pub(crate) fn money_text(text: &[u8], double: bool) -> Result<Vec<u8>, Unconvertible> {
+pub(crate) fn money_text(
+    text: &[u8],
+    printed: Option<u8>,
+    double: bool,
+) -> Result<Vec<u8>, Unconvertible> {
     /// So many digits a double always keeps.
     const EXACT_DIGITS: usize = 15;
-    let plain = plain_money(text, u8::MAX)?;
+    let plain = plain_money(text, printed, u8::MAX)?;
     if !double || plain.iter().filter(|b| b.is_ascii_digit()).count() > EXACT_DIGITS {
         return Ok(plain);
     }
     let mut spelled = Vec::new();
     float::write_double(&plain, false, &mut spelled)?;
     Ok(spelled)
+}
+
+/// What stands before the last so many digits; `Some(None)` where all digits are whole, None where the text is not one
+/// that the server printed.
+fn separator_before(text: &[u8], digits: u8) -> Option<Option<usize>> {
+    let Some(from_last) = usize::from(digits).checked_sub(1) else {
+        return Some(None);
+    };
+    let places = text.iter().enumerate().rev();
+    let mut digits = places.filter(|(_, byte)| byte.is_ascii_digit());
+    let (first, _) = digits.nth(from_last)?;
+    let separator = first.checked_sub(1)?;
+    // At least one digit stands before it, and not at it.
+    let (whole, _) = digits.next()?;
+    (whole < separator).then_some(Some(separator))
 }
 
 /// Where the fraction starts. Locales differ and say nothing: of two kinds of separators between digits the last is
@@ -104,7 +132,7 @@ mod tests {
                 "92233720368547758.07",
             ),
         ] {
-            let found = [false, true].map(|double| money_text(text.as_bytes(), double));
+            let found = [false, true].map(|double| money_text(text.as_bytes(), None, double));
             let wanted = [plain, double].map(|text| Ok(text.as_bytes().to_vec()));
             assert_eq!(found, wanted, "{text}");
         }
@@ -128,9 +156,42 @@ mod tests {
             ("$1,234,567.89", 2, "1234567.89"),
             ("kr 1 234,50", 2, "1234.50"),
         ] {
-            let found = plain_money(text.as_bytes(), digits).expect("money");
+            let found = plain_money(text.as_bytes(), None, digits).expect("money");
             assert_eq!(String::from_utf8_lossy(&found), plain, "{text}");
         }
-        assert!(plain_money(b"$", 2).is_err());
+        assert!(plain_money(b"$", None, 2).is_err());
+    }
+
+    #[test]
+    fn digits_that_are_known_need_no_guess() {
+        for (text, printed, wanted, plain, string) in [
+            ("د.ك. 1.500", 3, 3, "1.500", "1.500"),
+            ("د.ك.\u{200f} 999.999", 3, 2, "1000.00", "999.999"),
+            ("د.ك. 1,234.500", 3, 2, "1234.50", "1234.500"),
+            ("د.ك. 0.250-", 3, 3, "-0.250", "-0.250"),
+            ("(KD 0,250)", 3, 2, "-0.25", "-0.250"),
+            ("KD 1\u{66b}500", 3, 3, "1.500", "1.500"),
+            ("$1,234.56", 2, 2, "1234.56", "1234.56"),
+            ("1.234,56 \u{20ac}", 2, 3, "1234.56", "1234.56"),
+            ("\u{ffe5}1,234", 0, 2, "1234", "1234"),
+            ("\u{ffe5}1,234,567", 0, 0, "1234567", "1234567"),
+            ("UF 1.2345", 4, 4, "1.2345", "1.2345"),
+            ("$0.00", 2, 2, "0.00", "0.00"),
+        ] {
+            let found = plain_money(text.as_bytes(), Some(printed), wanted);
+            assert_eq!(found, Ok(plain.as_bytes().to_vec()), "{text}");
+            let found = money_text(text.as_bytes(), Some(printed), false);
+            assert_eq!(found, Ok(string.as_bytes().to_vec()), "{text}");
+        }
+        for (text, printed, plain) in [("5", 2, "5"), ("$500", 2, "500"), ("1.5", 3, "1.5")] {
+            let found = plain_money(text.as_bytes(), Some(printed), 3);
+            assert_eq!(found, Ok(plain.as_bytes().to_vec()), "{text}");
+        }
+        for (text, printed) in [("$", 2), ("", 0)] {
+            assert!(
+                plain_money(text.as_bytes(), Some(printed), 2).is_err(),
+                "{text}"
+            );
+        }
     }
 }

@@ -151,21 +151,31 @@ pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unconvertible> {
         b"-infinity" => return Ok(TIMESTAMP_MINUS_INFINITY),
         _ => {}
     }
+    let (days, time) = instant(text)?;
+    let micros = days.checked_mul(MICROS_PER_DAY);
+    let micros = micros.and_then(|micros| micros.checked_add(time));
+    micros.ok_or(Unconvertible)
+}
+
+/// Days since the Unix epoch and microseconds of the day, of `timestamp` text. PostgreSQL's timestamps go to the year
+/// 294276; microseconds since 1970 fit into 64 bits up to 294247 only, and what is counted otherwise goes on to the end.
+pub(crate) fn instant(text: &[u8]) -> Result<(i64, i64), Unconvertible> {
     let mut fields = Fields(text);
     let day = fields.day()?;
     fields.expect(b' ')?;
     let time = fields.time()?;
-    let day = fields.end_of_era(day)?;
-    micros(day, time)
+    let days = fields.end_of_era(day)?.since_epoch();
+    Ok((days + time / MICROS_PER_DAY, time % MICROS_PER_DAY))
 }
 
 /// The same in a coarser unit of so many microseconds. The infinities are not instants: they are cut, not floored.
 pub(crate) fn divided(text: &[u8], divisor: i64) -> Result<i64, Unconvertible> {
-    let micros = timestamp(text)?;
-    Ok(match text.last() {
-        Some(b'y') => micros / divisor,
-        _ => micros.div_euclid(divisor),
-    })
+    if let Some(b'y') = text.last() {
+        return Ok(timestamp(text)? / divisor);
+    }
+    let (days, time) = instant(text)?;
+    let micros = i128::from(days) * i128::from(MICROS_PER_DAY) + i128::from(time);
+    i64::try_from(micros.div_euclid(i128::from(divisor))).map_err(|_| Unconvertible)
 }
 
 fn micros(day: Day, time: i64) -> Result<i64, Unconvertible> {
@@ -344,9 +354,9 @@ pub(crate) fn write_iso_time(micros: i64, out: &mut Vec<u8>) {
     write_clock(micros.rem_euclid(MICROS_PER_DAY), Fraction::Shortest, out);
 }
 
-/// Appends microseconds since the epoch as `YYYY-MM-DDTHH:MM:SS[.f]`.
-pub(crate) fn write_iso_timestamp(micros: i64, out: &mut Vec<u8>) {
-    write_day(Day::from_epoch(micros.div_euclid(MICROS_PER_DAY)), out);
+/// Appends days since the epoch and microseconds of the day as `YYYY-MM-DDTHH:MM:SS[.f]`.
+pub(crate) fn write_iso_timestamp((days, micros): (i64, i64), out: &mut Vec<u8>) {
+    write_day(Day::from_epoch(days), out);
     out.push(b'T');
     write_iso_time(micros, out);
 }
