@@ -34,6 +34,15 @@ fn the_rest_faces_properties_are_all_used() -> Result<()> {
 }
 
 #[test]
+fn the_providers_are_read() -> Result<()> {
+    let properties = cdc::config::parse_properties(example("security-providers")?.as_bytes())?;
+    let providers = cdc::config::Providers::from_worker(&properties)?;
+    let refused = providers.resolve("${directory:/etc:hostname}").err();
+    ensure!(refused.is_some_and(|reason| reason.contains("allowed.paths")));
+    Ok(())
+}
+
+#[test]
 fn the_connectors_properties_are_all_used() -> Result<()> {
     let mut all = properties("security-connector")?;
     all.extend(properties("security-producer")?);

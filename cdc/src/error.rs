@@ -1,4 +1,7 @@
+use std::any::Any;
+
 use service::Disposition;
+use tokio::task::JoinError;
 
 /// What kind of thing went wrong; decides what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +26,8 @@ pub enum ErrorKind {
     Fenced,
     /// The local disk (spill files).
     Spill,
+    /// Something that cannot happen: a rule of ours is broken, and going on could lose or repeat a change.
+    Defect,
 }
 
 impl service::ErrorKind for ErrorKind {
@@ -35,7 +40,8 @@ impl service::ErrorKind for ErrorKind {
             | Self::Protocol
             | Self::Encode
             | Self::Fenced
-            | Self::Spill => Disposition::Halt,
+            | Self::Spill
+            | Self::Defect => Disposition::Halt,
         }
     }
 
@@ -57,11 +63,61 @@ impl service::ErrorKind for ErrorKind {
             }
             Self::Encode => "exclude the named column or table, or change its handling mode",
             Self::Delivery => "check Kafka; what was not acknowledged is sent again",
-            Self::Fenced => "run one process per connector name",
+            Self::Fenced => {
+                "another process writes from the same stored position: run one worker for each config.storage.topic and offset.storage.topic"
+            }
             Self::Spill => "free space on the disk of the spill folder",
+            Self::Defect => {
+                "this is a defect of tributary: report it with this text; what was acknowledged is stored, and a restart goes on from there"
+            }
         }
     }
 }
 
 /// What was attempted, on what, and why it failed.
 pub type Error = service::Error<ErrorKind>;
+
+/// A rule of ours that is broken. `rule` says what always holds, and `seen` what was found.
+pub(crate) fn defect(rule: &str, seen: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Defect, format!("keep to a rule: {rule}")).with_source(seen.to_string())
+}
+
+/// `attempted` was not done because its task did not end as it should. A panic is a defect.
+pub(crate) fn unfinished(attempted: impl Into<String>, error: JoinError) -> Error {
+    match error.try_into_panic() {
+        Ok(panic) => panicked(attempted, panic.as_ref()),
+        // The runtime ends.
+        Err(cancelled) => Error::new(ErrorKind::Delivery, attempted).with_source(cancelled),
+    }
+}
+
+/// `attempted` panicked with this.
+pub(crate) fn panicked(attempted: impl Into<String>, panic: &(dyn Any + Send)) -> Error {
+    let said = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => *text,
+        (None, Some(text)) => text.as_str(),
+        (None, None) => "it said nothing",
+    };
+    Error::new(ErrorKind::Defect, attempted).with_source(format!("it panicked: {said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_defect() {
+        let panicking = tokio::spawn(async { panic!("{}", "index 7 of 3") });
+        let error = unfinished("count", panicking.await.unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Defect);
+        let text = service::render_error(&error, Some(error.hint()));
+        assert!(
+            text.contains("index 7 of 3") && text.contains("report it"),
+            "{text}"
+        );
+        let cancelled = tokio::spawn(std::future::pending::<()>());
+        cancelled.abort();
+        let error = unfinished("count", cancelled.await.unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Delivery);
+    }
+}

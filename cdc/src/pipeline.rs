@@ -26,7 +26,7 @@ use crate::{
     checkpoint::StartPosition,
     config::ConnectorConfig,
     sink::EventSink,
-    source::{Control, catalog::EnumLabels, drop_slot},
+    source::{Control, catalog::EnumLabels, drop_slot, is_sql_ascii},
 };
 
 /// Delay before the first retry; later ones double up to `retriable.restart.connector.wait.ms`.
@@ -48,6 +48,7 @@ pub async fn run<S: EventSink>(
     let mut labels = EnumLabels::default();
     let connected = async {
         labels = EnumLabels::read(control.client().await?).await?;
+        status.set_sql_ascii(is_sql_ascii(control.client().await?).await?);
         let prepared = prepare::prepare(config, &start, &mut control, sink, status, &stop).await?;
         let start = match prepared {
             Prepared::Stream(start) => start,

@@ -10,6 +10,8 @@ mod connections;
 mod delivery;
 #[path = "kafka_connect/difference.rs"]
 mod difference;
+#[path = "kafka_connect/doors.rs"]
+mod doors;
 #[path = "kafka_connect/events.rs"]
 mod events;
 #[path = "kafka_connect/http.rs"]
@@ -26,10 +28,14 @@ mod recordings;
 mod records;
 #[path = "kafka_connect/refusals.rs"]
 mod refusals;
+#[path = "kafka_connect/rejected.rs"]
+mod rejected;
 #[path = "kafka_connect/rest.rs"]
 mod rest;
 #[path = "kafka_connect/rest_security.rs"]
 mod rest_security;
+#[path = "kafka_connect/secrets.rs"]
+mod secrets;
 #[path = "kafka_connect/security.rs"]
 mod security;
 #[path = "kafka_connect/slow_clients.rs"]
@@ -40,3 +46,5 @@ mod state;
 mod topic_creation;
 #[path = "kafka_connect/traces.rs"]
 mod traces;
+#[path = "kafka_connect/workers.rs"]
+mod workers;

@@ -5,7 +5,7 @@ use std::{
 
 use cdc::{config::parse_properties, connect::WorkerConfig};
 
-use super::{Failure, image::ImageVariables, kafka, start};
+use super::{Failure, hosts, image::ImageVariables, kafka, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -85,6 +85,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     config.config_topic = text("cdc.config_storage_topic");
     config.offset_topic = text("cdc.offset_storage_topic");
     config.status_topic = text("cdc.status_storage_topic");
+    config.allowed_hosts = hosts(settings, "cdc.allowed_hosts");
     config.connectors_folder = settings.get("cdc.connectors_folder").map(PathBuf::from);
     config.connectors.extend(connector);
     let runtime = start(settings, "info")?;

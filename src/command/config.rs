@@ -40,8 +40,9 @@ has them), or the environment: `TRIBUTARY_CDC_DATABASE_HOSTNAME`, `DEBEZIUM_SOUR
 `_FILE` at its end names a file that holds it.
 
 Values may refer to what is kept elsewhere: `${file:/path/to/file.properties:key}`, `${directory:/path:file}`,
-`${env:NAME}`; `config.providers` of the worker limits or renames these. They are stored and shown as references, and
-resolved when the connector is checked and when it starts. Passwords are shown as `********` unless the worker has
+`${env:NAME}`, where `config.providers` of the worker names such a provider (see [security](security.md)); by default
+there is none, as in Kafka Connect. They are stored and shown as references, and resolved when the connector is checked
+and when it starts. Passwords are shown as `********` unless the worker has
 `rest.show.passwords=true`; sent back so, they stay what they are.
 
 What is not known at all is ignored with a warning that names the nearest property, as Kafka Connect ignores it. A name

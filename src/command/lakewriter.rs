@@ -1,9 +1,17 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use lakewriter::{KafkaConfig, LakeProgress, LakeWriterConfig};
+use service::Door;
 
-use super::{Failure, kafka, lake, quantity, start};
+use super::{Failure, hosts, kafka, lake, quantity, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +43,11 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     settings.set_flag("lakewriter.freshness", arguments.freshness);
     settings.set_flag("lakewriter.listen", arguments.listen);
     let listen: SocketAddr = settings.parse("lakewriter.listen")?;
+    let allowed = hosts(settings, "lakewriter.allowed_hosts");
+    let door = Door::new(
+        allowed.iter().map(String::as_str),
+        "lakewriter.allowed_hosts (TRIBUTARY_LAKEWRITER__ALLOWED_HOSTS)",
+    );
     let text = |key| settings.get(key).unwrap_or_default().to_owned();
     let config = LakeWriterConfig {
         lake: lake::config(settings),
@@ -58,7 +71,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     start(settings, "info")?.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
         let progress = Arc::new(LakeProgress::default());
-        let server = tokio::spawn(serve(listen, Arc::clone(&progress)));
+        let server = tokio::spawn(serve(listen, door, Arc::clone(&progress)));
         let writer = lakewriter::run(config, progress, stop);
         tokio::select! {
             written = writer => Ok(written?),
@@ -70,7 +83,15 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     })
 }
 
-async fn serve(listen: SocketAddr, progress: Arc<LakeProgress>) -> anyhow::Result<()> {
+/// Only requests that name this server, and come from no foreign page.
+async fn let_in(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match door.admits(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(reason) => (StatusCode::FORBIDDEN, reason + "\n").into_response(),
+    }
+}
+
+async fn serve(listen: SocketAddr, door: Door, progress: Arc<LakeProgress>) -> anyhow::Result<()> {
     let metrics = Arc::clone(&progress);
     let ready = move || async move {
         if progress.is_reading() {
@@ -83,7 +104,8 @@ async fn serve(listen: SocketAddr, progress: Arc<LakeProgress>) -> anyhow::Resul
     let router = Router::new()
         .route("/healthz", get(|| async { (StatusCode::OK, "ok\n") }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(move || async move { describe(&metrics) }));
+        .route("/metrics", get(move || async move { describe(&metrics) }))
+        .layer(from_fn_with_state(Arc::new(door), let_in));
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| anyhow::Error::from(error).context(format!("listen on `{listen}`")))?;

@@ -123,6 +123,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Names that an HTTP face is reached by: those of a setting, and this machine's, which is a container's name.
+fn hosts(settings: &Settings, key: &str) -> Vec<String> {
+    let listed = settings.get(key).unwrap_or_default().split(',');
+    let machine = std::env::var("HOSTNAME").ok();
+    listed.map(str::to_owned).chain(machine).collect()
+}
+
 /// Telemetry and a runtime for a long-running part.
 fn start(settings: &Settings, default_level: &str) -> Result<Runtime, Failure> {
     service::init_telemetry(settings.parse::<LogFormat>("log.format")?, default_level);

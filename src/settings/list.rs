@@ -99,6 +99,10 @@ pub const SETTINGS: &[Setting] = &[
         "Address of the Kafka Connect REST face, `/healthz`, `/readyz` and `/metrics`.",
     ),
     unset(
+        "cdc.allowed_hosts",
+        "Names that this face is reached by, separated by commas: `connect`, `.kafka.svc.cluster.local` for all below it, `*` for any. Loopback names, bare addresses, the advertised name and this machine's are always taken; a request by another name, or from a web page of another origin, is answered 403.",
+    ),
+    unset(
         "cdc.connectors_folder",
         "Folder of connector files (`*.json`, as posted to `/connectors`) that are registered at start.",
     ),
@@ -180,5 +184,9 @@ pub const SETTINGS: &[Setting] = &[
         "lakewriter.listen",
         "127.0.0.1:8084",
         "Address of `/healthz`, `/readyz` and `/metrics`.",
+    ),
+    unset(
+        "lakewriter.allowed_hosts",
+        "Names that this face is reached by, as in `cdc.allowed_hosts`.",
     ),
 ];

@@ -114,20 +114,21 @@ pub fn load_connector_file(path: &Path) -> Result<ConnectorFile, Error> {
 /// # Errors
 /// The folder or one of its files cannot be read.
 pub fn load_connectors_folder(folder: &Path) -> Result<Vec<ConnectorFile>, Error> {
-    let entries = std::fs::read_dir(folder).map_err(|error| {
+    let attempted = |error: std::io::Error| {
         Error::new(
             ErrorKind::Configuration,
             format!("read the folder of connectors `{}`", folder.display()),
         )
         .with_source(error)
-    })?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json" || extension == "properties")
-        })
-        .collect();
+    };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(attempted)? {
+        let path = entry.map_err(attempted)?.path();
+        let extension = path.extension();
+        if extension.is_some_and(|it| it == "json" || it == "properties") {
+            paths.push(path);
+        }
+    }
     paths.sort();
     paths.iter().map(|path| load_connector_file(path)).collect()
 }

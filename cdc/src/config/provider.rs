@@ -1,6 +1,9 @@
 //! Values that are kept elsewhere: `${file:/path:key}`, `${directory:/path:file}`, `${env:NAME}`, as Kafka Connect's
 //! FileConfigProvider, DirectoryConfigProvider and EnvVarConfigProvider know them. Settings are stored and shown with the
 //! references; they are resolved where a connector is checked and where its task starts.
+//!
+//! Whoever may post a connector may have any value resolved that a provider gives out. So there are no providers but those
+//! that the worker names, each of them says what it gives out, and no value that it gave out is printed again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,41 +13,36 @@ use std::{
 
 use regex::Regex;
 
-use super::{ConfigReport, ConnectorConfig, Parsed, Problem, java_properties::parse_properties};
+use super::{
+    ConfigReport, ConnectorConfig, Notice, Parsed, Problem, java_properties::parse_properties,
+};
 use crate::{Error, ErrorKind};
 
 /// One source of values.
 #[derive(Debug, Clone)]
 enum Provider {
-    /// Keys of `.properties` files; with folders, only what lies below one of them.
+    /// Keys of `.properties` files that lie below one of these folders.
     File(Vec<PathBuf>),
-    /// Files of folders, one value each.
+    /// Files that lie below one of these folders, one value each.
     Directory(Vec<PathBuf>),
-    /// Environment variables whose whole names match, if a pattern is given.
-    Environment(Option<Regex>),
+    /// Environment variables whose whole names match.
+    Environment(Regex),
 }
 
-/// The sources of values by the names that references begin with.
-#[derive(Debug, Clone)]
+/// The sources of values by the names that references begin with; by default there are none.
+#[derive(Debug, Clone, Default)]
 pub struct Providers(BTreeMap<String, Provider>);
 
-impl Default for Providers {
-    /// `file`, `directory` and `env`, without limits.
-    fn default() -> Self {
-        Self(BTreeMap::from([
-            ("file".to_owned(), Provider::File(Vec::new())),
-            ("directory".to_owned(), Provider::Directory(Vec::new())),
-            ("env".to_owned(), Provider::Environment(None)),
-        ]))
-    }
-}
+/// Names that Kafka Connect's documentation gives to the three.
+const USUAL_NAMES: [&str; 4] = ["file", "directory", "dir", "env"];
 
 impl Providers {
-    /// From a worker's `config.providers`, `config.providers.<name>.class` and `config.providers.<name>.param.*`; the
-    /// default ones where `config.providers` is not set, none where it is empty.
+    /// From a worker's `config.providers`, `config.providers.<name>.class` and `config.providers.<name>.param.*`; none
+    /// where `config.providers` is not set.
     ///
     /// # Errors
-    /// A class is missing or not one of the three, or a pattern is no regular expression.
+    /// A class is missing or not one of the three, a provider does not say what it gives out, or a pattern is no regular
+    /// expression.
     pub fn from_worker(properties: &BTreeMap<String, String>) -> Result<Self, Error> {
         let Some(names) = properties.get("config.providers") else {
             return Ok(Self::default());
@@ -76,6 +74,7 @@ impl Providers {
                     let value = provider
                         .value(path, key)
                         .map_err(|reason| format!("`${{{inside}}}`: {reason}"))?;
+                    service::withhold(&value, &format!("${{{inside}}}"));
                     resolved.push_str(&value);
                     rest = after;
                 }
@@ -115,21 +114,48 @@ impl Providers {
         if !problems.is_empty() {
             return Err(ConfigReport { problems });
         }
-        ConnectorConfig::parse(&resolved).map_err(|mut report| {
+        let parsed = ConnectorConfig::parse(&resolved).map_err(|mut report| {
             for problem in &mut report.problems {
-                let name = problem.property.as_str();
-                if let (true, Some(secret), Some(text)) = (
-                    referring.contains(name),
-                    resolved.get(name),
-                    properties.get(name),
-                ) {
+                if referring.contains(problem.property.as_str()) {
                     problem.value = None;
-                    problem.rule = problem.rule.replace(secret.trim(), text.trim());
                 }
+                problem.rule = service::without_withheld(&problem.rule).into_owned();
             }
             report
+        });
+        parsed.map(|mut parsed| {
+            parsed.notices.extend(self.unresolved(properties));
+            parsed
         })
     }
+
+    /// Whether something in these settings comes from elsewhere.
+    pub fn serve(&self, properties: &BTreeMap<String, String>) -> bool {
+        let mut values = properties.values();
+        values.any(|text| provider_names(text).any(|name| self.0.contains_key(name)))
+    }
+
+    /// Values that look like references and are taken as they stand.
+    fn unresolved(&self, properties: &BTreeMap<String, String>) -> Vec<Notice> {
+        let left = |text: &str| {
+            provider_names(text)
+                .find(|name| USUAL_NAMES.contains(name) && !self.0.contains_key(*name))
+                .map(str::to_owned)
+        };
+        let notices = properties.iter().filter_map(|(property, text)| {
+            Some(Notice::NoProvider {
+                property: property.clone(),
+                provider: left(text)?,
+            })
+        });
+        notices.collect()
+    }
+}
+
+/// What the references of a text begin with.
+fn provider_names(text: &str) -> impl Iterator<Item = &str> {
+    let references = text.split("${").skip(1);
+    references.filter_map(|after| Some(after.split_once('}')?.0.split_once(':')?.0))
 }
 
 /// Whether a value is nothing but a reference, which may be shown where the value may not.
@@ -150,27 +176,43 @@ fn provider(name: &str, properties: &BTreeMap<String, String>) -> Result<Provide
         .with_hint(hint)
     };
     let class = setting("class").ok_or_else(|| refused("it is not set"))?;
+    // Kafka Connect gives out everything where these are not set: every file that the process can read.
+    let limit = |parameter: &str, hint: &str| {
+        let value = setting(parameter).map(|value| value.trim());
+        value.filter(|value| !value.is_empty()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("read the worker property `config.providers.{name}.{parameter}`"),
+            )
+            .with_source("it is not set")
+            .with_hint(hint)
+        })
+    };
     let folders = || {
-        let folders = setting("param.allowed.paths").map_or("", String::as_str);
-        let folders = folders.split(',').map(str::trim);
-        folders
-            .filter(|folder| !folder.is_empty())
-            .map(PathBuf::from)
-            .collect()
+        let hint = "name the folders that connectors may read from, separated by commas";
+        let folders = limit("param.allowed.paths", hint)?
+            .split(',')
+            .map(str::trim);
+        let folders = folders.filter(|folder| !folder.is_empty());
+        Ok::<_, Error>(folders.map(PathBuf::from).collect())
     };
     match class.trim().rsplit('.').next() {
-        Some("FileConfigProvider") => Ok(Provider::File(folders())),
-        Some("DirectoryConfigProvider") => Ok(Provider::Directory(folders())),
+        Some("FileConfigProvider") => Ok(Provider::File(folders()?)),
+        Some("DirectoryConfigProvider") => Ok(Provider::Directory(folders()?)),
         Some("EnvVarConfigProvider") => {
-            let pattern = setting("param.allowlist.pattern")
-                .map(|pattern| Regex::new(&format!("^(?:{pattern})$")));
-            pattern.transpose().map(Provider::Environment).map_err(|error| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!("read the worker property `config.providers.{name}.param.allowlist.pattern`"),
-                )
-                .with_source(error)
-            })
+            let parameter = "param.allowlist.pattern";
+            let hint =
+                "give a regular expression for the names of the variables that connectors may read";
+            let pattern = limit(parameter, hint)?;
+            Regex::new(&format!("^(?:{pattern})$"))
+                .map(Provider::Environment)
+                .map_err(|error| {
+                    Error::new(
+                        ErrorKind::Configuration,
+                        format!("read the worker property `config.providers.{name}.{parameter}`"),
+                    )
+                    .with_source(error)
+                })
         }
         _ => Err(refused(
             "there are FileConfigProvider, DirectoryConfigProvider and EnvVarConfigProvider of \
@@ -183,8 +225,7 @@ impl Provider {
     fn value(&self, path: &str, key: &str) -> Result<String, String> {
         match self {
             Self::File(allowed) => {
-                let file = permitted(path, allowed)?;
-                let bytes = fs::read(&file).map_err(|error| format!("read `{path}`: {error}"))?;
+                let bytes = read_permitted(Path::new(path), allowed)?;
                 let mut pairs =
                     parse_properties(&bytes).map_err(|error| format!("read `{path}`: {error}"))?;
                 pairs
@@ -199,19 +240,16 @@ impl Provider {
                 if !plain {
                     return Err(format!("`{key}` is not the name of a file"));
                 }
-                let file = permitted(path, allowed)?.join(key);
-                let text = fs::read_to_string(&file)
-                    .map_err(|error| format!("read `{}`: {error}", file.display()))?;
+                let bytes = read_permitted(&Path::new(path).join(key), allowed)?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| format!("`{key}` of `{path}` is no text in UTF-8"))?;
                 Ok(text.trim_end_matches(['\r', '\n']).to_owned())
             }
             Self::Environment(allowed) => {
                 if !path.is_empty() {
                     return Err("want `${env:NAME}`".to_owned());
                 }
-                if allowed
-                    .as_ref()
-                    .is_some_and(|allowed| !allowed.is_match(key))
-                {
+                if !allowed.is_match(key) {
                     return Err("the provider's allowlist.pattern does not admit it".to_owned());
                 }
                 std::env::var(key).map_err(|_| "the variable is not set".to_owned())
@@ -220,16 +258,35 @@ impl Provider {
     }
 }
 
-/// The real path, if it lies in one of the allowed folders.
-fn permitted(path: &str, allowed: &[PathBuf]) -> Result<PathBuf, String> {
-    let real = fs::canonicalize(path).map_err(|error| format!("read `{path}`: {error}"))?;
-    let inside =
-        |folder: &PathBuf| fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
-    if allowed.is_empty() || allowed.iter().any(inside) {
-        Ok(real)
-    } else {
-        Err("the provider's allowed.paths do not admit it".to_owned())
+/// More than any secret has.
+const LARGEST: u64 = 1 << 20;
+
+/// A file's bytes, if the file itself, whatever links lead to it, lies below one of the allowed folders. Whether there is
+/// a file elsewhere is not told.
+fn read_permitted(path: &Path, allowed: &[PathBuf]) -> Result<Vec<u8>, String> {
+    let real_folder = |folder: &PathBuf| fs::canonicalize(folder).ok();
+    let inside = |real: &Path| {
+        let mut folders = allowed.iter().filter_map(real_folder);
+        folders.any(|folder| real.starts_with(folder))
+    };
+    let failed = |error: std::io::Error| format!("read `{}`: {error}", path.display());
+    let real = match fs::canonicalize(path) {
+        Ok(real) if inside(&real) => real,
+        Err(error) if seems_inside(path, allowed) => return Err(failed(error)),
+        Ok(_) | Err(_) => return Err("the provider's allowed.paths do not admit it".to_owned()),
+    };
+    // A pipe would be waited for.
+    let file = fs::metadata(&real).map_err(failed)?;
+    if !file.is_file() || file.len() > LARGEST {
+        return Err(format!("`{}` is no file of a secret", path.display()));
     }
+    fs::read(&real).map_err(failed)
+}
+
+/// Whether a path, as it is written, is below one of the folders.
+fn seems_inside(path: &Path, allowed: &[PathBuf]) -> bool {
+    let steps_out = path.components().any(|step| step == Component::ParentDir);
+    !steps_out && allowed.iter().any(|folder| path.starts_with(folder))
 }
 
 #[cfg(test)]

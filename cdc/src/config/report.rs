@@ -68,6 +68,8 @@ pub enum Notice {
         property: String,
         reason: &'static str,
     },
+    /// A value that looks like a reference to a provider that the worker does not have.
+    NoProvider { property: String, provider: String },
 }
 
 impl fmt::Display for Notice {
@@ -87,6 +89,10 @@ impl fmt::Display for Notice {
             Self::Ignored { property, reason } => {
                 write!(f, "property `{property}` has no effect: {reason}")
             }
+            Self::NoProvider { property, provider } => write!(
+                f,
+                "property `{property}` is taken as it stands, `${{{provider}:...}}` and all: the worker's `config.providers` does not name `{provider}`"
+            ),
         }
     }
 }

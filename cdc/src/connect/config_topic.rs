@@ -19,6 +19,7 @@ use super::connector::TargetState;
 use crate::{
     Error, ErrorKind,
     config::shown,
+    error::unfinished,
     kafka::{KafkaClient, OwnedRecord, RecordStore, compacted::read_to_end},
 };
 
@@ -184,9 +185,9 @@ impl TopicWriter {
             *store = Some(open);
             Ok::<_, Error>(())
         });
-        written.await.map_err(|error| {
-            Error::new(ErrorKind::Delivery, "write to the worker's topics").with_source(error)
-        })?
+        written
+            .await
+            .map_err(|error| unfinished("write to the worker's topics", error))?
     }
 }
 

@@ -1,10 +1,12 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::task::{TaskContext, run_task};
-use crate::{config::shown, pipeline::PipelineStatus, sink::kafka::ActiveTopics};
+use crate::{
+    Error, config::shown, error::unfinished, pipeline::PipelineStatus, sink::kafka::ActiveTopics,
+};
 
 /// What the operator wants of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,6 +115,7 @@ impl Connector {
             report,
             context.clone(),
             end.clone(),
+            run_task,
         ));
         Self {
             order,
@@ -187,21 +190,27 @@ async fn note_topics(name: String, context: TaskContext, end: CancellationToken)
     }
 }
 
-/// Run what is ordered until the end: one task at a time, a new one only when the old one has ended.
-async fn run_orders(
+/// Run what is ordered until the end, by `run`: one task at a time, a new one only when the old one has ended.
+async fn run_orders<Run, Running>(
     name: String,
     mut orders: watch::Receiver<Order>,
     report: watch::Sender<TaskState>,
     context: TaskContext,
     end: CancellationToken,
-) {
+    run: Run,
+) where
+    Run: Fn(BTreeMap<String, String>, TaskContext, CancellationToken) -> Running,
+    Running: Future<Output = Result<(), Error>> + Send + 'static,
+{
     loop {
         let order = orders.borrow_and_update().clone();
         if order.target == TargetState::Started {
             report.send_replace(TaskState::Running);
             context.states.write(&name, Some("RUNNING"), None).await;
             let stop = end.child_token();
-            let mut task = Box::pin(run_task(order.properties, &context, stop.clone()));
+            // On a task of its own, so that a panic is an outcome like any other.
+            let running = run(order.properties, context.clone(), stop.clone());
+            let mut task = AbortOnDropHandle::new(tokio::spawn(running));
             // Another order, once the task has ended; None: it ended by itself.
             let mut reordered = None;
             let outcome = tokio::select! {
@@ -212,6 +221,9 @@ async fn run_orders(
                     task.await
                 }
             };
+            let outcome = outcome.unwrap_or_else(|error| {
+                Err(unfinished(format!("run the task of `{name}`"), error))
+            });
             match outcome {
                 Err(error) => {
                     let trace = service::render_error(&error, Some(error.hint()));
@@ -245,5 +257,62 @@ async fn run_orders(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{
+        config::Providers,
+        connect::{config_topic::TopicWriter, status_topic::StatusWriter},
+        kafka::KafkaClient,
+    };
+
+    #[tokio::test]
+    async fn a_task_that_panics_has_failed_and_can_be_restarted() {
+        let kafka = KafkaClient::new("nowhere:9092", &BTreeMap::new()).unwrap();
+        let context = TaskContext {
+            states: StatusWriter {
+                writer: TopicWriter::new(kafka.clone()),
+                // There is no such topic: states are not written, and nobody waits for that.
+                topic: String::new(),
+                worker_id: "w".to_owned(),
+            },
+            kafka,
+            offset_topic: "o".to_owned(),
+            creates_topics: false,
+            converter_defaults: Arc::default(),
+            providers: Arc::new(Providers::default()),
+            topics: ActiveTopics::default(),
+            status: Arc::default(),
+        };
+        let (order, orders) = watch::channel(Order {
+            properties: BTreeMap::new(),
+            target: TargetState::Started,
+            has_task: true,
+            generation: 0,
+        });
+        let (report, mut task) = watch::channel(TaskState::Running);
+        let end = CancellationToken::new();
+        let runs = AtomicUsize::new(0);
+        let panics = move |_, _, _| {
+            let run = runs.fetch_add(1, Ordering::Relaxed);
+            async move { panic!("run {run}: the row is not where it was") }
+        };
+        let (of_it, name) = (end.clone(), "c".to_owned());
+        let runner = tokio::spawn(run_orders(name, orders, report, context, of_it, panics));
+        for run in ["run 0: the row is not", "run 1: the row is not"] {
+            let failed = task.wait_for(|state| match state {
+                TaskState::Failed(trace) => trace.contains(run) && trace.contains("report it"),
+                TaskState::Idle | TaskState::Running => false,
+            });
+            drop(failed.await.unwrap());
+            order.send_modify(|order| order.generation += 1);
+        }
+        end.cancel();
+        runner.await.unwrap();
     }
 }

@@ -21,13 +21,14 @@ mod worker_properties;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use service::Backoff;
+use service::{Backoff, Door};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Disposition, Error, ErrorKind,
     config::{ConnectorFile, Providers, shown},
+    kafka::lease::{Lease, LeaseState},
 };
 pub use basic_auth::BasicAuth;
 pub use connector::{TargetState, TaskState};
@@ -63,6 +64,8 @@ pub struct WorkerConfig {
     pub rest_auth: Option<BasicAuth>,
     /// TLS of the REST face; plain HTTP without it.
     pub rest_tls: Option<RestTls>,
+    /// Names that the REST face is reached by, beside loopback names, addresses and `advertised`; see `service::Door`.
+    pub allowed_hosts: Vec<String>,
     /// How long a client may take over the head of a request, and over its body; a connection may be idle for as long.
     pub rest_patience: Duration,
     /// `host:port` under which others reach the REST face; the listening address without it.
@@ -117,6 +120,7 @@ impl WorkerConfig {
             rest_listen,
             rest_auth: None,
             rest_tls: None,
+            allowed_hosts: Vec::new(),
             rest_patience: REST_PATIENCE,
             advertised: None,
             connectors_folder: None,
@@ -129,8 +133,8 @@ impl WorkerConfig {
     }
 }
 
-/// Serve the REST face and run the connectors until `stop`. While Kafka cannot be reached the worker waits for it, and
-/// the REST face answers 503.
+/// Serve the REST face and run the connectors until `stop`. While Kafka cannot be reached, or another worker runs the
+/// connectors of the same topic, the worker waits, and the REST face answers 503.
 ///
 /// # Errors
 /// The address cannot be listened on, a setting or a connector file is wrong, or Kafka refuses.
@@ -156,9 +160,10 @@ pub async fn run_worker_on(
         .clone()
         .unwrap_or_else(|| address.to_string());
     let (tls, patience) = (config.rest_tls.clone(), config.rest_patience);
+    let door = door(&config, &advertised);
     let worker = Arc::new(Worker::new(config, advertised)?);
     let serving = stop.child_token();
-    let (router, end) = (rest::router(Arc::clone(&worker)), serving.clone());
+    let (router, end) = (rest::router(Arc::clone(&worker), door), serving.clone());
     let server = match tls {
         None => tokio::spawn(rest::serve(listener, router, patience, end)),
         Some(tls) => {
@@ -166,16 +171,22 @@ pub async fn run_worker_on(
             tokio::spawn(rest::serve(listener, router, patience, end))
         }
     };
-    let outcome = start(&worker, &stop).await;
-    if outcome.is_ok() {
-        tracing::info!(%address, "the Kafka Connect REST face is ready");
-        stop.cancelled().await;
-    }
+    let outcome = run(&worker, &stop).await;
     worker.stop_all().await;
     serving.cancel();
     // Open keep-alive connections end with the process; nobody waits for them.
     let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
     outcome
+}
+
+fn door(config: &WorkerConfig, advertised: &str) -> Door {
+    let allowed = config.allowed_hosts.iter().map(String::as_str);
+    let setting = "cdc.allowed_hosts (TRIBUTARY_CDC__ALLOWED_HOSTS; rest.allowed.hosts of the worker's properties)";
+    let door = Door::new(allowed, setting).and(advertised);
+    match config.rest_tls {
+        Some(_) => door.behind_tls(),
+        None => door,
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -189,12 +200,65 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     })
 }
 
-/// Bring the connectors back, as soon as Kafka answers.
-async fn start(worker: &Arc<Worker>, stop: &CancellationToken) -> Result<(), Error> {
+/// Run the connectors while no other worker does.
+async fn run(worker: &Arc<Worker>, stop: &CancellationToken) -> Result<(), Error> {
+    if !patiently(stop, || worker.prepare()).await? {
+        return Ok(());
+    }
+    let lease = Lease::seek(&worker.kafka, &worker.config.config_topic, &worker.id)?;
+    let mut state = lease.state();
+    loop {
+        let now = state.borrow_and_update().clone();
+        match now {
+            LeaseState::Held if worker.is_ready() => {}
+            LeaseState::Held => {
+                if !patiently(stop, || worker.load()).await? {
+                    return Ok(());
+                }
+                tracing::info!(address = %worker.id, "the Kafka Connect REST face is ready");
+            }
+            LeaseState::Sought => {}
+            LeaseState::Elsewhere(other) => {
+                let topic = &worker.config.config_topic;
+                let reason = format!(
+                    "The worker {other} runs the connectors of the topic `{topic}`. This one stands by until that one has ended."
+                );
+                tracing::warn!(%other, %topic, "another worker runs the connectors of this topic: this one stands by until that one has ended");
+                worker.stand_by(reason).await;
+            }
+            LeaseState::Refused { kind, reason, hint } => {
+                let attempted = format!(
+                    "run the connectors of the topic `{}` as a member of the group `{}`",
+                    worker.config.config_topic,
+                    lease.group()
+                );
+                return Err(Error::new(kind, attempted)
+                    .with_source(reason)
+                    .with_hint(hint));
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            changed = state.changed() => if changed.is_err() {
+                return Err(Error::new(
+                    ErrorKind::Delivery,
+                    format!("follow the group `{}`: its thread has ended", lease.group()),
+                ));
+            }
+        }
+    }
+}
+
+/// Try until it works. False: it was asked to stop.
+async fn patiently<F, Fut>(stop: &CancellationToken, mut step: F) -> Result<bool, Error>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<(), Error>>,
+{
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let error = match worker.load().await {
-            Ok(()) => return Ok(()),
+        let error = match step().await {
+            Ok(()) => return Ok(true),
             Err(error) if error.disposition() == Disposition::Halt => return Err(error),
             Err(error) => error,
         };
@@ -206,7 +270,7 @@ async fn start(worker: &Arc<Worker>, stop: &CancellationToken) -> Result<(), Err
             "the worker waits for Kafka"
         );
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return Ok(false),
             () = tokio::time::sleep(delay) => {}
         }
     }

@@ -31,7 +31,7 @@ pub(super) struct TaskContext {
 /// What halted it.
 pub(super) async fn run_task(
     properties: BTreeMap<String, String>,
-    context: &TaskContext,
+    context: TaskContext,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     if let Some(class) = properties.get("connector.class")

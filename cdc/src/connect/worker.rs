@@ -19,8 +19,9 @@ use super::{
     validation::{self, Finding, with_defaults},
 };
 use crate::{
-    Error, ErrorKind,
+    Error,
     config::{CONNECTOR_CLASS, METRIC_TAGS, Providers, metric_tags, shown},
+    error::unfinished,
     kafka::KafkaClient,
     metrics::ConnectorMetrics,
     sink::kafka::ActiveTopics,
@@ -81,6 +82,8 @@ pub struct Worker {
     /// One change at a time, so that the config topic and the connectors agree.
     pub(super) changes: tokio::sync::Mutex<()>,
     ready: AtomicBool,
+    /// What the worker waits for while it is not ready.
+    waits_for: Mutex<String>,
     cluster_id: Mutex<Option<String>>,
 }
 
@@ -100,6 +103,9 @@ impl Worker {
             connectors: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
+            waits_for: Mutex::new(
+                "The worker is starting: it waits for Kafka and reads its connectors.".to_owned(),
+            ),
             cluster_id: Mutex::default(),
         })
     }
@@ -113,6 +119,21 @@ impl Worker {
     /// The connectors of the config topic run.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// What the worker waits for while it is not ready.
+    pub fn waits_for(&self) -> String {
+        self.waits_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn wait_for(&self, reason: String) {
+        *self
+            .waits_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     pub fn show_secrets(&self) -> bool {
@@ -190,6 +211,30 @@ impl Worker {
             has_task: connector.has_task(),
             task: connector.task(),
         })
+    }
+
+    /// What may be shown of a text that the connector made with its settings: of those that come from elsewhere, the
+    /// references.
+    pub fn shown_of(&self, name: &str, text: &str) -> String {
+        let refers = self
+            .view(name)
+            .is_some_and(|view| self.providers.serve(&view.properties));
+        if refers {
+            service::without_withheld(text).into_owned()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The text with its references replaced, where the connector's settings have some, too.
+    ///
+    /// # Errors
+    /// Why a reference has no value.
+    pub fn resolved_for(&self, name: &str, text: &str) -> Result<String, String> {
+        match self.view(name) {
+            Some(view) if self.providers.serve(&view.properties) => self.providers.resolve(text),
+            Some(_) | None => Ok(text.to_owned()),
+        }
     }
 
     /// Topics written to, and to forget them.
@@ -408,5 +453,5 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(call)
         .await
-        .map_err(|error| Error::new(ErrorKind::Delivery, attempted).with_source(error))?
+        .map_err(|error| unfinished(attempted, error))?
 }

@@ -179,13 +179,19 @@ impl WorkerConfig {
         if let Some(show) = read.parsed("rest.show.passwords", "want true or false") {
             self.show_secrets = show;
         }
+        if let Some(hosts) = read.text("rest.allowed.hosts") {
+            let hosts = hosts.split(',').map(|host| host.trim().to_owned());
+            self.allowed_hosts.extend(hosts);
+        }
         self.rest_auth(read);
         self.rest_tls(read, scheme == "https");
     }
 
     fn rest_auth(&mut self, read: &mut Properties<'_>) {
         let user = read.text("rest.basic.auth.user");
-        let password = read.text("rest.basic.auth.password");
+        // A blank at either end belongs to a password.
+        let password = read.all.get("rest.basic.auth.password").map(String::as_str);
+        let password = password.filter(|password| !password.is_empty());
         let file = read.text("rest.basic.auth.file");
         match (user, password, file) {
             (None, None, None) => {}
@@ -300,7 +306,7 @@ fn is_converter(name: &str) -> bool {
 }
 
 fn is_used(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "bootstrap.servers",
         "group.id",
         "listeners",
@@ -309,6 +315,7 @@ fn is_used(name: &str) -> bool {
         "rest.advertised.host.name",
         "rest.advertised.port",
         "rest.show.passwords",
+        "rest.allowed.hosts",
         "rest.extension.classes",
         "offset.storage.partitions",
         "status.storage.partitions",

@@ -8,6 +8,8 @@ use std::{
 
 use debezium::{ChangePosition, SchemaId};
 
+use crate::{Error, error::defect};
+
 /// Headers that are the same for all changes of rows in a run.
 pub type ContextHeaders = Arc<[(&'static str, Vec<u8>)]>;
 
@@ -123,9 +125,18 @@ pub struct RecordBatch {
 }
 
 impl RecordBatch {
-    /// The bytes of a range of this batch; nothing for a range of another one.
-    pub fn slice(&self, range: &Range<usize>) -> &[u8] {
-        self.bytes.get(range.clone()).unwrap_or_default()
+    /// The bytes of a range of this batch.
+    ///
+    /// # Errors
+    /// It is a range of another batch: a record without its key or its value would be sent.
+    pub fn slice(&self, range: &Range<usize>) -> Result<&[u8], Error> {
+        self.bytes.get(range.clone()).ok_or_else(|| {
+            let length = self.bytes.len();
+            defect(
+                "a record's bytes are in its batch",
+                format!("{range:?} of {length}"),
+            )
+        })
     }
 
     pub fn is_empty(&self) -> bool {

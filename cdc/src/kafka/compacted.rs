@@ -51,6 +51,18 @@ pub fn read_to_end(
     topic: &str,
     mut take: impl FnMut(Option<&[u8]>, Option<&[u8]>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    read_partitions(client, topic, |_, key, value| take(key, value)).map(drop)
+}
+
+/// As `read_to_end`, with the partition of each record. Answers how many partitions there are.
+///
+/// # Errors
+/// As `read_to_end`.
+pub fn read_partitions(
+    client: &KafkaClient,
+    topic: &str,
+    mut take: impl FnMut(i32, Option<&[u8]>, Option<&[u8]>) -> Result<(), Error>,
+) -> Result<usize, Error> {
     let attempted = || format!("read the topic `{topic}` to its end");
     let consumer = reader(client)?;
     let metadata = consumer
@@ -90,7 +102,7 @@ pub fn read_to_end(
                 let next = message.offset().saturating_add(1);
                 let end = unread.get(&message.partition()).copied();
                 if end.is_some_and(|end| next <= end) {
-                    take(message.key(), message.payload())?;
+                    take(message.partition(), message.key(), message.payload())?;
                 }
                 if end.is_some_and(|end| next >= end) {
                     unread.remove(&message.partition());
@@ -99,7 +111,7 @@ pub fn read_to_end(
         }
         heard = Instant::now();
     }
-    Ok(())
+    Ok(partitions.len())
 }
 
 /// Wait until everything that is in the topic now is decided: a transaction that is open, of whichever producer, hides

@@ -22,7 +22,14 @@ pub(super) fn kind_of(code: RDKafkaErrorCode) -> ErrorKind {
         | Code::InvalidConfig
         | Code::InvalidTopic
         | Code::PolicyViolation => ErrorKind::Configuration,
-        Code::MessageSizeTooLarge => ErrorKind::Encode,
+        // Sent again as they are, they are refused again.
+        Code::MessageSizeTooLarge
+        | Code::InvalidRecord
+        | Code::InvalidTimestamp
+        | Code::InvalidMessageSize
+        | Code::MessageBatchTooLarge
+        | Code::UnsupportedForMessageFormat
+        | Code::UnsupportedCompressionType => ErrorKind::Encode,
         Code::BrokerTransportFailure
         | Code::AllBrokersDown
         | Code::Resolve
@@ -54,6 +61,10 @@ pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
         }
         other => other,
     };
+    let is_too_large = matches!(
+        code_of(&error),
+        Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize)
+    );
     let told = Error::new(kind, attempted).with_source(error);
     match kind {
         ErrorKind::Permission => told.with_hint("check the Kafka user, its password and its ACLs"),
@@ -62,11 +73,31 @@ pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
                 "check that Kafka runs, that its address is right and that security.protocol is that of its listener",
             )
         }
-        ErrorKind::Encode => told.with_hint(
+        ErrorKind::Encode if is_too_large => told.with_hint(
             "raise `producer.override.max.request.size` and the topic's `max.message.bytes`, or exclude the column",
         ),
-        _ => told,
+        ErrorKind::Encode => told.with_hint(
+            "the topic's settings do not admit such a record: change them (kafka-configs.sh --describe --entity-type topics), or exclude the table; then restart the connector",
+        ),
+        ErrorKind::Configuration
+        | ErrorKind::Database
+        | ErrorKind::SlotLost
+        | ErrorKind::Protocol
+        | ErrorKind::Delivery
+        | ErrorKind::Fenced
+        | ErrorKind::Spill
+        | ErrorKind::Defect => told,
     }
+}
+
+/// Whether the broker or the client refused a record itself: sent again as it is, it is refused again.
+pub(super) fn is_for_good(error: &KafkaError) -> bool {
+    code_of(error).is_some_and(|code| kind_of(code) == ErrorKind::Encode)
+}
+
+/// Whether a topic refused a record for what it is. A compacted one refuses those without a key so.
+pub(super) fn is_invalid(error: &KafkaError) -> bool {
+    code_of(error) == Some(RDKafkaErrorCode::InvalidRecord)
 }
 
 /// `attempted` failed because the broker does not let us in, or we do not trust it.
@@ -108,6 +139,11 @@ mod tests {
             ),
             (
                 RDKafkaErrorCode::MessageSizeTooLarge,
+                ErrorKind::Encode,
+                Disposition::Halt,
+            ),
+            (
+                RDKafkaErrorCode::InvalidRecord,
                 ErrorKind::Encode,
                 Disposition::Halt,
             ),

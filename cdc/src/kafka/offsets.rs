@@ -10,7 +10,7 @@ use debezium::{ChangePosition, Operation, SnapshotMarker, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{KafkaClient, compacted::read_to_end};
+use super::{KafkaClient, compacted::read_partitions, murmur2::partition_of};
 use crate::{
     Error, ErrorKind,
     checkpoint::{Resume, SlotIdentity},
@@ -246,41 +246,41 @@ impl StoredOffset {
 /// The last offset under `key` in the offsets topic, as its JSON text. Blocks.
 ///
 /// # Errors
-/// Kafka does not answer.
+/// Kafka does not answer, or it cannot be told which of several is the last.
 pub fn read_offset(
     client: &KafkaClient,
     topic: &str,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, Error> {
-    let mut found = None;
+    let mut found = ByPartition::new();
     // Connect's JSON converter writes keys as we do; another program may space them differently.
     let wanted: Option<Value> = serde_json::from_slice(key).ok();
-    read_to_end(client, topic, |record_key, value| {
+    let partitions = read_partitions(client, topic, |partition, record_key, value| {
         let same = record_key.is_some_and(|record_key| {
             record_key == key
                 || (wanted.is_some() && serde_json::from_slice(record_key).ok() == wanted)
         });
         if same {
-            found = value.map(<[u8]>::to_vec);
+            found.insert(partition, value.map(<[u8]>::to_vec));
         }
         Ok(())
     })?;
-    Ok(found)
+    last_of(found, topic, key, partitions)
 }
 
 /// All offsets of a connector in the offsets topic: partition and offset of each. Records that are not Kafka Connect's
 /// are left out. Blocks.
 ///
 /// # Errors
-/// Kafka does not answer.
+/// Kafka does not answer, or it cannot be told which of several is the last.
 pub fn read_offsets(
     client: &KafkaClient,
     topic: &str,
     connector: &str,
 ) -> Result<Vec<(Value, Value)>, Error> {
-    let mut found: Vec<(Value, Value)> = Vec::new();
-    read_to_end(client, topic, |key, value| {
-        let Some((name, partition)) =
+    let mut found: Vec<(Value, ByPartition)> = Vec::new();
+    let partitions = read_partitions(client, topic, |partition, key, value| {
+        let Some((name, source)) =
             key.and_then(|key| serde_json::from_slice::<(String, Value)>(key).ok())
         else {
             return Ok(());
@@ -288,17 +288,58 @@ pub fn read_offsets(
         if name != connector {
             return Ok(());
         }
-        found.retain(|(known, _)| *known != partition);
-        match value.map(serde_json::from_slice::<Value>) {
-            None | Some(Ok(Value::Null)) => {}
-            Some(Ok(offset)) => found.push((partition, offset)),
-            Some(Err(error)) => {
-                tracing::warn!(connector, %partition, %error, "a stored offset cannot be read");
-            }
+        let value = value.map(<[u8]>::to_vec);
+        match found.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, values)) => drop(values.insert(partition, value)),
+            None => found.push((source, BTreeMap::from([(partition, value)]))),
         }
         Ok(())
     })?;
-    Ok(found)
+    let mut offsets = Vec::new();
+    for (source, values) in found {
+        let key = serde_json::json!([connector, source]).to_string();
+        let last = last_of(values, topic, key.as_bytes(), partitions)?;
+        match last.as_deref().map(serde_json::from_slice::<Value>) {
+            None | Some(Ok(Value::Null)) => {}
+            Some(Ok(offset)) => offsets.push((source, offset)),
+            Some(Err(error)) => {
+                tracing::warn!(connector, partition = %source, %error, "a stored offset cannot be read");
+            }
+        }
+    }
+    Ok(offsets)
+}
+
+/// The last value of a key in each partition of the topic; None is a tombstone.
+type ByPartition = BTreeMap<i32, Option<Vec<u8>>>;
+
+/// A key is always written to the partition that it hashes to, so there is one value. A topic that was given more partitions
+/// has the older one where the key hashed to before, and only the partition of now tells that another is newer: records of
+/// different partitions have no order.
+///
+/// # Errors
+/// There are several, and none in the partition of now.
+fn last_of(
+    mut found: ByPartition,
+    topic: &str,
+    key: &[u8],
+    partitions: usize,
+) -> Result<Option<Vec<u8>>, Error> {
+    let of_now = partition_of(key, i32::try_from(partitions).unwrap_or(i32::MAX));
+    if found.len() > 1 {
+        let places: Vec<String> = found.keys().map(i32::to_string).collect();
+        let (key, places) = (String::from_utf8_lossy(key), places.join(" and "));
+        let Some(last) = found.remove(&of_now) else {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("read the offset `{key}`: it stands in the partitions {places} of the topic `{topic}`, which was given more partitions, and it cannot be told which is the last"),
+            )
+            .with_hint("stop the connector and write the offset that is right: PATCH /connectors/{name}/offsets"));
+        };
+        tracing::warn!(%key, topic, partition = of_now, %places, "the offset stands in several partitions of a topic that was given more: that of the partition of now is taken");
+        return Ok(last);
+    }
+    Ok(found.into_values().next().flatten())
 }
 
 #[cfg(test)]

@@ -162,3 +162,28 @@ fn an_offset_of_another_connector_is_an_error() {
         None
     );
 }
+
+#[test]
+fn of_several_partitions_that_of_now_has_the_last() {
+    let key = offset_key("inventory", "dbserver1");
+    let of_now = partition_of(&key, 8);
+    let (other, another) = ((of_now + 1) % 8, (of_now + 2) % 8);
+    let value = |text: &str| Some(text.as_bytes().to_vec());
+    for (found, last) in [
+        (vec![], Ok(None)),
+        (vec![(other, value("old"))], Ok(value("old"))),
+        (vec![(of_now, value("new"))], Ok(value("new"))),
+        (
+            vec![(other, value("old")), (of_now, value("new"))],
+            Ok(value("new")),
+        ),
+        (vec![(other, value("old")), (of_now, None)], Ok(None)),
+        (
+            vec![(other, value("old")), (another, value("older"))],
+            Err(()),
+        ),
+    ] {
+        let told = last_of(found.iter().cloned().collect(), "offsets", &key, 8);
+        assert_eq!(told.map_err(|_| ()), last, "{found:?}");
+    }
+}

@@ -9,7 +9,7 @@ use std::{
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, sync_channel},
+        mpsc::{SyncSender, TrySendError, sync_channel},
     },
 };
 
@@ -19,6 +19,7 @@ use super::{KafkaClient, batch::RecordBatch};
 use crate::{
     Error, ErrorKind,
     config::{DeliveryGuarantee, TopicCreation},
+    error::{defect, panicked},
 };
 use session::Session;
 
@@ -26,13 +27,28 @@ use session::Session;
 #[derive(Debug, Clone)]
 pub struct ProducerSettings {
     pub connector: String,
+    /// Where the connector's position is kept, and for which events.
+    pub offsets_topic: String,
+    pub topic_prefix: String,
     pub delivery: DeliveryGuarantee,
     pub topic_creation: TopicCreation,
 }
 
 impl ProducerSettings {
-    /// One process per connector: a second one with this id fences the first.
+    /// A second producer with this id fences the first. So it names what only one may go on from: a stored position,
+    /// which is known by its topic, the prefix of the events and the connector. Workers of other topics, whose connectors
+    /// may have the same names, leave each other alone.
+    ///
+    /// A topic and a prefix have no slash, so no two have the same id.
     pub fn transactional_id(&self) -> String {
+        format!(
+            "tributary-{}/{}/{}",
+            self.offsets_topic, self.topic_prefix, self.connector
+        )
+    }
+
+    /// The id of former versions, one of which may still have a transaction open.
+    pub fn former_transactional_id(&self) -> String {
         format!("tributary-{}", self.connector)
     }
 }
@@ -112,15 +128,17 @@ impl Producer {
                 )
                 .with_source(error)
             })?;
-        let producer = Self {
+        let mut producer = Self {
             batches: Some(batches),
             outcomes,
             abandoned,
             thread: Some(thread),
             join,
         };
-        started.await.map_err(|_| gone())??;
-        Ok(producer)
+        match started.await {
+            Ok(opened) => opened.map(|()| producer),
+            Err(_) => Err(producer.gone()),
+        }
     }
 
     /// Hand over a batch. The one before must have been answered.
@@ -128,10 +146,17 @@ impl Producer {
     /// # Errors
     /// The thread has ended.
     pub fn send(&mut self, batch: RecordBatch) -> Result<(), Error> {
-        self.batches
-            .as_ref()
-            .and_then(|batches| batches.try_send(batch).ok())
-            .ok_or_else(gone)
+        let Some(batches) = &self.batches else {
+            return Err(self.gone());
+        };
+        match batches.try_send(batch) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(defect(
+                "a batch is handed over once the one before is answered",
+                "that one is not",
+            )),
+            Err(TrySendError::Disconnected(_)) => Err(self.gone()),
+        }
     }
 
     /// The outcome of the batch in flight. Cancel-safe.
@@ -139,15 +164,20 @@ impl Producer {
     /// # Errors
     /// The batch could not be made durable; nothing of it is visible to a read_committed consumer under exactly_once.
     pub async fn outcome(&mut self) -> Result<Delivered, Error> {
-        self.outcomes.recv().await.ok_or_else(gone)?
+        match self.outcomes.recv().await {
+            Some(outcome) => outcome,
+            None => Err(self.gone()),
+        }
     }
-}
 
-fn gone() -> Error {
-    Error::new(
-        ErrorKind::Delivery,
-        "hand a batch to the producer thread: it has ended",
-    )
+    /// Why the thread has ended without an answer: it panics, or it was told to end.
+    fn gone(&mut self) -> Error {
+        let attempted = "hand a batch to the producer thread: it has ended";
+        match self.thread.take().map(std::thread::JoinHandle::join) {
+            Some(Err(panic)) => panicked(attempted, panic.as_ref()),
+            Some(Ok(())) | None => Error::new(ErrorKind::Delivery, attempted),
+        }
+    }
 }
 
 impl Drop for Producer {

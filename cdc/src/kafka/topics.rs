@@ -4,7 +4,7 @@ use std::{
 };
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     consumer::{BaseConsumer, Consumer as _},
     metadata::Metadata,
     types::RDKafkaErrorCode,
@@ -179,6 +179,43 @@ impl Topics {
                 "topic.creation.enable of the worker is false: create the topic, let the brokers do it (auto.create.topics.enable), or set topic.creation.enable to true",
             )
         })
+    }
+
+    /// `cleanup.policy` of topics. One that may not be asked about is left out: it was not made by us, and whoever runs the
+    /// cluster knows it.
+    ///
+    /// # Errors
+    /// Kafka does not answer.
+    pub fn cleanup_policies(&self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        let asked: Vec<ResourceSpecifier<'_>> = names
+            .iter()
+            .map(|name| ResourceSpecifier::Topic(name))
+            .collect();
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let answers = futures::executor::block_on(self.admin.describe_configs(&asked, &options))
+            .map_err(|error| {
+                failed(
+                    format!(
+                        "ask for the settings of the topics `{}`",
+                        names.join("`, `")
+                    ),
+                    error,
+                )
+            })?;
+        let mut policies = BTreeMap::new();
+        for (name, answer) in names.iter().zip(answers) {
+            match answer {
+                Ok(resource) => {
+                    let policy = resource.get("cleanup.policy");
+                    let policy = policy.and_then(|entry| entry.value.clone());
+                    policies.extend(policy.map(|policy| ((*name).to_owned(), policy)));
+                }
+                Err(code) => {
+                    tracing::warn!(topic = name, %code, "the topic's cleanup.policy cannot be asked for: see that it is `compact`");
+                }
+            }
+        }
+        Ok(policies)
     }
 
     /// Wait until all have leaders; those that are not in `before` are new.

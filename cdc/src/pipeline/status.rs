@@ -1,6 +1,6 @@
 use std::sync::{
     PoisonError, RwLock,
-    atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering},
 };
 
 use pgoutput::Lsn;
@@ -49,6 +49,7 @@ pub struct PipelineStatus {
     confirmed: AtomicU64,
     last_commit_micros: AtomicI64,
     restarts: AtomicU64,
+    sql_ascii: AtomicBool,
     /// Rows of the snapshot, which are the events of operation `r`.
     pub snapshot: SnapshotProgress,
     slot: RwLock<Option<SlotIdentity>>,
@@ -126,6 +127,15 @@ impl PipelineStatus {
 
     pub(super) fn set_slot(&self, slot: SlotIdentity) {
         *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(slot);
+    }
+
+    /// The database holds text of any encoding, or of none. Known before the first event.
+    pub(crate) fn is_sql_ascii(&self) -> bool {
+        self.sql_ascii.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_sql_ascii(&self, sql_ascii: bool) {
+        self.sql_ascii.store(sql_ascii, Ordering::Relaxed);
     }
 
     pub(super) fn add_counts(&self, before: Counts, now: Counts) {

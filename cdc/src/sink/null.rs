@@ -7,7 +7,7 @@ use debezium::{
 };
 
 use super::{EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos};
-use crate::{Error, ErrorKind, config::ConnectorConfig};
+use crate::{Error, ErrorKind, config::ConnectorConfig, error::defect};
 
 /// A sink in which everything is durable at once.
 #[derive(Debug)]
@@ -80,9 +80,12 @@ impl NullSink {
         if self.contract.skipped_operations.skips(event.op) {
             return Ok(());
         }
-        let Some(encoder) = self.encoders.get_mut(index) else {
-            return Ok(());
-        };
+        let encoder = self.encoders.get_mut(index).ok_or_else(|| {
+            defect(
+                "a table that has an index has an encoder",
+                format!("there is none at {index}"),
+            )
+        })?;
         self.bytes.clear();
         encoder
             .encode_event_key(event, &mut self.bytes)

@@ -23,7 +23,7 @@ pub(crate) use guardrail::keep_guardrail;
 pub(crate) use heartbeat_action::HeartbeatAction;
 pub use publication::prepare_publication;
 pub(crate) use replica_identity::set_replica_identities;
-pub(crate) use server::wal_level;
+pub(crate) use server::{is_sql_ascii, wal_level};
 pub use server_error::ServerError;
 pub use slot::{Slot, SlotState, drop_slot};
 pub use wal_end::current_wal_lsn;

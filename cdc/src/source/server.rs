@@ -30,6 +30,14 @@ pub(crate) async fn wal_level(client: &Client) -> Result<String, Error> {
     show(client, "wal_level").await
 }
 
+/// Whether the database converts no text: its values may be of any encoding.
+///
+/// # Errors
+/// The server cannot be asked.
+pub(crate) async fn is_sql_ascii(client: &Client) -> Result<bool, Error> {
+    Ok(show(client, "server_encoding").await? == "SQL_ASCII")
+}
+
 /// `server_version_num`: 150018 is 15.18.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ async fn the_kafka_sink_keeps_its_guarantees() -> Result<()> {
 
 /// The records of a topic once there are `count` of them: the markers of a transaction that was committed are written
 /// to the partitions a moment after the commit is answered.
-async fn committed(kafka: &Kafka, topic: &str, count: usize) -> Result<Vec<Record>> {
+pub async fn committed(kafka: &Kafka, topic: &str, count: usize) -> Result<Vec<Record>> {
     let what = format!("{count} committed records in `{topic}`");
     until(&what, Duration::from_secs(30), async || {
         let records = kafka.read_all(topic, true).await?;

@@ -92,8 +92,15 @@ impl Rest {
 
     pub async fn end(self) -> Result<()> {
         self.stop.cancel();
-        self.worker.await??;
-        Ok(())
+        self.ended().await
+    }
+
+    /// It ends by itself.
+    pub async fn ended(self) -> Result<()> {
+        let outcome = tokio::time::timeout(PATIENCE, self.worker).await;
+        let outcome = outcome.map_err(|_| anyhow::Error::msg("the worker goes on"))??;
+        outcome
+            .map_err(|error| anyhow::Error::msg(service::render_error(&error, Some(error.hint()))))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, errors and their report, TLS.
 
 mod backoff;
+mod door;
 mod error;
 pub mod kafka;
 mod report;
@@ -9,11 +10,14 @@ mod shown;
 mod stop;
 mod telemetry;
 pub mod tls;
+mod withheld;
 
 pub use backoff::Backoff;
+pub use door::Door;
 pub use error::{Disposition, Error, ErrorKind};
 pub use report::{ExitStatus, render_error};
 pub use secret::Secret;
 pub use shown::{HIDDEN, ShownSettings, without_passwords};
 pub use stop::stop_on_signal;
 pub use telemetry::{LogFormat, init_telemetry, set_log_level};
+pub use withheld::{LogLines, withhold, without_withheld};

@@ -1,5 +1,7 @@
 use std::{error::Error, fmt::Write as _};
 
+use crate::without_withheld;
+
 /// How a command ends: its process exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -10,7 +12,8 @@ pub enum ExitStatus {
     Configuration = 2,
 }
 
-/// The whole chain of an error, once: `error:`, then a `caused by:` line for each source, then the `hint:`.
+/// The whole chain of an error, once: `error:`, then a `caused by:` line for each source, then the `hint:`. Values that
+/// are withheld are not in it.
 pub fn render_error(error: &dyn Error, hint: Option<&str>) -> String {
     let mut text = format!("error: {error}");
     let mut source = error.source();
@@ -27,7 +30,7 @@ pub fn render_error(error: &dyn Error, hint: Option<&str>) -> String {
     if let Some(hint) = hint {
         let _ = write!(text, "\nhint: {hint}");
     }
-    text
+    without_withheld(&text).into_owned()
 }
 
 #[cfg(test)]

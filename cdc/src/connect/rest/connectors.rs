@@ -362,8 +362,10 @@ pub(super) async fn tasks_config(
 /// A connector that does not exist has no topics; Connect does not call that an error.
 pub(super) async fn topics(State(worker): Shared, Path(name): Path<String>) -> Response {
     let topics = worker.topics(&name).map(|topics| topics.list());
+    let topics = topics.unwrap_or_default().into_iter();
+    let topics: Vec<String> = topics.map(|topic| worker.shown_of(&name, &topic)).collect();
     let mut body = Map::new();
-    body.insert(name, json!({"topics": topics.unwrap_or_default()}));
+    body.insert(name, json!({"topics": topics}));
     Json(body).into_response()
 }
 

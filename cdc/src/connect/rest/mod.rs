@@ -22,6 +22,7 @@ use axum::{
     routing::{get, post, put},
 };
 use serde_json::json;
+use service::Door;
 
 use super::{CONNECT_VERSION, worker::Worker};
 use answer::ErrorAnswer;
@@ -32,7 +33,7 @@ pub(super) use tls::TlsListener;
 type Shared = State<Arc<Worker>>;
 
 /// All routes, and `/healthz`, `/readyz` and `/metrics` beside them.
-pub(super) fn router(worker: Arc<Worker>) -> Router {
+pub(super) fn router(worker: Arc<Worker>, door: Door) -> Router {
     let connect = [
         ("/", get(root)),
         (
@@ -119,6 +120,15 @@ pub(super) fn router(worker: Arc<Worker>) -> Router {
         .fallback_service(routes)
         .layer(from_fn(negotiation::options))
         .layer(from_fn(negotiation::no_empty_segments))
+        .layer(from_fn_with_state(Arc::new(door), let_in))
+}
+
+/// Only requests that name this server, and come from no foreign page.
+async fn let_in(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match door.admits(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(reason) => ErrorAnswer::new(StatusCode::FORBIDDEN, reason).into_response(),
+    }
 }
 
 /// Only users that are named, where some are.
@@ -144,11 +154,7 @@ async fn while_ready(State(worker): Shared, request: Request, next: Next) -> Res
     if worker.is_ready() {
         return next.run(request).await;
     }
-    ErrorAnswer::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "The worker is starting: it waits for Kafka and reads its connectors.",
-    )
-    .into_response()
+    ErrorAnswer::new(StatusCode::SERVICE_UNAVAILABLE, worker.waits_for()).into_response()
 }
 
 async fn root(State(worker): Shared) -> Response {
@@ -182,7 +188,7 @@ async fn ready(State(worker): Shared) -> Response {
     if worker.is_ready() {
         "ready\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for Kafka\n").into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, worker.waits_for() + "\n").into_response()
     }
 }
 

@@ -29,9 +29,25 @@ pub(super) async fn get(
     })?;
     let offsets: Vec<Value> = offsets
         .into_iter()
-        .map(|(partition, offset)| json!({"partition": partition, "offset": offset}))
+        .map(|(mut partition, offset)| {
+            for text in texts(&mut partition) {
+                *text = worker.shown_of(&name, text);
+            }
+            json!({"partition": partition, "offset": offset})
+        })
         .collect();
     Ok(Json(json!({"offsets": offsets})).into_response())
+}
+
+/// The texts of a partition: the server's name is `topic.prefix`, which may come from elsewhere.
+fn texts(partition: &mut Value) -> impl Iterator<Item = &mut String> {
+    let fields = partition.as_object_mut().into_iter().flatten();
+    fields.filter_map(|(_, value)| match value {
+        Value::String(text) => Some(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
+    })
 }
 
 /// Java's names of what a request is read into; they stand in refusals.
@@ -118,7 +134,11 @@ pub(super) async fn patch(
     Body(body): Body,
 ) -> Result<Response, ErrorAnswer> {
     let request = object(&headers, &body, OFFSETS, false)?;
-    let pairs = pairs(&request)?;
+    let mut pairs = pairs(&request)?;
+    for text in pairs.iter_mut().flat_map(|(partition, _)| texts(partition)) {
+        let resolved = worker.resolved_for(&name, text);
+        *text = resolved.map_err(ErrorAnswer::bad_request)?;
+    }
     if pairs.is_empty() {
         return Err(ErrorAnswer::bad_request(
             "Partitions / offsets need to be provided for an alter offsets request",

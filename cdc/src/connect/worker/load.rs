@@ -1,9 +1,11 @@
-//! What a worker does first: its topics, the connectors that are in them, and the connector files.
+//! What a worker does first: its topics, the connectors that are in them, and the connector files; and what it does where
+//! another worker runs them.
 
 use std::sync::{PoisonError, atomic::Ordering};
 
 use super::{
     super::{
+        WorkerConfig,
         config_topic::{self, StoredConnector},
         status_topic,
         validation::with_defaults,
@@ -13,11 +15,46 @@ use super::{
 use crate::{
     Error, ErrorKind,
     config::{ConnectorFile, load_connectors_folder},
-    kafka::{TopicSpec, Topics},
+    kafka::{EnsuredTopic, TopicSpec, Topics},
     sink::kafka::ActiveTopics,
 };
 
 impl Worker {
+    /// Make sure of the worker's topics.
+    ///
+    /// # Errors
+    /// Kafka does not answer, a topic is of another kind than it must be, or a connector file is wrong.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        self.files()?;
+        let (kafka, config) = (self.kafka.clone(), self.config.clone());
+        let cluster_id = blocking("look at the worker's topics", move || {
+            let topics = Topics::new(&kafka)?;
+            let replicas = config.replication_factor;
+            let specs = [
+                TopicSpec::compacted(&config.config_topic, 1, replicas),
+                TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
+                TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
+            ];
+            let ensured = topics.ensure(&specs)?;
+            check_internal(&topics, &config, &ensured)?;
+            Ok(topics.cluster_id())
+        })
+        .await?;
+        *self
+            .cluster_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = cluster_id;
+        Ok(())
+    }
+
+    /// End every task: another worker runs the connectors from now on.
+    pub async fn stand_by(&self, reason: String) {
+        self.ready.store(false, Ordering::Release);
+        self.wait_for(reason);
+        let _change = self.changes.lock().await;
+        self.stop_all().await;
+    }
+
     /// Read the config topic, start what is in it, and register the connector files.
     ///
     /// # Errors
@@ -26,24 +63,12 @@ impl Worker {
         let _change = self.changes.lock().await;
         let files = self.files()?;
         let (kafka, config) = (self.kafka.clone(), self.config.clone());
-        let (cluster_id, mut stored, mut topics_of) =
-            blocking("read the worker's topics", move || {
-                let topics = Topics::new(&kafka)?;
-                let replicas = config.replication_factor;
-                topics.ensure(&[
-                    TopicSpec::compacted(&config.config_topic, 1, replicas),
-                    TopicSpec::compacted(&config.offset_topic, config.offset_partitions, replicas),
-                    TopicSpec::compacted(&config.status_topic, config.status_partitions, replicas),
-                ])?;
-                let stored = config_topic::read(&kafka, &config.config_topic)?;
-                let topics_of = status_topic::read_topics(&kafka, &config.status_topic)?;
-                Ok((topics.cluster_id(), stored, topics_of))
-            })
-            .await?;
-        *self
-            .cluster_id
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = cluster_id;
+        let (mut stored, mut topics_of) = blocking("read the worker's topics", move || {
+            let stored = config_topic::read(&kafka, &config.config_topic)?;
+            let topics_of = status_topic::read_topics(&kafka, &config.status_topic)?;
+            Ok((stored, topics_of))
+        })
+        .await?;
         for file in files {
             let known = stored.get(&file.name);
             if known.is_some_and(|known| known.properties == file.properties) {
@@ -99,4 +124,43 @@ impl Worker {
         }
         Ok(files)
     }
+}
+
+/// What Kafka Connect demands of its topics, too: with another policy settings and positions are lost after a while, and
+/// with several partitions the order of changes to the settings.
+///
+/// # Errors
+/// A topic is of another kind.
+fn check_internal(
+    topics: &Topics,
+    config: &WorkerConfig,
+    ensured: &[EnsuredTopic],
+) -> Result<(), Error> {
+    let named = [
+        ("config.storage.topic", &config.config_topic),
+        ("offset.storage.topic", &config.offset_topic),
+        ("status.storage.topic", &config.status_topic),
+    ];
+    let found = topics.cleanup_policies(&named.map(|(_, topic)| topic.as_str()))?;
+    for (property, topic) in named {
+        let Some(policy) = found.get(topic).filter(|policy| *policy != "compact") else {
+            continue;
+        };
+        let attempted =
+            format!("use the topic `{topic}` of `{property}`: its cleanup.policy is `{policy}`");
+        return Err(Error::new(ErrorKind::Configuration, attempted).with_hint(format!(
+            "what it holds would be deleted: kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config cleanup.policy=compact, or name another topic"
+        )));
+    }
+    if let Some(EnsuredTopic { partitions, .. }) = ensured.first()
+        && *partitions != 1
+    {
+        let topic = &config.config_topic;
+        let attempted = format!(
+            "use the topic `{topic}` of `config.storage.topic`: it has {partitions} partitions"
+        );
+        return Err(Error::new(ErrorKind::Configuration, attempted)
+            .with_hint("settings are in order only within one partition: name a topic with one, or one that does not exist and is made"));
+    }
+    Ok(())
 }

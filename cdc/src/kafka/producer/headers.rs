@@ -1,9 +1,14 @@
 use debezium::ChangePosition;
 use rdkafka::message::{Header, OwnedHeaders};
 
-use crate::kafka::{
-    batch::{KeyHeader, RecordBatch, RecordSlot},
-    tail::{NEW_KEY_HEADER, OLD_KEY_HEADER, POSITION_HEADER, SCHEMA_HEADER, UNAVAILABLE_HEADER},
+use crate::{
+    Error,
+    kafka::{
+        batch::{KeyHeader, RecordBatch, RecordSlot},
+        tail::{
+            NEW_KEY_HEADER, OLD_KEY_HEADER, POSITION_HEADER, SCHEMA_HEADER, UNAVAILABLE_HEADER,
+        },
+    },
 };
 
 /// What a record carries beside key and value; `position` is room for the text of its position.
@@ -11,7 +16,7 @@ pub(super) fn headers(
     batch: &RecordBatch,
     record: &RecordSlot,
     position: &mut [u8; 64],
-) -> OwnedHeaders {
+) -> Result<OwnedHeaders, Error> {
     let mut headers = OwnedHeaders::new_with_capacity(3);
     if let Some(key_header) = &record.key_header {
         let (name, range) = match key_header {
@@ -20,7 +25,7 @@ pub(super) fn headers(
         };
         headers = headers.insert(Header {
             key: name,
-            value: Some(batch.slice(range)),
+            value: Some(batch.slice(range)?),
         });
     }
     for (name, value) in record.target.context.iter() {
@@ -44,10 +49,10 @@ pub(super) fn headers(
     if let Some(unavailable) = &record.unavailable {
         headers = headers.insert(Header {
             key: UNAVAILABLE_HEADER,
-            value: Some(batch.slice(unavailable)),
+            value: Some(batch.slice(unavailable)?),
         });
     }
-    headers
+    Ok(headers)
 }
 
 /// The position's text without an allocation per record. Three numbers of at most 20 digits and two colons always fit.

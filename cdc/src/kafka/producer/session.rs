@@ -22,7 +22,7 @@ use crate::{
         KafkaClient, TopicSpec, Topics,
         batch::{OwnedRecord, RecordBatch, RecordSlot},
         delivery::{DeliveryContext, Undelivered},
-        failure::failed,
+        failure::{failed, is_for_good, is_invalid},
         murmur2::partition_of,
         tail::Tails,
     },
@@ -126,8 +126,31 @@ impl Session {
             return Err(Error::new(ErrorKind::Delivery, attempted())
                 .with_source("it was given up before its turn"));
         }
+        self.fence_former()?;
         let taken = self.producer.init_transactions(COORDINATOR);
         taken.map_err(|error| failed(attempted(), error))
+    }
+
+    /// Fence a producer of a former version that has not noticed yet that it was replaced: it would write behind our back,
+    /// into the position that we are about to read.
+    fn fence_former(&self) -> Result<(), Error> {
+        let id = self.settings.former_transactional_id();
+        let mut config = self.client.config();
+        config.set("transactional.id", &id);
+        let fenced = config
+            .create_with_context::<_, BaseProducer<DeliveryContext>>(DeliveryContext::default())
+            .and_then(|former| former.init_transactions(COORDINATOR));
+        let Err(error) = fenced else { return Ok(()) };
+        let error = failed(
+            format!("fence the producers of the transactional id `{id}`"),
+            error,
+        );
+        // Somebody else has fenced them; or nobody with our rights could have used it.
+        if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Permission) {
+            tracing::debug!(%error, "a former transactional id");
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Make a batch durable. After an error the session is of no more use.
@@ -245,7 +268,11 @@ impl Session {
 
     fn send_events(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         for (i, record) in batch.records.iter().enumerate() {
-            let key = record.key.as_ref().map(|key| batch.slice(key));
+            let key = record
+                .key
+                .as_ref()
+                .map(|key| batch.slice(key))
+                .transpose()?;
             // Records without a key are spread by position, so that a replay puts each where it was.
             let partition = match (key, record.position) {
                 _ if record.target.partition.is_some() => record.target.partition,
@@ -268,10 +295,14 @@ impl Session {
             let message = BaseRecord {
                 topic: &record.target.topic,
                 partition,
-                payload: record.value.as_ref().map(|value| batch.slice(value)),
+                payload: record
+                    .value
+                    .as_ref()
+                    .map(|value| batch.slice(value))
+                    .transpose()?,
                 key,
                 timestamp: None,
-                headers: Some(headers(batch, record, &mut self.position)),
+                headers: Some(headers(batch, record, &mut self.position)?),
                 delivery_opaque: i,
             };
             self.send(message)
@@ -311,7 +342,9 @@ impl Session {
         let deliveries = &self.context.deliveries;
         while !deliveries.wait(self.sent, ACKNOWLEDGED) {
             if let Some(Undelivered { record, error }) = deliveries.failure() {
-                let error = self.fatal().unwrap_or(error);
+                // The producer may be of no more use for the same reason, which then says less.
+                let fatal = self.fatal().filter(|_| !is_for_good(&error));
+                let error = fatal.unwrap_or(error);
                 return Err(match batch.records.get(record) {
                     Some(record) => event_failed(record, error),
                     None => failed("write the connector's offset and schemas", error),
@@ -388,17 +421,33 @@ fn producer_config(client: &KafkaClient, settings: &ProducerSettings) -> rdkafka
 }
 
 fn event_failed(record: &RecordSlot, error: KafkaError) -> Error {
-    failed(
-        format!(
-            "write {}{} to the topic `{}`",
-            record.target.what,
-            record
-                .position
-                .map_or_else(String::new, |position| format!(" at position {position}")),
-            record.target.topic
-        ),
-        error,
-    )
+    let (target, keyless) = (&record.target, record.key.is_none());
+    let at = record
+        .position
+        .map_or_else(String::new, |position| format!(" at position {position}"));
+    let place = match (keyless, record.position) {
+        (true, Some(position)) => {
+            let partition = target
+                .partition
+                .unwrap_or_else(|| spread(position, target.partitions()));
+            format!(", partition {partition}, without a key (key null)")
+        }
+        (true, None) => ", without a key (key null)".to_owned(),
+        (false, _) => String::new(),
+    };
+    let attempted = format!(
+        "write {}{at} to the topic `{}`{place}",
+        target.what, target.topic
+    );
+    let refused = keyless && is_invalid(&error);
+    let error = failed(attempted, error);
+    if !refused {
+        return error;
+    }
+    error.with_hint(format!(
+        "a compacted topic takes no record without a key: give the table a primary key or a key by `message.key.columns`, exclude it, or set the topic's cleanup.policy to delete (kafka-configs.sh --alter --entity-type topics --entity-name {} --add-config cleanup.policy=delete); then restart the connector",
+        target.topic
+    ))
 }
 
 /// The partition of a record without key: neighbours stay together, so that batches stay large.

@@ -27,11 +27,10 @@ pub(super) fn context_headers(config: &ConnectorConfig) -> ContextHeaders {
 
 /// A UUID of version 7: it begins with the time.
 fn run_id(now_nanos: i64) -> String {
-    let millis = u64::try_from(now_nanos / 1_000_000).unwrap_or_default();
+    // A clock before 1970 gives an id that is as good: it is only told apart from others.
+    let millis = u64::try_from(now_nanos / 1_000_000).unwrap_or(0);
     // Ten bytes of another one are random but for a few bits, which are set anew.
-    let random = Uuid::new_v4();
-    let (_, tail) = random.as_bytes().split_at(6);
-    let bytes = tail.try_into().unwrap_or_default();
+    let [_, _, _, _, _, _, bytes @ ..] = Uuid::new_v4().into_bytes();
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes)
         .into_uuid()
         .to_string()

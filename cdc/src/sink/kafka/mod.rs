@@ -6,6 +6,7 @@ mod position;
 mod records;
 mod registration;
 mod rows;
+mod sql_ascii;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use crate::{
     Error, ErrorKind,
     checkpoint::{Resume, StartPosition},
     config::{ConnectorConfig, TopicRoute},
+    error::{defect, unfinished},
     kafka::{
         KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
         Topics,
@@ -35,6 +37,7 @@ use position::{LastRecord, RecordKind};
 use records::RecordRoutes;
 use registration::Registration;
 use rows::TableRoute;
+use sql_ascii::require_utf8;
 
 /// The end of a transaction whose events were on their way before it is stored at most this often on its own: it only
 /// lets PostgreSQL drop WAL.
@@ -103,6 +106,8 @@ impl KafkaSink {
             client,
             ProducerSettings {
                 connector: config.name.clone(),
+                offsets_topic: offsets_topic.to_owned(),
+                topic_prefix: config.contract.topic_prefix.clone(),
                 delivery: config.delivery,
                 topic_creation: config.topic_creation.clone(),
             },
@@ -124,9 +129,9 @@ impl KafkaSink {
                 Ok::<_, Error>((offset, published))
             }
         });
-        let (offset, published) = known.await.map_err(|error| {
-            Error::new(ErrorKind::Delivery, "read the connector's position").with_source(error)
-        })??;
+        let (offset, published) = known
+            .await
+            .map_err(|error| unfinished("read the connector's position", error))??;
         let stored = match &offset {
             Some(text) => StoredOffset::decode(text)?,
             None => StoredOffset::default(),
@@ -234,6 +239,9 @@ impl EventSink for KafkaSink {
 
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
         self.check()?;
+        if self.status.is_sql_ascii() {
+            require_utf8(event)?;
+        }
         let index = self.route(event.table)?;
         let written = self.write_halves(index, event)?;
         if event.op != Operation::Read {
@@ -291,9 +299,10 @@ impl EventSink for KafkaSink {
                     .inspect_err(|_| self.failed = true)?;
                 // A backlog makes batches of megabytes; what keeps up with its database needs none of that memory.
                 self.spare = Some(delivered.batch).filter(|_| self.has_records());
-                let Some(in_flight) = self.in_flight.take() else {
-                    continue;
-                };
+                let in_flight = self
+                    .in_flight
+                    .take()
+                    .ok_or_else(|| defect("a batch that is delivered was in flight", "none was"))?;
                 if let Some(offset) = in_flight.offset {
                     self.stored = offset;
                 }
@@ -306,7 +315,8 @@ impl EventSink for KafkaSink {
                 match self.registration.registered().await {
                     Ok(registered) => registered
                         .into_iter()
-                        .for_each(|route| self.set_schema_ids(route)),
+                        .try_for_each(|route| self.set_schema_ids(route))
+                        .inspect_err(|_| self.failed = true)?,
                     Err(refused) => {
                         self.failed = true;
                         return Err(self.unregistered(refused));

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Error,
     config::ConnectorConfig,
+    error::defect,
     kafka::{
         RecordBatch, Target,
         batch::{RecordSlot, Step},
@@ -57,9 +58,9 @@ impl<E> Route<E> {
 }
 
 impl<E: AsRef<RecordEncoder> + AsMut<RecordEncoder>> Route<E> {
-    fn set_schema_ids(&mut self, ids: RegisteredIds, batch: &mut RecordBatch) {
+    fn set_schema_ids(&mut self, ids: RegisteredIds, batch: &mut RecordBatch) -> Result<(), Error> {
         self.encoder.as_mut().set_schema_ids(ids.key, ids.value);
-        set_ids(batch, &self.target, ids);
+        set_ids(batch, &self.target, ids)
     }
 
     fn push(
@@ -125,17 +126,19 @@ impl RecordRoutes {
 
 impl KafkaSink {
     /// The registries know the schemas of a route.
-    pub(super) fn set_schema_ids(&mut self, (route, ids): Registered) {
+    ///
+    /// # Errors
+    /// There is no such route, or a record of it has no room for an id.
+    pub(super) fn set_schema_ids(&mut self, (route, ids): Registered) -> Result<(), Error> {
         let batch = &mut self.open;
         match route {
             RouteId::Heartbeat => self.records.heartbeat.set_schema_ids(ids, batch),
             RouteId::Message => self.records.message.set_schema_ids(ids, batch),
             RouteId::Transaction => self.records.transaction.set_schema_ids(ids, batch),
             RouteId::Table(index) => {
-                if let Some(route) = self.tables.get_mut(index) {
-                    route.encoder.set_schema_ids(ids.key, ids.value);
-                    set_ids(batch, &route.target, ids);
-                }
+                let route = self.tables.get_mut(index).ok_or_else(|| no_table(index))?;
+                route.encoder.set_schema_ids(ids.key, ids.value);
+                set_ids(batch, &route.target, ids)
             }
         }
     }
@@ -228,6 +231,14 @@ impl KafkaSink {
         });
         Ok(())
     }
+}
+
+/// Tables are only added.
+pub(super) fn no_table(index: usize) -> Error {
+    defect(
+        "a table that has an index has a route",
+        format!("there is none at {index}"),
+    )
 }
 
 fn now_millis() -> i64 {

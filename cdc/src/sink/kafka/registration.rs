@@ -4,7 +4,8 @@ use debezium::ConnectSchema;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Error, ErrorKind,
+    Error,
+    error::{defect, unfinished},
     kafka::{RecordBatch, Target},
     registry::{RegisteredIds, SchemaRegistries, Subjects},
 };
@@ -101,7 +102,7 @@ impl Registration {
         self.running = None;
         let registered = answer.map_err(|error| Refused {
             route: None,
-            error: Error::new(ErrorKind::Delivery, "register Avro schemas").with_source(error),
+            error: unfinished("register Avro schemas", error),
         })?;
         self.start();
         registered
@@ -109,18 +110,36 @@ impl Registration {
 }
 
 /// Puts the ids into those records of a batch that go to `target`.
-pub(super) fn set_ids(batch: &mut RecordBatch, target: &Arc<Target>, ids: RegisteredIds) {
+///
+/// # Errors
+/// A record has no room for one: it would be sent with the id 0.
+pub(super) fn set_ids(
+    batch: &mut RecordBatch,
+    target: &Arc<Target>,
+    ids: RegisteredIds,
+) -> Result<(), Error> {
     for record in &batch.records {
         if !Arc::ptr_eq(&record.target, target) {
             continue;
         }
         for (range, id) in [(&record.key, ids.key), (&record.value, ids.value)] {
             // Only Avro has an id, and there 0 is none.
-            if let (Some(range), true) = (range, id > 0)
-                && let Some(slot) = batch.bytes.get_mut(range.start + 1..range.start + 5)
-            {
-                slot.copy_from_slice(&id.to_be_bytes());
-            }
+            let Some(range) = range.as_ref().filter(|_| id > 0) else {
+                continue;
+            };
+            let end = range.start + 5;
+            let slot = batch
+                .bytes
+                .get_mut(range.start + 1..end)
+                .filter(|_| end <= range.end);
+            let slot = slot.ok_or_else(|| {
+                defect(
+                    "what is Avro begins with the id of its schema",
+                    format!("bytes {range:?}"),
+                )
+            })?;
+            slot.copy_from_slice(&id.to_be_bytes());
         }
     }
+    Ok(())
 }

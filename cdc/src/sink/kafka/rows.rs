@@ -6,7 +6,7 @@ use debezium::{
 };
 use pgoutput::Lsn;
 
-use super::{KafkaSink, registration::RouteId};
+use super::{KafkaSink, records::no_table, registration::RouteId};
 use crate::{
     Error, ErrorKind,
     kafka::{
@@ -93,19 +93,10 @@ impl KafkaSink {
             }
             Ok(written)
         };
-        both().map_err(|error: EncodeError| {
+        both().inspect_err(|_| {
             self.open.bytes.truncate(bytes);
             self.open.records.truncate(records);
             self.open_events = events;
-            Error::new(
-                ErrorKind::Encode,
-                format!(
-                    "encode the change at position {} (LSN {})",
-                    event.position,
-                    Lsn(event.source.lsn)
-                ),
-            )
-            .with_source(error)
         })
     }
 
@@ -115,29 +106,34 @@ impl KafkaSink {
         index: usize,
         event: &ChangeEvent<'_>,
         step: Step,
-    ) -> Result<bool, EncodeError> {
+    ) -> Result<bool, Error> {
         if self.contract.skipped_operations.skips(event.op) {
             return Ok(false);
         }
-        let Some(route) = self.tables.get_mut(index) else {
-            return Ok(false);
-        };
+        let failed = |error| not_encoded(event, error);
+        let route = self.tables.get_mut(index).ok_or_else(|| no_table(index))?;
         let batch = &mut self.open;
         let encoder = &mut route.encoder;
         let mut key = None;
         if encoder.has_key() && event.key_row().is_some() {
             let start = batch.bytes.len();
-            encoder.encode_event_key(event, &mut batch.bytes)?;
+            encoder
+                .encode_event_key(event, &mut batch.bytes)
+                .map_err(failed)?;
             key = Some(start..batch.bytes.len());
         }
         let start = batch.bytes.len();
-        encoder.encode_value(event, now_nanos(), &mut batch.bytes)?;
+        encoder
+            .encode_value(event, now_nanos(), &mut batch.bytes)
+            .map_err(failed)?;
         let value = start..batch.bytes.len();
         let start = batch.bytes.len();
         let key_header = match event.key_change {
             KeyChange::None => None,
             KeyChange::NewKey(_) | KeyChange::OldKey(_) => {
-                encoder.encode_key_change(event, &mut batch.bytes)?;
+                encoder
+                    .encode_key_change(event, &mut batch.bytes)
+                    .map_err(failed)?;
                 let text = start..batch.bytes.len();
                 Some(match event.key_change {
                     KeyChange::OldKey(_) => KeyHeader::Old(text),
@@ -179,6 +175,15 @@ impl KafkaSink {
         self.open_events += 1;
         Ok(true)
     }
+}
+
+fn not_encoded(event: &ChangeEvent<'_>, error: EncodeError) -> Error {
+    let attempted = format!(
+        "encode the change at position {} (LSN {})",
+        event.position,
+        Lsn(event.source.lsn)
+    );
+    Error::new(ErrorKind::Encode, attempted).with_source(error)
 }
 
 fn unencodable(error: EncodeError) -> Error {
