@@ -119,7 +119,10 @@ impl Providers {
                 if referring.contains(problem.property.as_str()) {
                     problem.value = None;
                 }
-                problem.rule = service::without_withheld(&problem.rule).into_owned();
+                // Names of transforms are values, too.
+                for text in [&mut problem.property, &mut problem.rule] {
+                    *text = service::without_withheld(text).into_owned();
+                }
             }
             report
         });

@@ -4,8 +4,8 @@ use tokio_postgres::Client;
 
 use super::{
     address::{Address, auth_error, permission_hint, tls_error},
-    connection::OUTPUT_SETTINGS,
-    server_error::ServerError,
+    connection::{OUTPUT_SETTINGS, SERVER_ENCODING, SQL_ASCII, UNCONVERTED},
+    server_error::{ServerError, control_error},
 };
 use crate::{Error, ErrorKind, config::DatabaseConfig};
 
@@ -90,12 +90,17 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<OrdinaryConnect
     let (client, connection) = postgres_tls::connect(&config, &database.tls)
         .await
         .map_err(|error| not_connected(database, error))?;
+    let is_sql_ascii = connection.parameter(SERVER_ENCODING) == Some(SQL_ASCII);
     let task = tokio::spawn(async move {
         // The client's next call reports it too, with what it attempted.
         if let Err(error) = connection.await {
             tracing::debug!(error = %error, "control connection ended");
         }
     });
+    if is_sql_ascii {
+        let set = client.batch_execute(UNCONVERTED).await;
+        set.map_err(|error| control_error(format!("run `{UNCONVERTED}`"), error))?;
+    }
     for statement in &database.initial_statements {
         client.batch_execute(statement).await.map_err(|error| {
             Error::new(

@@ -3,7 +3,10 @@ use std::time::Duration;
 use pgoutput::Lsn;
 use tokio_postgres::Client;
 
-use super::server_error::control_error;
+use super::{
+    connection::{SERVER_ENCODING, SQL_ASCII},
+    server_error::control_error,
+};
 use crate::{Error, ErrorKind};
 
 /// Changes can only be decoded from WAL that was written for it.
@@ -35,7 +38,7 @@ pub(crate) async fn wal_level(client: &Client) -> Result<String, Error> {
 /// # Errors
 /// The server cannot be asked.
 pub(crate) async fn is_sql_ascii(client: &Client) -> Result<bool, Error> {
-    Ok(show(client, "server_encoding").await? == "SQL_ASCII")
+    Ok(show(client, SERVER_ENCODING).await? == SQL_ASCII)
 }
 
 /// `server_version_num`: 150018 is 15.18.

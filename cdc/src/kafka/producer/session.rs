@@ -338,9 +338,12 @@ impl Session {
     }
 
     /// Wait until every sent record is acknowledged. `commit_transaction` alone would look every 100 ms.
+    ///
+    /// A batch of which one record was refused is not delivered, whether or not all the others were acknowledged.
     fn drain(&self, batch: &RecordBatch) -> Result<(), Error> {
         let deliveries = &self.context.deliveries;
-        while !deliveries.wait(self.sent, ACKNOWLEDGED) {
+        loop {
+            let all_reported = deliveries.wait(self.sent, ACKNOWLEDGED);
             if let Some(Undelivered { record, error }) = deliveries.failure() {
                 // The producer may be of no more use for the same reason, which then says less.
                 let fatal = self.fatal().filter(|_| !is_for_good(&error));
@@ -349,6 +352,9 @@ impl Session {
                     Some(record) => event_failed(record, error),
                     None => failed("write the connector's offset and schemas", error),
                 });
+            }
+            if all_reported {
+                break;
             }
             if let Some(error) = self.fatal() {
                 return Err(failed("wait for Kafka's acknowledgements", error));

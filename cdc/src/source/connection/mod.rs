@@ -18,7 +18,7 @@ use postgres_protocol::message::{
 
 use frame_buffer::FrameBuffer;
 pub use frame_buffer::{Frame, FrameKind};
-pub(crate) use startup::OUTPUT_SETTINGS;
+pub(crate) use startup::{OUTPUT_SETTINGS, SERVER_ENCODING, SQL_ASCII, UNCONVERTED};
 use transport::Transport;
 
 use super::ServerError;

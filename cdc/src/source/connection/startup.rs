@@ -32,6 +32,14 @@ pub(crate) const OUTPUT_SETTINGS: [(&str, &str); 6] = [
     ("bytea_output", "hex"),
 ];
 
+/// The server tells it at the start.
+pub(crate) const SERVER_ENCODING: &str = "server_encoding";
+/// The encoding of databases that hold any bytes.
+pub(crate) const SQL_ASCII: &str = "SQL_ASCII";
+/// Such a database converts nothing, and refuses what is no UTF-8 to a client that speaks it: a stream could not go on, and
+/// its error says neither table nor row. So the bytes come as they are, and the sink looks at them.
+pub(crate) const UNCONVERTED: &str = "set client_encoding = 'SQL_ASCII'";
+
 impl ReplicationConnection {
     /// Startup and authentication; PostgreSQL manual, "Start-up". Ends with the first ReadyForQuery.
     pub(super) async fn start_up(&mut self, database: &DatabaseConfig) -> Result<(), Error> {
@@ -50,11 +58,22 @@ impl ReplicationConnection {
         let mut scram = None;
         // An exchange that is not over, or the only allowed one not begun: the server has still to prove itself.
         let mut asked = false;
+        let mut is_sql_ascii = false;
         let mut unproven = database.tls.channel_binding == ChannelBindingMode::Require;
         loop {
             out.clear();
             match self.next_message().await? {
-                Message::ReadyForQuery(_) => return Ok(()),
+                Message::ReadyForQuery(_) => {
+                    if is_sql_ascii {
+                        self.simple_query(UNCONVERTED).await?;
+                    }
+                    return Ok(());
+                }
+                Message::ParameterStatus(body) => {
+                    is_sql_ascii |= body.name().is_ok_and(|name| name == SERVER_ENCODING)
+                        && body.value().is_ok_and(|value| value == SQL_ASCII);
+                    continue;
+                }
                 Message::AuthenticationOk if unproven => return Err(unproven_server(database)),
                 Message::AuthenticationOk => {
                     if !asked {
@@ -62,8 +81,7 @@ impl ReplicationConnection {
                     }
                     continue;
                 }
-                Message::ParameterStatus(_)
-                | Message::BackendKeyData(_)
+                Message::BackendKeyData(_)
                 | Message::NoticeResponse(_) => continue,
                 Message::ErrorResponse(body) => {
                     let server = ServerError::from_response(&body);

@@ -112,7 +112,7 @@ mod tests {
             (
                 Moment::MilliTimestamp,
                 "4713-01-01 00:00:00 BC",
-                -210_863_606_400_000,
+                -210_863_520_000_000,
             ),
             (
                 Moment::MilliTimestamp,
