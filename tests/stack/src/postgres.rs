@@ -1,4 +1,5 @@
 mod cluster;
+mod standby;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::child::{Child, Lifetime};
-use crate::{Identity, free_port, port, until, user};
+use crate::{Identity, PostgresVersion, free_port, port, until, user};
 
 pub use cluster::Cluster;
 
@@ -30,6 +31,8 @@ pub struct PostgresTls {
 /// How a [`Postgres`] differs from the usual test server.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
+    /// The version, where the test is about one.
+    pub version: Option<PostgresVersion>,
     /// `max_slot_wal_keep_size`, such as `"64MB"`; without it slots keep WAL without limit.
     pub max_slot_wal_keep_size: Option<String>,
     /// Flush to disk as in production. Off, what was committed survives a kill of the server, not one of the machine.
@@ -71,6 +74,7 @@ impl Postgres {
             port: free_port()?,
             user: USER.to_owned(),
             password: PASSWORD.to_owned(),
+            version: options.version,
             account: user::unprivileged()?,
         };
         cluster.initdb().await?;

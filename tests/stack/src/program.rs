@@ -4,10 +4,23 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use tokio::sync::OnceCell;
 
-/// The folder of the programs of a PostgreSQL server.
-pub async fn postgres() -> Result<&'static Path> {
-    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
-    ensure(&FOUND, "postgres").await
+use crate::PostgresVersion;
+
+/// The folder of the programs of a PostgreSQL server, of this version where one is asked for.
+pub async fn postgres(version: Option<PostgresVersion>) -> Result<&'static Path> {
+    static FOUND: [OnceCell<PathBuf>; 6] = [const { OnceCell::const_new() }; 6];
+    let [usual, v14, v15, v16, v17, v18] = &FOUND;
+    let found = match version {
+        None => return ensure(usual, "postgres").await,
+        Some(PostgresVersion::V14) => v14,
+        Some(PostgresVersion::V15) => v15,
+        Some(PostgresVersion::V16) => v16,
+        Some(PostgresVersion::V17) => v17,
+        Some(PostgresVersion::V18) => v18,
+    };
+    let major = version.map(|version| version.major().to_string());
+    let variable = major.map(|major| ("TRIBUTARY_POSTGRES_VERSION", major));
+    ensure_with(found, "postgres", variable).await
 }
 
 /// The psql program.
@@ -49,12 +62,22 @@ pub async fn docker_compose() -> Result<&'static Path> {
 
 /// Runs `tests/servers/<name>.sh`, which installs or builds the program when it is missing and prints its path.
 async fn ensure(found: &'static OnceCell<PathBuf>, name: &str) -> Result<&'static Path> {
+    ensure_with(found, name, None).await
+}
+
+/// The same with a variable in the script's environment.
+async fn ensure_with(
+    found: &'static OnceCell<PathBuf>,
+    name: &str,
+    variable: Option<(&str, String)>,
+) -> Result<&'static Path> {
     let path = found.get_or_try_init(|| async {
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../servers")
             .join(format!("{name}.sh"));
         let output = tokio::process::Command::new("bash")
             .arg(&script)
+            .envs(variable)
             .stdin(Stdio::null())
             .output()
             .await

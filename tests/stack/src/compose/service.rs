@@ -143,6 +143,7 @@ impl<'a> Launch<'a> {
             user: setting("POSTGRES_USER", "postgres"),
             password: setting("POSTGRES_PASSWORD", "postgres"),
             home,
+            version: None,
             account,
         };
         let new = !cluster.exists();

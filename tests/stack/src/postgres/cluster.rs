@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use tokio_postgres::NoTls;
 
 use crate::child::{Child, Lifetime};
-use crate::program;
 use crate::user::Account;
+use crate::{PostgresVersion, program};
 
 /// One PostgreSQL cluster on disk and how it is run.
 ///
@@ -21,6 +21,8 @@ pub struct Cluster {
     pub port: u16,
     pub user: String,
     pub password: String,
+    /// The server's version, the usual one where none is asked for.
+    pub version: Option<PostgresVersion>,
     /// What the server runs as, where this process is root.
     pub account: Option<Account>,
 }
@@ -37,7 +39,7 @@ impl Cluster {
 
     /// Makes the cluster: UTF-8, locale C.
     pub async fn initdb(&self) -> Result<()> {
-        let programs = program::postgres().await?;
+        let programs = program::postgres(self.version).await?;
         let password_file = self.home.join("password");
         std::fs::write(&password_file, &self.password)
             .context("write the password file for initdb")?;
@@ -89,7 +91,7 @@ impl Cluster {
         settings: impl IntoIterator<Item = (&'a str, &'a str)>,
         lifetime: Lifetime,
     ) -> Result<Child> {
-        let mut command = Command::new(program::postgres().await?.join("postgres"));
+        let mut command = Command::new(program::postgres(self.version).await?.join("postgres"));
         command.arg("-D").arg(&self.data).current_dir(&self.home);
         for (name, value) in settings {
             command.arg("-c").arg(format!("{name}={value}"));
