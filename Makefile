@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test stack stack-status stack-down bench fmt
+.PHONY: help demo demo-clean test test-matrix stack stack-status stack-down bench fmt
 
 # Bash counts seconds in a variable of the same name: only one that was given to make counts.
 ifneq ($(filter command environment,$(firstword $(origin SECONDS))),)
@@ -26,6 +26,10 @@ demo-clean: ## forget what the demo wrote
 
 test: ## format, lints, and every test on real servers
 	@tests/run.sh
+
+test-matrix: ## what depends on the servers, on PostgreSQL 14 to 18 and on Kafka 3.9 and 4
+	@tests/servers/build-tools.sh
+	@tests/matrix.sh
 
 stack: ## the services of docker-compose.yml without Docker: PostgreSQL, Kafka, MinIO and ours
 	$(call build,--package tributary --package stack --bins,target/debug/stack)

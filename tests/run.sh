@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What `make test` and .ci/run do: format, lints, then every test. The servers that the tests start are fetched and
-# built meanwhile; all that is fetched is cached outside the checkout.
+# What `make test` and .ci/run do: format, lints, every test, and then the road, the kills and the recordings again on the
+# oldest and the newest PostgreSQL. The servers that the tests start are fetched and built meanwhile; all that is fetched is
+# cached outside the checkout.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -18,6 +19,13 @@ for server in "${servers[@]}"; do
   "tests/servers/$server.sh" >"$logs/$server" 2>&1 &
   pids[$server]=$!
 done
+# The oldest and the newest; tests of what is new in a version start the others.
+played=(14 18)
+for version in 14 15 16 17 18; do
+  servers+=("postgres $version")
+  TRIBUTARY_POSTGRES_VERSION=$version tests/servers/postgres.sh >"$logs/postgres $version" 2>&1 &
+  pids["postgres $version"]=$!
+done
 # an early end takes along what is still being built
 trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$logs"' EXIT
 
@@ -34,7 +42,7 @@ step "the servers"
 for server in "${servers[@]}"; do
   if ! wait "${pids[$server]}"; then
     cat "$logs/$server"
-    echo "tests/servers/$server.sh failed" >&2
+    echo "tests/servers/${server%% *}.sh failed" >&2
     exit 1
   fi
   echo "$server: $(tail -n 1 "$logs/$server")"
@@ -43,4 +51,11 @@ trap - EXIT
 rm -rf "$logs"
 
 step "cargo test"
-exec cargo test --workspace --no-fail-fast
+status=0
+cargo test --workspace --no-fail-fast || status=1
+
+for version in "${played[@]}"; do
+  step "the road, the kills and the recordings on PostgreSQL $version"
+  TRIBUTARY_POSTGRES_VERSION=$version tests/play.sh road corpus || status=1
+done
+exit $status

@@ -32,6 +32,9 @@ enum Kind {
     Lsn,
     /// End of a commit. How far it is from the next change depends on what else the server wrote in between.
     CommitLsn,
+    /// In the id of a transaction's record that does not say whether it is a BEGIN, whose LSN is that of the first change,
+    /// or an END, whose LSN is that of the commit. A BEGIN may or may not be where the last END was, as above.
+    Bound,
     Transaction,
     /// `source.ts_*`: when the transaction was committed.
     Committed(Unit),
@@ -164,7 +167,7 @@ impl Marked {
             Some(Some(status)) if status == "END" => Some(Kind::CommitLsn),
             Some(Some(status)) if status == "BEGIN" => Some(Kind::Lsn),
             Some(_) => None,
-            None => Some(Kind::CommitLsn),
+            None => Some(Kind::Bound),
         };
         let of = |text: &Option<String>| match text {
             Some(text) => marks(text, transaction),
@@ -261,7 +264,7 @@ impl Ranks {
                 Kind::CommitLsn => ranks.commits.insert(mark.value),
                 Kind::Transaction => ranks.transactions.insert(mark.value),
                 Kind::Committed(Unit::Micros) => ranks.micros.insert(mark.value),
-                Kind::Committed(_) | Kind::Made(_) | Kind::Ended => false,
+                Kind::Bound | Kind::Committed(_) | Kind::Made(_) | Kind::Ended => false,
             };
         }
         ranks
@@ -289,7 +292,7 @@ impl Ranks {
                 .iter()
                 .find(|mark| mark.kind == Kind::Committed(Unit::Micros))
                 .map_or(0, |mark| rank(&self.micros, mark.value)),
-            Kind::Made(_) => 0,
+            Kind::Bound | Kind::Made(_) => 0,
             // In whole milliseconds two commits may or may not be at one time; one of them it must be.
             Kind::Ended => {
                 let at = mark.value.saturating_mul(1000);

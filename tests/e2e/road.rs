@@ -39,7 +39,8 @@ impl Road {
         properties: &[(&str, &str)],
     ) -> Result<Self> {
         servers.postgres.create_database(name).await?;
-        servers.postgres.execute(name, schema).await?;
+        let schema = servers.schema(schema);
+        servers.postgres.execute(name, &schema).await?;
         let folder = tempfile::Builder::new()
             .prefix("tributary-e2e-")
             .tempdir()

@@ -64,14 +64,18 @@ pub(crate) async fn wal_sender_timeout(client: &Client) -> Result<Option<Duratio
     Ok(duration(&show(client, "wal_sender_timeout").await?))
 }
 
-/// The end of the WAL that is flushed.
+/// The end of the WAL that is flushed; of a standby, of what it has replayed, because nothing beyond that is decoded.
+pub(super) const WAL_END: &str = "select (case when pg_catalog.pg_is_in_recovery()
+    then pg_catalog.pg_last_wal_replay_lsn() else pg_catalog.pg_current_wal_flush_lsn() end)::text";
+
+/// The end of the WAL now.
 ///
 /// # Errors
-/// The server cannot be asked, or is a standby.
+/// The server cannot be asked.
 pub(crate) async fn wal_flush_lsn(client: &Client) -> Result<Lsn, Error> {
     const ATTEMPTED: &str = "read the end of the WAL";
     let text: String = client
-        .query_one("select pg_catalog.pg_current_wal_flush_lsn()::text", &[])
+        .query_one(WAL_END, &[])
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|error| control_error(ATTEMPTED, error))?;

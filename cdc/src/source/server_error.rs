@@ -84,6 +84,9 @@ impl ServerError {
                 "raise max_replication_slots on the server, or drop a slot that nobody reads (pg_replication_slots)"
             }
             "3D000" => "correct `database.dbname`, or create the database",
+            "25006" => {
+                "the server is a standby or read-only: do this on its primary, or connect to that"
+            }
             "57P03" => "the server starts, stops or recovers: wait until it takes connections",
             "57P01" | "57P02" => "the server was stopped: start it again",
             _ => return None,

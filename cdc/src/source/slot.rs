@@ -1,5 +1,9 @@
+mod remedy;
+
 use pgoutput::Lsn;
 use tokio_postgres::Client;
+
+use remedy::{avoided, promoted};
 
 use super::{
     connection::ReplicationConnection, quote_identifier, quote_literal, server_error::control_error,
@@ -30,6 +34,8 @@ pub struct SlotState {
     pub wal_status: Option<String>,
     /// Why it was invalidated (PostgreSQL 17 and later).
     pub invalidation_reason: Option<String>,
+    /// The server is a standby that copies it from its primary (PostgreSQL 17 and later): nobody may read it here.
+    pub is_copy: bool,
 }
 
 /// A slot that was just made.
@@ -73,7 +79,8 @@ pub async fn find_slot(client: &Client, name: &str) -> Result<Option<SlotState>,
     let row = client
         .query_opt(
             "select s.plugin::text, s.database::text, s.restart_lsn::text, s.confirmed_flush_lsn::text,
-                    s.wal_status, to_jsonb(s) ->> 'invalidation_reason'
+                    s.wal_status, to_jsonb(s) ->> 'invalidation_reason',
+                    pg_catalog.pg_is_in_recovery() and coalesce((to_jsonb(s) ->> 'synced')::bool, false)
              from pg_catalog.pg_replication_slots s where s.slot_name = $1",
             &[&name],
         )
@@ -93,6 +100,7 @@ pub async fn find_slot(client: &Client, name: &str) -> Result<Option<SlotState>,
         confirmed_flush_lsn: lsn(3)?,
         wal_status: row.try_get(4).map_err(failed)?,
         invalidation_reason: row.try_get(5).map_err(failed)?,
+        is_copy: row.try_get(6).map_err(failed)?,
     }))
 }
 
@@ -241,6 +249,14 @@ pub fn verify_usable(
         )
         .with_hint("set another `slot.name`"));
     }
+    if state.is_copy {
+        // No loss: it is usable as soon as the standby is promoted, which may be under way.
+        return Err(Error::new(
+            ErrorKind::Connection,
+            format!("use replication slot `{name}`: the server is a standby that copies it from its primary"),
+        )
+        .with_hint("promote the standby, or connect to the primary"));
+    }
     if state.wal_status.as_deref() == Some("lost")
         || state.invalidation_reason.is_some()
         || state.restart_lsn.is_none()
@@ -258,7 +274,7 @@ pub fn verify_usable(
             format!("use replication slot `{name}`: the server invalidated it ({reason})"),
             from,
             system.wal_end,
-            &format!("{};", drop_sql(name)),
+            &format!("{}{};", avoided(reason), drop_sql(name)),
         ));
     }
     if state.wal_status.as_deref() == Some("unreserved") {
@@ -303,7 +319,7 @@ pub fn verify_resume(
             ),
             system.wal_end,
             position,
-            &format!("{};", drop_sql(name)),
+            &format!("{}{};", promoted(resume, system), drop_sql(name)),
         ));
     }
     let Some(state) = state else {
@@ -313,7 +329,7 @@ pub fn verify_resume(
             ),
             position,
             system.wal_end,
-            "",
+            promoted(resume, system),
         ));
     };
     if let (Some(stored), Some(confirmed)) = (resume.end_lsn, state.confirmed_flush_lsn)
@@ -394,6 +410,7 @@ mod tests {
             confirmed_flush_lsn: Some(Lsn(500)),
             wal_status: Some("reserved".to_owned()),
             invalidation_reason: None,
+            is_copy: false,
         }
     }
 

@@ -1,6 +1,6 @@
 use pgoutput::Lsn;
 
-use super::{control::connect, server_error::control_error};
+use super::{control::connect, server::WAL_END, server_error::control_error};
 use crate::{Error, ErrorKind, config::DatabaseConfig};
 
 /// The end of the server's flushed WAL now, asked over a connection of its own: everything committed before the call
@@ -13,7 +13,7 @@ pub async fn current_wal_lsn(database: &DatabaseConfig) -> Result<Lsn, Error> {
     let row = connect(database)
         .await?
         .client
-        .query_one("select pg_catalog.pg_current_wal_flush_lsn()::text", &[])
+        .query_one(WAL_END, &[])
         .await
         .map_err(|error| control_error(attempted.to_owned(), error))?;
     let text: String = row

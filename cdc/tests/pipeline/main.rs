@@ -18,3 +18,4 @@ mod snapshot_threads;
 mod streamed;
 mod tls;
 mod tls_identity;
+mod versions;

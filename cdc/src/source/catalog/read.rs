@@ -40,11 +40,14 @@ pub struct CatalogColumn {
 // row without a name of a column.
 //
 // The primary key comes first, then unique indexes by name; those over expressions or a part of the rows identify
-// nothing. Columns that an index only includes count as Debezium counts them: not to the primary key, but to others.
+// nothing. A NOT NULL that is NOT VALID (PostgreSQL 18) promises nothing of the rows there are. Columns that an index only includes count as Debezium counts them: not to the primary key, but to others.
 const TABLE: &str = "
 select n.nspname::text, c.relname::text, c.relreplident::text, coalesce(identity.key, '{}'),
        a.attname::text, a.atttypid, a.atttypmod,
-       a.attnotnull or (t.typtype = 'd' and t.typnotnull),
+       a.attnotnull and not exists (
+           select from pg_catalog.pg_constraint u
+           where u.conrelid = a.attrelid and u.contype = 'n' and u.conkey[1] = a.attnum and not u.convalidated)
+       or (t.typtype = 'd' and t.typnotnull),
        a.attgenerated <> '',
        pg_catalog.pg_get_expr(d.adbin, d.adrelid)
 from pg_catalog.pg_class c

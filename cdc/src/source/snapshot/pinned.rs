@@ -124,12 +124,13 @@ impl PinnedConnection {
             .map_err(|error| control_error("export the snapshot to further connections", error))
     }
 
-    /// The transaction's id, and its start in microseconds since the Unix epoch.
+    /// The transaction's id, 0 on a standby, where none has one, and its start in microseconds since the Unix epoch.
     ///
     /// # Errors
     /// The server cannot be asked.
     pub(super) async fn transaction(&self) -> Result<(u64, i64), Error> {
-        const SQL: &str = "select pg_catalog.txid_current(), (extract(epoch from transaction_timestamp()) * 1000000)::int8";
+        const SQL: &str = "select case when pg_catalog.pg_is_in_recovery() then 0 else pg_catalog.txid_current() end,
+                   (extract(epoch from transaction_timestamp()) * 1000000)::int8";
         let row = self.client.query_one(SQL, &[]).await;
         let of_row = row.and_then(|row| Ok((row.try_get::<_, i64>(0)?, row.try_get(1)?)));
         of_row
