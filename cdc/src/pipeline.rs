@@ -8,6 +8,7 @@
 
 mod heartbeat;
 mod prepare;
+mod rest;
 mod snapshot;
 mod start_streaming;
 mod status;

@@ -4,6 +4,8 @@
 mod arbitrary;
 #[path = "kafka_connect/clients.rs"]
 mod clients;
+#[path = "kafka_connect/commit_interval.rs"]
+mod commit_interval;
 #[path = "kafka_connect/connections.rs"]
 mod connections;
 #[path = "kafka_connect/delivery.rs"]

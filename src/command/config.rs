@@ -82,13 +82,23 @@ Nothing weaker is used than what makes rows exact, and one line of the log says 
 The timeouts of statements, idle transactions and transactions do not apply to the connections that read a snapshot.
 ";
 
+const COST: &str = "
+## Latency and cost
+
+A Kafka transaction costs the same CPU time for one row as for a hundred, so batches are committed no more often than
+every `tributary.commit.interval.ms` (50 where it is not set; 0 commits as soon as the batch before is durable). A row after
+a pause is committed at once; rows that come one after the other wait for the rest of the interval, half of it on average,
+and so does what `delivery.guarantee=at_least_once` sends. A batch that reaches `tributary.batch.bytes`, the end of a
+snapshot, and the end of the connector do not wait. Whatever the interval is, a batch and its position are one transaction.
+";
+
 fn document() -> String {
     let mut text = format!("{HEAD}{}{PROPERTIES}", reference());
     for property in KNOWN {
         let Property { name, handling } = property;
         text.push_str(&format!("| `{name}` | {handling} |\n"));
     }
-    text + SNAPSHOTS
+    text + SNAPSHOTS + COST
 }
 
 #[cfg(test)]

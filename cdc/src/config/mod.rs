@@ -200,6 +200,8 @@ pub struct ConnectorConfig {
     pub spill_folder: PathBuf,
     /// Byte budget of the batch that is being filled.
     pub batch_bytes: usize,
+    /// `tributary.commit.interval.ms`: the least time from one batch to the next.
+    pub commit_interval: Duration,
     /// librdkafka settings passed through (`producer.override.*`).
     pub producer_overrides: BTreeMap<String, String>,
     /// The flat map this was made from, as posted.

@@ -171,6 +171,7 @@ pub const KNOWN: &[Property] = &[
     used("tributary.spill.memory.bytes"),
     used("tributary.spill.folder"),
     used("tributary.batch.bytes"),
+    used("tributary.commit.interval.ms"),
     used("max.queue.size"),
     used("max.batch.size"),
     used("max.queue.size.in.bytes"),

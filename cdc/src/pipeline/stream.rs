@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     heartbeat::{self, Heartbeat},
     prepare::StreamStart,
+    rest::{Rest, rested},
     status::{Phase, PipelineStatus},
 };
 use crate::{
@@ -28,6 +29,9 @@ use crate::{
 
 /// Messages handled before timers and delivery are looked at again.
 const TURN: usize = 8192;
+
+/// Most that is read after a rest before timers and delivery are looked at again.
+const GATHERED_BYTES: usize = 1 << 20;
 
 /// A transaction that was committed this long before the server sent it says that we are behind.
 const LAGGING_MICROS: i64 = 50_000;
@@ -64,6 +68,7 @@ pub(super) struct Streaming<'a, S> {
     tick: Duration,
     heard_at: Instant,
     lagging: bool,
+    rest: Rest,
     /// Nothing is read beyond the end of the transaction at hand.
     draining: bool,
 }
@@ -134,6 +139,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             tick,
             heard_at: now,
             lagging: true,
+            rest: Rest::default(),
             draining: false,
         })
     }
@@ -155,24 +161,57 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             if self.feedback.due(Instant::now()) {
                 self.send_status(false).await?;
             }
+            let rest = self.resting(end);
             self.connection.set_lagging(self.lagging);
+            if rest.is_some() {
+                self.connection.rest();
+            }
             // Delivery comes before reading, so that what is durable is confirmed first and a full sink stops the
-            // socket, not memory.
+            // socket, not memory. Only what came during a rest is read before it, because both end at the same moment
+            // and it belongs into the batch that is sent then.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.drain().await,
                 () = heartbeat::due(&mut self.heartbeat) => self.beat()?,
+                () = rested(rest) => self.gather().await?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => self.on_tick().await?,
                 () = heartbeat::tick(self.xmin.as_mut()) => self.read_xmin().await?,
                 _ = wal_end.tick() => self.ask_wal_end().await,
-                read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => {
+                read = self.connection.fill(), if rest.is_none() && end == TurnEnd::Empty && self.sink.has_room() => {
                     read?;
                     self.heard_at = Instant::now();
                 }
                 () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
             }
         }
+    }
+
+    /// Until when reading rests, if everything that was read is done and nothing is sent for some time.
+    fn resting(&mut self, end: TurnEnd) -> Option<tokio::time::Instant> {
+        if self.lagging || end != TurnEnd::Empty {
+            return None;
+        }
+        self.rest
+            .begin(self.sink.rests_until(), tokio::time::Instant::now())
+    }
+
+    /// Read and work on what came during a rest, which waits for nothing.
+    async fn gather(&mut self) -> Result<(), Error> {
+        let mut bytes = 0;
+        while bytes < GATHERED_BYTES && self.sink.has_room() {
+            let count = self.connection.fill_now()?;
+            if count == 0 {
+                break;
+            }
+            bytes += count;
+            self.heard_at = Instant::now();
+            if self.turn().await? != TurnEnd::Empty {
+                break;
+            }
+        }
+        self.rest.ended(bytes);
+        Ok(())
     }
 
     /// Work on what was read. Waits for nothing but the catalog, where a table changed.

@@ -6,6 +6,7 @@ pub mod null;
 
 use debezium::{ChangeEvent, ChangePosition, SourceRecord};
 use pgoutput::Lsn;
+use tokio::time::Instant;
 
 use crate::Error;
 
@@ -80,6 +81,12 @@ pub trait EventSink: Send {
     /// # Errors
     /// The sink has failed.
     fn dispatch(&mut self) -> Result<(), Error>;
+
+    /// Until when `dispatch` sends nothing, as far as the sink knows now: whoever has nothing else to do may leave what comes
+    /// meanwhile in the socket and read it all at once. None: now is as good a time as any.
+    fn rests_until(&self) -> Option<Instant> {
+        None
+    }
 
     /// The next step of delivery. Cancel-safe. Pending while nothing is in flight and no timer of the sink runs.
     ///

@@ -9,6 +9,7 @@ use debezium::{ChangePosition, ColumnValue, OldRow, Operation};
 use pgoutput::Lsn;
 use stack::{Kafka, Record, until};
 
+use crate::commit_interval::commits_are_as_rare_as_asked;
 use crate::events::{OFFSETS, config, deliver, event, header, ids, insert, keyless, open, table};
 
 /// A broker for all tests of this file: each uses its own names.
@@ -28,6 +29,7 @@ async fn the_kafka_sink_keeps_its_guarantees() -> Result<()> {
     key_changes_and_tombstones_survive_a_crash_between_them(&kafka).await?;
     a_position_without_events_is_stored(&kafka).await?;
     small_commits_are_quick(&kafka).await?;
+    commits_are_as_rare_as_asked(&kafka).await?;
     a_too_large_record_names_its_table(&kafka).await?;
     Ok(())
 }

@@ -60,6 +60,7 @@ pub struct KafkaSink {
     offsets_topic: String,
     offset_key: Vec<u8>,
     batch_bytes: usize,
+    commit_interval: Duration,
     producer: Producer,
     published: PublishedSchemas,
     registration: Registration,
@@ -83,7 +84,8 @@ pub struct KafkaSink {
     /// The open end must not wait: the snapshot ended, or there is nothing else to do.
     urgent: bool,
     draining: bool,
-    offset_at: Option<Instant>,
+    /// When a batch was sent last.
+    sent_at: Option<Instant>,
     failed: bool,
 }
 
@@ -145,6 +147,7 @@ impl KafkaSink {
             offsets_topic: offsets_topic.to_owned(),
             offset_key: key,
             batch_bytes: config.batch_bytes,
+            commit_interval: config.commit_interval,
             producer,
             published,
             registration: Registration::new(registries),
@@ -167,7 +170,7 @@ impl KafkaSink {
             stored,
             urgent: false,
             draining: false,
-            offset_at: None,
+            sent_at: None,
             failed: false,
         };
         Ok((sink, StartPosition { resume }))
@@ -213,7 +216,7 @@ impl KafkaSink {
         self.open_record = None;
         self.open_end = None;
         self.urgent = false;
-        self.offset_at = Some(Instant::now());
+        self.sent_at = Some(Instant::now());
         Ok(())
     }
 
@@ -221,11 +224,17 @@ impl KafkaSink {
         !self.open.records.is_empty()
     }
 
-    /// When a position without events is due.
-    fn offset_due(&self) -> Option<Instant> {
-        self.open_end?;
-        Some(match self.offset_at {
-            Some(at) if !self.urgent && !self.draining => at + OFFSET_INTERVAL,
+    /// When what is open is to be sent; None while nothing is. Records wait for `tributary.commit.interval.ms` since the
+    /// batch before, a position alone for longer, and neither where somebody waits for it or nothing more fits.
+    fn due(&self) -> Option<Instant> {
+        let interval = if self.has_records() {
+            self.commit_interval
+        } else {
+            self.open_end?;
+            OFFSET_INTERVAL
+        };
+        Some(match self.sent_at {
+            Some(at) if !self.urgent && !self.draining && self.has_room() => at + interval,
             _ => Instant::now(),
         })
     }
@@ -281,11 +290,17 @@ impl EventSink for KafkaSink {
         if self.in_flight.is_some() || self.registration.is_open() {
             return Ok(());
         }
-        let due = self.offset_due().is_some_and(|due| due <= Instant::now());
-        if self.has_records() || due {
+        if self.due().is_some_and(|due| due <= Instant::now()) {
             self.send()?;
         }
         Ok(())
+    }
+
+    fn rests_until(&self) -> Option<Instant> {
+        if self.urgent || self.draining || !self.has_room() {
+            return None;
+        }
+        Some(self.sent_at? + self.commit_interval)
     }
 
     async fn progress(&mut self) -> Result<Progress, Error> {
@@ -325,7 +340,7 @@ impl EventSink for KafkaSink {
                 self.dispatch()?;
                 continue;
             }
-            match self.offset_due() {
+            match self.due() {
                 Some(due) => {
                     tokio::time::sleep_until(due).await;
                     self.dispatch()?;

@@ -44,6 +44,27 @@ impl ReplicationConnection {
         self.transport.set_lagging(lagging);
     }
 
+    /// Nobody waits for the socket until the next `fill`: what comes meanwhile wakes nobody.
+    pub fn rest(&mut self) {
+        self.transport.rest();
+    }
+
+    /// Read what is there without waiting, and answer how much that was; 0 is nothing yet.
+    ///
+    /// # Errors
+    /// `Connection` when it is closed or fails.
+    pub fn fill_now(&mut self) -> Result<usize, Error> {
+        let spare = self.buffer.spare();
+        match self.transport.read_now(spare).map_err(read_failed)? {
+            Some(0) => Err(read_failed(io::ErrorKind::UnexpectedEof.into())),
+            Some(count) => {
+                self.buffer.filled(count);
+                Ok(count)
+            }
+            None => Ok(0),
+        }
+    }
+
     /// One read from the socket. Cancel-safe.
     ///
     /// # Errors

@@ -83,6 +83,19 @@ impl Socket {
         }
     }
 
+    /// The runtime does not watch it until the next `read`.
+    pub(super) fn rest(&mut self) {
+        self.watch = None;
+    }
+
+    /// Without waiting; None when nothing is there.
+    pub(super) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match receive(&self.fd, buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
     pub(super) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let sent = match self.attempt(Interest::WRITABLE, |fd| transmit(fd, bytes)) {

@@ -1,5 +1,6 @@
 use std::{io, path::Path, time::Duration};
 
+use futures::FutureExt;
 use postgres_tls::{Attempt, ClientTls, Negotiated, channel_binding};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -84,6 +85,15 @@ impl Transport {
         }
     }
 
+    /// Nobody waits for the socket until the next `read`.
+    pub(super) fn rest(&mut self) {
+        match self {
+            Self::Plain(socket) => socket.rest(),
+            // The runtime goes on watching it, which costs no more than it did.
+            Self::Tls(_) => {}
+        }
+    }
+
     pub(super) const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
@@ -101,6 +111,14 @@ impl Transport {
         match self {
             Self::Plain(socket) => socket.read(buffer).await,
             Self::Tls(stream) => stream.read(buffer).await,
+        }
+    }
+
+    /// Without waiting; None when nothing is there.
+    pub(super) fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match self {
+            Self::Plain(socket) => socket.read_now(buffer),
+            Self::Tls(stream) => stream.read(buffer).now_or_never().transpose(),
         }
     }
 
