@@ -50,6 +50,23 @@ pub(crate) fn flush_reason(
     }
 }
 
+/// Longest wait for a record while a commit is in flight, whose end wakes nobody.
+const BESIDE_A_COMMIT: Duration = Duration::from_millis(20);
+/// Longest wait for a record at all: a stop is noticed that late.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// How long the next record may be waited for before something else is due.
+pub(crate) fn patience(open: OpenSize, limits: FlushLimits, in_flight: bool) -> Duration {
+    if in_flight {
+        return BESIDE_A_COMMIT;
+    }
+    if open.rows == 0 && open.bytes == 0 {
+        return IDLE;
+    }
+    let left = limits.freshness.saturating_sub(open.age);
+    left.clamp(Duration::from_millis(1), IDLE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +92,31 @@ mod tests {
             (open(1, 10, 0), true, Some(FlushReason::Rows)),
         ] {
             assert_eq!(flush_reason(open, limits, draining), want, "{open:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_due_is_slept_through() {
+        let limits = FlushLimits {
+            bytes: 1000,
+            rows: 10,
+            freshness: Duration::from_millis(500),
+        };
+        let open = |rows, millis| OpenSize {
+            bytes: 0,
+            rows,
+            age: Duration::from_millis(millis),
+        };
+        for (open, in_flight, millis) in [
+            (open(0, 0), false, 200),
+            (open(0, 0), true, 20),
+            (open(1, 0), false, 200),
+            (open(1, 450), false, 50),
+            (open(1, 500), false, 1),
+            (open(1, 500), true, 20),
+        ] {
+            let want = Duration::from_millis(millis);
+            assert_eq!(patience(open, limits, in_flight), want, "{open:?}");
         }
     }
 }

@@ -11,14 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Disposition, Error, ErrorKind, LakeProgress, LakeWriterConfig,
-    flush::{FlushLimits, flush_reason},
+    flush::{FlushLimits, flush_reason, patience},
     lake::Lake,
     publish::{FlushSet, NextOffsets},
     source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics, reach},
 };
-
-/// Longest wait for a record before the loop looks around.
-const POLL: Duration = Duration::from_millis(20);
 
 /// Records between two looks at the clock, the stop signal and the commit in flight.
 const RECORDS_PER_TURN: usize = 1000;
@@ -146,7 +143,9 @@ impl Session {
                 batch.forget(&changed);
                 batch.tick();
             }
-            self.read(&consumer, &mut open, &mut schemas, limits)?;
+            let size = open.as_ref().map(OpenBatch::size).unwrap_or_default();
+            let patience = patience(size, limits, in_flight.is_some());
+            self.read(&consumer, &mut open, &mut schemas, (limits, patience))?;
         }
     }
 
@@ -156,9 +155,8 @@ impl Session {
         consumer: &Consumer<LakeAssignments>,
         open: &mut Option<OpenBatch>,
         schemas: &mut SchemaTopics,
-        limits: FlushLimits,
+        (limits, mut timeout): (FlushLimits, Duration),
     ) -> Result<(), Error> {
-        let mut timeout = POLL;
         for _ in 0..RECORDS_PER_TURN {
             let polled = consumer.poll(timeout)?;
             if let Some(assignment) = self.assignments.take() {
