@@ -5,6 +5,7 @@ mod drain;
 mod encode;
 mod lake;
 mod latency;
+mod quiet;
 mod report;
 mod servers;
 mod service;
@@ -39,6 +40,9 @@ struct Arguments {
     /// How long a process does nothing before its memory is read, seconds
     #[arg(long, default_value_t = 30)]
     idle: u64,
+    /// Measure only what a quiet database costs
+    #[arg(long)]
+    quiet: bool,
     /// PostgreSQL's own client, of the server's version
     #[arg(long, default_value = "pg_recvlogical")]
     pg_recvlogical: PathBuf,
@@ -66,6 +70,16 @@ async fn run(arguments: &Arguments) -> Result<()> {
     eprintln!("starting PostgreSQL, Kafka and MinIO");
     let servers = Servers::start().await?;
     let mut report = Report::new(&arguments.profile, &servers).await?;
+    let (idle, lasts) = (
+        Duration::from_secs(arguments.idle),
+        Duration::from_secs(arguments.seconds),
+    );
+    if arguments.quiet {
+        tweets::create(&servers).await?;
+        tweets::load(&servers, 0, 1000, 1000).await?;
+        quiet::measure(&servers, idle, lasts, &mut report).await?;
+        return finish(&report, arguments);
+    }
     let rows = arguments.rows;
 
     encode::measure(&mut report)?;
@@ -93,14 +107,13 @@ async fn run(arguments: &Arguments) -> Result<()> {
     .await?;
     capture::backlog(&servers, rows, end, &mut report).await?;
     lake::write_topic(&servers, &mut report).await?;
-    latency::measure(
-        &servers,
-        Duration::from_secs(arguments.idle),
-        Duration::from_secs(arguments.seconds),
-        &mut report,
-    )
-    .await?;
+    latency::measure(&servers, idle, lasts, &mut report).await?;
+    quiet::measure(&servers, idle, lasts, &mut report).await?;
+    finish(&report, arguments)
+}
 
+/// Prints the figures, and keeps them where that was asked for.
+fn finish(report: &Report, arguments: &Arguments) -> Result<()> {
     print!("{}", report.table());
     if let Some(path) = &arguments.output {
         report.save(path)?;
