@@ -41,6 +41,14 @@ pub enum DecodeReason {
     TooLarge,
     #[error("the event has no `{0}`")]
     MissingField(&'static str),
+    #[error(
+        "no change event: an envelope has `op` and `source` (of a row that ExtractNewRecordState took out of its envelope nothing tells what was done to it: write the topic without that transform)"
+    )]
+    NoEnvelope,
+    #[error(
+        "an event of the connector `{0}`, whose `source` does not name database, schema and table: only PostgreSQL's connector is read"
+    )]
+    OtherConnector(String),
     #[error("unknown operation `{0}`")]
     UnknownOperation(String),
     #[error("the event is of table `{0}`, for which this decoder was not made")]

@@ -8,6 +8,7 @@ mod checkpoint;
 mod commit;
 mod create;
 mod evolve;
+mod remembered;
 mod staged;
 mod table;
 
