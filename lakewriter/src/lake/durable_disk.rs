@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
     local::LocalFileSystem, path::Path,
 };
 
@@ -40,14 +40,7 @@ impl DurableDisk {
 
     async fn sync(&self, location: &Path) -> Result<()> {
         let file = self.inner.path_to_filesystem(location)?;
-        let durable = Arc::clone(&self.durable_folders);
-        let synced = tokio::task::spawn_blocking(move || sync_file(&file, &durable)).await;
-        synced
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
-            .map_err(|error| Error::Generic {
-                store: "DurableDisk",
-                source: Box::new(error),
-            })
+        sync(file, Arc::clone(&self.durable_folders)).await
     }
 }
 
@@ -103,7 +96,12 @@ impl ObjectStore for DurableDisk {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, opts).await
+        // What is written in parts, such as a large checkpoint, must be on the medium before anything names it.
+        Ok(Box::new(DurableUpload {
+            inner: self.inner.put_multipart_opts(location, opts).await?,
+            file: self.inner.path_to_filesystem(location)?,
+            durable_folders: Arc::clone(&self.durable_folders),
+        }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -138,8 +136,44 @@ impl ObjectStore for DurableDisk {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
+        self.inner.copy_opts(from, to, options).await?;
+        self.sync(to).await
     }
+}
+
+/// An upload in parts that is on the medium when it is complete.
+#[derive(Debug)]
+struct DurableUpload {
+    inner: Box<dyn MultipartUpload>,
+    file: PathBuf,
+    durable_folders: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+#[async_trait]
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.inner.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let put = self.inner.complete().await?;
+        sync(self.file.clone(), Arc::clone(&self.durable_folders)).await?;
+        Ok(put)
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}
+
+async fn sync(file: PathBuf, durable: Arc<Mutex<HashSet<PathBuf>>>) -> Result<()> {
+    let synced = tokio::task::spawn_blocking(move || sync_file(&file, &durable)).await;
+    synced
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+        .map_err(|error| Error::Generic {
+            store: "DurableDisk",
+            source: Box::new(error),
+        })
 }
 
 #[cfg(test)]
@@ -168,5 +202,29 @@ mod tests {
         let folders = disk.durable_folders.lock().expect("nobody panicked");
         assert!(folders.contains(&folder.path().join("new").join("folders")));
         assert!(folders.contains(folder.path()));
+    }
+
+    #[tokio::test]
+    async fn an_upload_in_parts_is_on_the_medium_when_it_is_complete() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = Path::from_absolute_path(folder.path()).expect("an absolute path");
+        let disk = DurableDisk::new();
+        let object = root.clone().join("log").join("checkpoint");
+        let mut upload = disk.put_multipart(&object).await.expect("an upload");
+        upload.put_part("one ".into()).await.expect("a part");
+        upload.put_part("two".into()).await.expect("a part");
+        let is_durable = |disk: &DurableDisk| {
+            let folders = disk.durable_folders.lock().expect("nobody panicked");
+            folders.contains(&folder.path().join("log"))
+        };
+        assert!(!is_durable(&disk));
+        upload.complete().await.expect("complete");
+        assert!(is_durable(&disk));
+        let read = disk.get(&object).await.expect("the object");
+        assert_eq!(read.bytes().await.expect("its bytes"), "one two");
+        let copy = root.clone().join("other").join("copy");
+        disk.copy(&object, &copy).await.expect("a copy");
+        let folders = disk.durable_folders.lock().expect("nobody panicked");
+        assert!(folders.contains(&folder.path().join("other")));
     }
 }
