@@ -139,7 +139,10 @@ pub const SETTINGS: &[Setting] = &[
         "lake.ca_file",
         "PEM file of root certificates that the S3 endpoint's may be signed by, beside the system's. Without it: AWS_CA_BUNDLE.",
     ),
-    setting("lake.region", "us-east-1", "S3 region."),
+    unset(
+        "lake.region",
+        "S3 region. Without it: AWS_REGION or AWS_DEFAULT_REGION, then `us-east-1`.",
+    ),
     secret(
         "lake.access_key_id",
         "S3 access key. Without it: the environment's usual AWS sources.",
@@ -160,10 +163,9 @@ pub const SETTINGS: &[Setting] = &[
         "twitter\\..*",
         "Topics to write, as a regular expression over whole names.",
     ),
-    setting(
+    unset(
         "lakewriter.topic_prefix",
-        "twitter",
-        "Prefix whose schema topic (`<prefix>.tributary.schemas`) types the columns.",
+        "Prefix whose schema topic (`<prefix>.tributary.schemas`) is read first. Without it, and for what that topic lacks: every such topic.",
     ),
     setting(
         "lakewriter.freshness",

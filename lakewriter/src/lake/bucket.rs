@@ -49,12 +49,16 @@ pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Er
         )
         .with_source(error)
     })?;
-    AwsAuthorizer::new(
-        &credential,
-        "s3",
-        config.region.as_deref().unwrap_or("us-east-1"),
-    )
-    .authorize(&mut request, None);
+    let of_environment = || {
+        let mut names = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter();
+        names.find_map(|name| std::env::var(name).ok())
+    };
+    let region = config
+        .region
+        .clone()
+        .or_else(of_environment)
+        .unwrap_or_else(|| "us-east-1".to_owned());
+    AwsAuthorizer::new(&credential, "s3", &region).authorize(&mut request, None);
     let client = ReqwestConnector::default()
         .connect(&client_options(config)?)
         .map_err(|error| storage_error(attempted(), error))?;

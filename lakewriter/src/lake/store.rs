@@ -190,7 +190,6 @@ fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
     // Payload signatures cost three times the CPU of the upload; the transport and the ETag protect the bytes.
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
-        .with_region(config.region.as_deref().unwrap_or("us-east-1"))
         .with_virtual_hosted_style_request(config.virtual_hosted_style)
         .with_unsigned_payload(true)
         .with_retry(RetryConfig {
@@ -198,6 +197,10 @@ fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
             ..RetryConfig::default()
         })
         .with_client_options(client_options(config)?);
+    // Without the setting AWS_REGION and AWS_DEFAULT_REGION count, which `from_env` has read, then us-east-1.
+    if let Some(region) = &config.region {
+        builder = builder.with_region(region);
+    }
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
     }
