@@ -11,7 +11,7 @@ pub struct LakeConfig {
     pub url: String,
     /// S3: the endpoint of a server that is not Amazon's, as `http://minio:9000`.
     pub endpoint: Option<String>,
-    /// S3: `us-east-1` where nothing is said.
+    /// S3: without it AWS_REGION, then `us-east-1`.
     pub region: Option<String>,
     /// S3: without keys, object_store looks for them in the usual `AWS_*` variables and metadata services.
     pub access_key: Option<String>,
@@ -66,6 +66,12 @@ impl LakeConfig {
     }
 }
 
+/// A regular expression as librdkafka takes it, for topics whose whole name it matches: `a|b` means the topics `a` and
+/// `b`, not those that begin with `a` or end with `b`.
+pub fn whole_names(pattern: &str) -> String {
+    format!("^({pattern})$")
+}
+
 /// Where change events come from.
 #[derive(Clone)]
 pub struct KafkaConfig {
@@ -75,8 +81,8 @@ pub struct KafkaConfig {
     pub group: String,
     /// Topic names; those that begin with `^` are regular expressions of librdkafka.
     pub topics: Vec<String>,
-    /// `<topic prefix>.tributary.schemas`, one for each connector that writes to the topics. Missing ones are only
-    /// reported: events of a foreign Debezium carry their schema otherwise.
+    /// `<topic prefix>.tributary.schemas` of the connectors that write to the topics: what is read at start. Empty, or
+    /// where a record names a version that none of them has: every topic whose name ends so.
     pub schema_topics: Vec<String>,
     /// Settings that are passed through, by the names of librdkafka; those of security also by those of Kafka's Java
     /// client.

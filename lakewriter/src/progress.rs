@@ -2,26 +2,36 @@
 
 use std::{
     sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use crate::freshness::FreshnessWindow;
+
+/// How long Kafka may be silent: an idle consumer is answered ten times a second, and its group every three seconds.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Counters of one writer. All of them only grow, except the time of the last commit.
 #[derive(Debug, Default)]
 pub struct LakeProgress {
     reading: AtomicBool,
+    /// When a broker last answered, microseconds since the Unix epoch.
+    heard_micros: AtomicI64,
     rows_visible: AtomicU64,
     commits: AtomicU64,
     dead_letters: AtomicU64,
     duplicates_dropped: AtomicU64,
     /// Microseconds since the Unix epoch; 0 before the first commit.
     last_commit_micros: AtomicI64,
-    freshness: FreshnessHistogram,
+    freshness: FreshnessWindow,
 }
 
 impl LakeProgress {
-    /// Lake and Kafka were reached, and nothing has gone wrong since: records are read as they come.
+    /// Lake and Kafka were reached, nothing has gone wrong since, and a broker has answered within the last half
+    /// minute: records are read as they come.
     pub fn is_reading(&self) -> bool {
+        let silence = now_micros().saturating_sub(self.heard_micros.load(Ordering::Relaxed));
         self.reading.load(Ordering::Relaxed)
+            && u128::from(silence.unsigned_abs()) < SILENCE.as_micros()
     }
 
     /// Rows that readers of the lake can see and that this process put there.
@@ -53,9 +63,15 @@ impl LakeProgress {
     }
 
     /// From a row's commit in PostgreSQL to its being visible in the lake: the time that `quantile` (0.0 to 1.0) of
-    /// the rows stayed under, within 7 %. None before the first streamed row.
+    /// the rows stayed under that became visible in the last five minutes, within 7 %. None where there were none.
     pub fn freshness(&self, quantile: f64) -> Option<Duration> {
-        self.freshness.quantile(quantile)
+        self.freshness.quantile(quantile, Instant::now())
+    }
+
+    /// A broker answered this long ago.
+    pub(crate) fn heard(&self, ago_micros: i64) {
+        self.heard_micros
+            .fetch_max(now_micros().saturating_sub(ago_micros), Ordering::Relaxed);
     }
 
     pub(crate) fn set_reading(&self, reading: bool) {
@@ -81,13 +97,15 @@ impl LakeProgress {
     /// The rows of these PostgreSQL commits are visible since `now_micros`.
     pub(crate) fn visible(&self, commits: &CommitTimes, now_micros: i64) {
         for &(commit_micros, rows) in &commits.runs {
+            // A commit in the future comes from two clocks that differ: as fresh as can be.
             let micros = u64::try_from(now_micros.saturating_sub(commit_micros)).unwrap_or(0);
-            self.freshness.record(micros, rows);
+            self.freshness.record(micros, rows, Instant::now());
         }
     }
 }
 
-/// Microseconds since the Unix epoch.
+/// Microseconds since the Unix epoch. A clock before it says 0, one beyond the year 294,000 the last moment: it only
+/// tells when rows came in, never their order.
 pub(crate) fn now_micros() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -116,84 +134,24 @@ impl CommitTimes {
     }
 }
 
-/// Eight buckets for each power of two of microseconds, so a bucket is at most 13 % wide.
-const BUCKETS_PER_OCTAVE: u64 = 8;
-const BUCKETS: usize = 64 * BUCKETS_PER_OCTAVE as usize;
-
-#[derive(Debug)]
-struct FreshnessHistogram {
-    rows: Box<[AtomicU64]>,
-}
-
-impl Default for FreshnessHistogram {
-    fn default() -> Self {
-        Self {
-            rows: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
-        }
-    }
-}
-
-impl FreshnessHistogram {
-    fn record(&self, micros: u64, rows: u64) {
-        if let Some(bucket) = self.rows.get(bucket_of(micros)) {
-            bucket.fetch_add(rows, Ordering::Relaxed);
-        }
-    }
-
-    fn quantile(&self, quantile: f64) -> Option<Duration> {
-        let counts: Vec<u64> = self
-            .rows
-            .iter()
-            .map(|rows| rows.load(Ordering::Relaxed))
-            .collect();
-        let total: u64 = counts.iter().sum();
-        if total == 0 {
-            return None;
-        }
-        let wanted = (quantile.clamp(0.0, 1.0) * total as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        for (bucket, rows) in counts.iter().enumerate() {
-            seen += rows;
-            if seen >= wanted {
-                return Some(Duration::from_micros(middle_of(bucket)));
-            }
-        }
-        None
-    }
-}
-
-fn bucket_of(micros: u64) -> usize {
-    let micros = micros.max(1);
-    let octave = u64::from(micros.ilog2());
-    // The three bits below the leading one choose the bucket within the octave.
-    let within = if octave >= 3 {
-        (micros >> (octave - 3)) & (BUCKETS_PER_OCTAVE - 1)
-    } else {
-        (micros << (3 - octave)) & (BUCKETS_PER_OCTAVE - 1)
-    };
-    (octave * BUCKETS_PER_OCTAVE + within) as usize
-}
-
-fn middle_of(bucket: usize) -> u64 {
-    let octave = bucket as u64 / BUCKETS_PER_OCTAVE;
-    let within = bucket as u64 % BUCKETS_PER_OCTAVE;
-    let low = (1_u128 << octave) * u128::from(BUCKETS_PER_OCTAVE + within)
-        / u128::from(BUCKETS_PER_OCTAVE);
-    let width = (1_u128 << octave) / u128::from(BUCKETS_PER_OCTAVE);
-    u64::try_from(low + width / 2).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_is_near_what_was_recorded() {
-        for micros in [1, 5, 90, 1_000, 33_333, 1_000_000, 87_654_321] {
-            let middle = middle_of(bucket_of(micros));
-            let error = middle.abs_diff(micros) as f64 / micros as f64;
-            assert!(error <= 0.07, "{micros} became {middle}");
-        }
+    fn a_reader_whose_brokers_are_silent_is_not_ready() {
+        let progress = LakeProgress::default();
+        progress.set_reading(true);
+        assert!(!progress.is_reading());
+        progress.heard(SILENCE.as_micros() as i64 + 1);
+        assert!(!progress.is_reading());
+        progress.heard(1_000_000);
+        assert!(progress.is_reading());
+        // An older answer, of another broker, takes nothing back.
+        progress.heard(i64::MAX);
+        assert!(progress.is_reading());
+        progress.set_reading(false);
+        assert!(!progress.is_reading());
     }
 
     #[test]

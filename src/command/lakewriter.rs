@@ -54,11 +54,12 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         kafka: KafkaConfig {
             bootstrap: text("kafka.bootstrap_servers"),
             group: text("lakewriter.group_id"),
-            topics: vec![format!("^{}$", text("lakewriter.topics"))],
-            schema_topics: vec![format!(
-                "{}.tributary.schemas",
-                text("lakewriter.topic_prefix")
-            )],
+            topics: vec![lakewriter::whole_names(&text("lakewriter.topics"))],
+            schema_topics: settings
+                .get("lakewriter.topic_prefix")
+                .map(|prefix| format!("{prefix}.tributary.schemas"))
+                .into_iter()
+                .collect(),
             overrides: kafka::security(settings),
         },
         pipeline: text("lakewriter.pipeline"),
@@ -161,7 +162,7 @@ fn describe(progress: &LakeProgress) -> String {
             add(
                 name,
                 "gauge",
-                "From commit in PostgreSQL to visible in the lake.",
+                "From commit in PostgreSQL to visible in the lake, of the rows of the last five minutes.",
                 Duration::as_secs_f64(&delay),
             );
         }

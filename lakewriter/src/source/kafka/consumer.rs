@@ -8,6 +8,7 @@
 //! - assigned: the start of each partition is read from the lake, and fetching begins there.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -21,8 +22,13 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
+use serde::Deserialize;
+
 use super::config::client_config;
-use crate::{Error, ErrorKind, KafkaConfig};
+use crate::{Error, ErrorKind, KafkaConfig, LakeProgress};
+
+/// How often librdkafka says how its brokers are, in milliseconds. Of a thousand partitions that is a megabyte.
+const STATISTICS: &str = "5000";
 
 /// Where reading a partition begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +56,41 @@ pub(crate) trait Assignments: Send + Sync + 'static {
 
 pub(crate) struct RebalanceContext<A: Assignments> {
     assignments: Arc<A>,
+    progress: Arc<LakeProgress>,
     failed: Mutex<Option<Error>>,
 }
 
+/// Of librdkafka's statistics: how long each broker has been silent.
+#[derive(Deserialize)]
+struct Statistics {
+    brokers: HashMap<String, BrokerStatistics>,
+}
+
+#[derive(Deserialize)]
+struct BrokerStatistics {
+    /// Microseconds since something came from it; below zero: nothing yet on this connection.
+    #[serde(default = "never")]
+    rxidle: i64,
+}
+
+const fn never() -> i64 {
+    -1
+}
+
 impl<A: Assignments> ClientContext for RebalanceContext<A> {
+    /// A broker that is frozen keeps its connections: only its silence tells.
+    fn stats_raw(&self, statistics: &[u8]) {
+        match serde_json::from_slice::<Statistics>(statistics) {
+            Ok(statistics) => {
+                let brokers = statistics.brokers.values().map(|broker| broker.rxidle);
+                if let Some(shortest) = brokers.filter(|&silent| silent >= 0).min() {
+                    self.progress.heard(shortest);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "librdkafka's statistics"),
+        }
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(?level, facility, message, "librdkafka");
     }
@@ -133,9 +170,14 @@ pub(crate) enum Polled<'a> {
 
 impl<A: Assignments> Consumer<A> {
     /// Join the group.
-    pub(crate) fn subscribe(config: &KafkaConfig, assignments: Arc<A>) -> Result<Self, Error> {
+    pub(crate) fn subscribe(
+        config: &KafkaConfig,
+        assignments: Arc<A>,
+        progress: Arc<LakeProgress>,
+    ) -> Result<Self, Error> {
         let context = RebalanceContext {
             assignments,
+            progress,
             failed: Mutex::new(None),
         };
         let attempted = || {
@@ -147,14 +189,18 @@ impl<A: Assignments> Consumer<A> {
         let inner: BaseConsumer<_> = client_config(config)?
             .set("group.id", &config.group)
             .set("partition.assignment.strategy", "range,roundrobin")
+            .set("statistics.interval.ms", STATISTICS)
             .create_with_context(context)
             .map_err(|error| {
                 Error::new(ErrorKind::Configuration, attempted()).with_source(error)
             })?;
         let topics: Vec<&str> = config.topics.iter().map(String::as_str).collect();
-        inner
-            .subscribe(&topics)
-            .map_err(|error| Error::new(ErrorKind::Kafka, attempted()).with_source(error))?;
+        inner.subscribe(&topics).map_err(|error| {
+            // No broker is asked here: librdkafka compiles the regular expressions, and that is all it can refuse.
+            Error::new(ErrorKind::Configuration, attempted())
+                .with_source(error)
+                .with_hint("correct the regular expression (lakewriter.topics)")
+        })?;
         Ok(Self { inner })
     }
 
@@ -198,6 +244,29 @@ impl<A: Assignments> Consumer<A> {
                 }
             }
         }
+    }
+
+    /// Where the consumer stands in each of its partitions: behind the last record that was polled, and behind the
+    /// markers of transactions that came after it.
+    pub(crate) fn positions(&self) -> Result<Vec<(String, i32, i64)>, Error> {
+        let positions = self.inner.position().map_err(|error| {
+            Error::new(ErrorKind::Kafka, "ask where the consumer stands").with_source(error)
+        })?;
+        Ok(positions
+            .elements()
+            .iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(next) => {
+                    Some((element.topic().to_owned(), element.partition(), next))
+                }
+                // Nothing was polled from it yet.
+                Offset::Beginning
+                | Offset::End
+                | Offset::Stored
+                | Offset::Invalid
+                | Offset::OffsetTail(_) => None,
+            })
+            .collect())
     }
 
     /// Show in the group how far the lake is. Nobody reads it back.
