@@ -21,6 +21,8 @@ pub enum ErrorKind {
     OffsetsLost,
     /// A change that cannot become a row, and that cannot be set aside as a dead letter.
     Encode,
+    /// What cannot happen has happened: going on could lose a row behind a green light.
+    Defect,
 }
 
 impl service::ErrorKind for ErrorKind {
@@ -32,7 +34,8 @@ impl service::ErrorKind for ErrorKind {
             | Self::UnsafeStore
             | Self::Table
             | Self::OffsetsLost
-            | Self::Encode => Disposition::Halt,
+            | Self::Encode
+            | Self::Defect => Disposition::Halt,
         }
     }
 
@@ -59,12 +62,28 @@ impl service::ErrorKind for ErrorKind {
                 "records are gone from the topic: restore it, or move the lake table away and take a new snapshot"
             }
             Self::Encode => "see the named table and column; nothing after it was committed",
+            Self::Defect => {
+                "a defect of this program: nothing after the named position was committed, and a restart goes on from there; report it with the log"
+            }
         }
     }
 }
 
 /// What was attempted, on what, and why it failed.
 pub type Error = service::Error<ErrorKind>;
+
+/// An invariant that does not hold, and where.
+pub(crate) fn defect(invariant: &str, position: impl std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Defect,
+        format!("go on at {position}: the invariant does not hold that {invariant}"),
+    )
+}
+
+/// A task that panicked, or that was ended though nobody ends it: what it did is unknown.
+pub(crate) fn task_ended(attempted: impl Into<String>, error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Defect, attempted).with_source(error)
+}
 
 /// An object store's error: permission problems halt, the rest may be retried.
 pub(crate) fn storage_error(attempted: impl Into<String>, source: object_store::Error) -> Error {
@@ -105,6 +124,7 @@ mod tests {
             (ErrorKind::Kafka, Disposition::Retry),
             (ErrorKind::OffsetsLost, Disposition::Halt),
             (ErrorKind::Encode, Disposition::Halt),
+            (ErrorKind::Defect, Disposition::Halt),
         ] {
             assert_eq!(kind.disposition(), want, "{kind:?}");
             assert!(!kind.hint().is_empty());

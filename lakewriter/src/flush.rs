@@ -27,6 +27,8 @@ pub(crate) enum FlushReason {
     Freshness,
     /// The process stops.
     Drain,
+    /// No row is open, but the lake should be told how far the partitions were read.
+    Positions,
 }
 
 /// Whether to commit now, and why.

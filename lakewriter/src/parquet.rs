@@ -107,7 +107,8 @@ impl<W: Write + Send> ParquetEncoder<W> {
     /// The output failed.
     pub fn finish(mut self) -> Result<(u64, String), ParquetError> {
         let metadata = self.writer.finish()?;
-        let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+        let rows = u64::try_from(metadata.file_metadata().num_rows())
+            .map_err(|error| ParquetError::External(Box::new(error)))?;
         Ok((rows, delta_statistics(&self.schema, &metadata)))
     }
 }

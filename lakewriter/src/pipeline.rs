@@ -1,6 +1,9 @@
 //! Kafka -> lake, on one screen: read, append, flush, commit; start over from the lake when anything goes wrong.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use service::Backoff;
 use tokio::{
@@ -10,12 +13,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Disposition, Error, ErrorKind, LakeProgress, LakeWriterConfig,
-    flush::{FlushLimits, flush_reason, patience},
+    Disposition, Error, LakeProgress, LakeWriterConfig,
+    error::task_ended,
+    flush::{FlushLimits, FlushReason, flush_reason, patience},
     lake::Lake,
     publish::{FlushSet, NextOffsets},
     source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics, reach},
 };
+
+/// How often an idle pipeline looks whether it passed offsets that the lake does not know of.
+const LOOK_AT_POSITIONS: Duration = Duration::from_secs(5);
+
+/// A column of a batch holds less than 2 GiB. Kafka's records have less than one (`message.max.bytes`), so a batch that
+/// is committed at one never meets that bound.
+const MOST_BATCH_BYTES: usize = 1 << 30;
 
 /// Records between two looks at the clock, the stop signal and the commit in flight.
 const RECORDS_PER_TURN: usize = 1000;
@@ -82,7 +93,7 @@ async fn session(
     // librdkafka's calls block, its rebalances too: all of them belong to one thread.
     tokio::task::spawn_blocking(move || session.run())
         .await
-        .map_err(|error| Error::new(ErrorKind::Kafka, "read from Kafka").with_source(error))?
+        .map_err(|error| task_ended("read from Kafka", error))?
 }
 
 struct Session {
@@ -98,22 +109,41 @@ impl Session {
     fn run(&self) -> Result<(), Error> {
         reach(&self.config.kafka)?;
         let mut schemas = SchemaTopics::read(&self.config.kafka)?;
-        let consumer = Consumer::subscribe(&self.config.kafka, Arc::clone(&self.assignments))?;
+        let consumer = Consumer::subscribe(
+            &self.config.kafka,
+            Arc::clone(&self.assignments),
+            Arc::clone(&self.progress),
+        )?;
+        self.progress.heard(0);
         self.progress.set_reading(true);
         let limits = FlushLimits {
-            bytes: self.config.max_batch_bytes,
+            bytes: self.config.max_batch_bytes.min(MOST_BATCH_BYTES),
             rows: self.config.max_batch_rows,
             freshness: self.config.freshness,
         };
         let mut open: Option<OpenBatch> = None;
         let mut in_flight: Option<InFlight> = None;
+        let mut looked = Instant::now();
         loop {
             if let Some(commit) = in_flight.take_if(|commit| commit.is_finished()) {
                 self.finish(commit, open.as_ref(), &consumer)?;
             }
             let draining = self.stop.is_cancelled();
+            let mut reason = open
+                .as_ref()
+                .and_then(|batch| flush_reason(batch.size(), limits, draining));
+            let look = looked.elapsed() >= LOOK_AT_POSITIONS || draining;
             if let Some(batch) = &mut open
-                && let Some(reason) = flush_reason(batch.size(), limits, draining)
+                && (reason.is_some() || look)
+            {
+                looked = Instant::now();
+                batch.pass(&consumer.positions()?);
+                if reason.is_none() && batch.floor_is_due(draining) {
+                    reason = Some(FlushReason::Positions);
+                }
+            }
+            if let Some(batch) = &mut open
+                && let Some(reason) = reason
             {
                 // One commit at a time, in order. While it runs the next batch fills; when that is full too, nothing
                 // more is read, and Kafka keeps the rest.
@@ -124,7 +154,7 @@ impl Session {
                     }
                 }
                 tracing::debug!(?reason, rows = batch.size().rows, "flush");
-                let set = FlushSet::take(batch)?;
+                let set = FlushSet::take(batch, draining)?;
                 let running = self.assignments.running.begin();
                 in_flight = Some(
                     self.runtime
@@ -174,10 +204,12 @@ impl Session {
             let Polled::Record(record) = polled else {
                 break;
             };
+            // A record of partitions that were taken away: their next owner reads it from the lake's position on.
             let Some(batch) = open else {
                 break;
             };
             batch.take(&record, schemas)?;
+            batch.measure(limits.bytes);
             let size = batch.size();
             if size.bytes >= limits.bytes || size.rows >= limits.rows {
                 break;
@@ -197,13 +229,13 @@ impl Session {
         let waited = self.runtime.block_on(async {
             tokio::time::timeout(Duration::from_millis(100), &mut commit).await
         });
-        if waited.is_err() {
-            return Ok(Some(commit));
+        match waited {
+            Err(_elapsed) => Ok(Some(commit)),
+            Ok(result) => {
+                self.settle(result, open, consumer)?;
+                Ok(None)
+            }
         }
-        // The handle was polled to its end, so its result is taken from here.
-        let result = waited.unwrap_or_else(|_| Ok(Ok(Vec::new())));
-        self.settle(result, open, consumer)?;
-        Ok(None)
     }
 
     fn finish(
@@ -222,10 +254,8 @@ impl Session {
         open: Option<&OpenBatch>,
         consumer: &Consumer<LakeAssignments>,
     ) -> Result<(), Error> {
-        let result = result.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Storage, "commit the open batch").with_source(error))
-        });
-        match result {
+        // One that panicked is a defect even where its partitions are gone.
+        match result.map_err(|error| task_ended("commit the open batch", error))? {
             Ok(offsets) => {
                 consumer.show_lag(&offsets);
                 Ok(())

@@ -4,11 +4,12 @@
 //! 2. Tables that store no position for a partition yet: after the commit they hold one, and the seek rule knows them.
 //! 3. All other tables. A partition is read again from the lowest position of its tables, so until the last of them
 //!    has committed nothing is passed over, and those that have committed skip what they have.
+//! 4. The floors of the partitions, once everything below them is in: what tables without rows were shown.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use arrow::record_batch::RecordBatch;
@@ -18,17 +19,14 @@ use futures::future::try_join_all;
 use crate::{
     Error, ErrorKind, LakeProgress,
     dead_letter::{DeadLetter, dead_letter_rows},
+    error::defect,
     lake::{
-        DEAD_LETTERS, LakeTableName, LakeTables,
+        DEAD_LETTERS, LakeTableName, LakeTables, POSITIONS,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties, TxnAdvance},
     },
     progress::{CommitTimes, now_micros},
     source::kafka::{Lease, OpenBatch, RunningCommit, lsn_app_id, ordinal_app_id},
 };
-
-/// A table that gets no rows while others of its partition do moves its position at least this often, so that a restart
-/// reads little again.
-const IDLE_ADVANCE: Duration = Duration::from_secs(60);
 
 /// Topic, partition, and the next offset that is not in the lake.
 pub(crate) type NextOffsets = Vec<(String, i32, i64)>;
@@ -58,6 +56,7 @@ pub(crate) struct FlushSet {
     dead_letters: Vec<DeadLetter>,
     dead_letter_txns: Vec<TxnAdvance>,
     tables: BTreeMap<String, TableCommit>,
+    floors: Vec<TxnAdvance>,
     times: CommitTimes,
     /// Next offsets, for the group.
     offsets: NextOffsets,
@@ -65,19 +64,20 @@ pub(crate) struct FlushSet {
 
 impl FlushSet {
     /// Take everything that is open. From here on the batch counts it as committed; if the commit fails, the batch is
-    /// thrown away with it.
-    pub(crate) fn take(open: &mut OpenBatch) -> Result<Self, Error> {
+    /// thrown away with it. `last`: no flush follows, so what was passed without a row is stored now.
+    pub(crate) fn take(open: &mut OpenBatch, last: bool) -> Result<Self, Error> {
         let mut set = Self {
             lake: Arc::clone(&open.assignment.lake),
             lease: Arc::clone(&open.assignment.lease),
             dead_letters: std::mem::take(&mut open.dead_letters),
             dead_letter_txns: Vec::new(),
             tables: BTreeMap::new(),
+            floors: Vec::new(),
             times: std::mem::take(&mut open.times),
             offsets: Vec::new(),
         };
         let mut touched: BTreeSet<(usize, usize)> = BTreeSet::new();
-        for reader in &mut open.readers {
+        for reader in open.readers.iter_mut() {
             if reader.columns.rows() == 0 {
                 continue;
             }
@@ -88,6 +88,9 @@ impl FlushSet {
                 )
                 .with_source(error)
             })?;
+            if reader.partitions.is_empty() {
+                return Err(defect("open rows come from a partition", &reader.name));
+            }
             touched.extend(
                 reader
                     .partitions
@@ -110,45 +113,66 @@ impl FlushSet {
             for (table, relative) in open.assignment.tables.iter().enumerate() {
                 let app_id = &state.app_id;
                 let has_rows = touched.contains(&(table, number));
-                let Some(progress) = state.tables.get_mut(table) else {
-                    continue;
-                };
-                let idle = progress.committed.is_some_and(|committed| committed < to)
-                    && progress
-                        .advanced
-                        .is_none_or(|advanced| advanced.elapsed() >= IDLE_ADVANCE);
-                if !has_rows && !idle {
+                if !has_rows {
                     continue;
                 }
+                let progress = state
+                    .tables
+                    .get_mut(table)
+                    .ok_or_else(|| defect("a table with open rows has a position", app_id))?;
                 let commit = set.tables.entry(relative.clone()).or_default();
                 if commit.range.is_empty() {
+                    // Only names the file: a table's first rows are named from zero.
                     let from = progress.committed.unwrap_or(0);
                     commit.range = format!("p{}-{from}-{to}", state.partition);
                 }
-                commit.is_new |= progress.committed.is_none();
+                commit.is_new |= progress.stored.is_none();
                 commit.txns.push(TxnAdvance {
                     app_id: app_id.clone(),
-                    from: progress.committed,
+                    from: progress.stored,
                     to,
                 });
-                if let Some((lsn, ordinal)) = progress.last
+                if let Some(last) = progress.last
                     && progress.last != progress.last_committed
                 {
                     let before = progress.last_committed;
                     for (app_id, from, to) in [
-                        (lsn_app_id(app_id), before.map(|last| last.0), lsn),
-                        (ordinal_app_id(app_id), before.map(|last| last.1), ordinal),
+                        (
+                            lsn_app_id(app_id),
+                            before.map(|last| last.commit_lsn),
+                            last.commit_lsn,
+                        ),
+                        (
+                            ordinal_app_id(app_id),
+                            before.map(|last| last.half),
+                            last.half,
+                        ),
                     ] {
                         commit.txns.push(TxnAdvance {
+                            from: from.map(|from| version(from, &app_id)).transpose()?,
+                            to: version(to, &app_id)?,
                             app_id,
-                            from: from.and_then(|from| i64::try_from(from).ok()),
-                            to: i64::try_from(to).unwrap_or(i64::MAX),
                         });
                     }
                 }
+                progress.stored = Some(to);
                 progress.committed = Some(to);
                 progress.last_committed = progress.last;
-                progress.advanced = Some(Instant::now());
+                moved = true;
+            }
+            if state.floor_is_due(last) {
+                set.floors.push(TxnAdvance {
+                    app_id: state.app_id.clone(),
+                    from: state.floor,
+                    to,
+                });
+                state.floor = Some(to);
+                state.floor_stored = Instant::now();
+                let known = state
+                    .tables
+                    .iter_mut()
+                    .filter_map(|table| table.committed.as_mut());
+                known.for_each(|committed| *committed = to);
                 moved = true;
             }
             let has_letters = set
@@ -206,6 +230,11 @@ impl FlushSet {
             .await?;
         }
         progress.visible(&self.times, now_micros());
+        if !self.floors.is_empty() {
+            lake.have_positions().await?;
+            self.commit(POSITIONS, self.floors.clone(), Vec::new(), None)
+                .await?;
+        }
         Ok(self.offsets)
     }
 
@@ -271,4 +300,10 @@ impl FlushSet {
             )),
         }
     }
+}
+
+/// A part of a position as Delta stores it.
+fn version(number: u64, app_id: &str) -> Result<i64, Error> {
+    i64::try_from(number)
+        .map_err(|error| defect("positions fit into Delta's versions", app_id).with_source(error))
 }

@@ -39,3 +39,16 @@ pub enum ValueError {
     #[error("the batch holds more than 2 GiB of this column: flush it first")]
     Full,
 }
+
+impl ColumnError {
+    /// The open rows have to be taken out before the column can hold another value.
+    pub fn is_full(&self) -> bool {
+        matches!(
+            self,
+            Self::Value {
+                reason: ValueError::Full,
+                ..
+            }
+        )
+    }
+}

@@ -6,6 +6,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::{DirectPosition, Shared, open_batch::TakenBatch};
 use crate::{
     Error, ErrorKind,
+    error::task_ended,
     lake::{
         PreparedTable,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TxnAdvance},
@@ -38,11 +39,7 @@ impl Shared {
             let staged = files.entry(table.name.changes_path()).or_default();
             for upload in table.uploads {
                 let uploaded = upload.await.map_err(|error| {
-                    Error::new(
-                        ErrorKind::Storage,
-                        format!("upload rows of `{}`", table.name),
-                    )
-                    .with_source(error)
+                    task_ended(format!("upload rows of `{}`", table.name), error)
                 })?;
                 staged.extend(uploaded?);
             }

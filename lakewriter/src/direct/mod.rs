@@ -39,6 +39,7 @@ pub use position::DirectPosition;
 use self::{open_batch::OpenBatch, staging::Staging};
 use crate::{
     Error, ErrorKind, LakeConfig, LakeProgress,
+    error::task_ended,
     lake::{Lake, LakeTables, PositionLog},
 };
 
@@ -103,7 +104,7 @@ impl DirectWriter {
         let writer = uuid::Uuid::new_v4().simple().to_string();
         let (log, record) = PositionLog::open(&lake, pipeline, &writer).await?;
         let shared = Arc::new(Shared {
-            tables: LakeTables::new(lake),
+            tables: LakeTables::new(lake, None),
             app_id: format!("tributary/{pipeline}/direct"),
             namespace,
             writer,
@@ -187,9 +188,8 @@ impl DirectWriter {
             result
         });
         async move {
-            task.await.unwrap_or_else(|error| {
-                Err(Error::new(ErrorKind::Storage, "commit the open batch").with_source(error))
-            })
+            task.await
+                .unwrap_or_else(|error| Err(task_ended("commit the open batch", error)))
         }
     }
 }

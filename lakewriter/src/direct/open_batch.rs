@@ -5,19 +5,21 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use debezium::{ChangeEvent, Operation, TableSchema};
+use debezium::{ChangeEvent, ColumnValue, Operation, TableSchema};
 use tokio::task::JoinHandle;
 
 use super::{STAGE_ALL_BYTES, STAGE_BYTES, Shared};
 use crate::{
     Error, ErrorKind,
     columns::{ChangeColumns, RowMeta},
+    error::defect,
     lake::{LakeTableName, delta::StagedFile},
     progress::{CommitTimes, now_micros},
 };
 
-/// How often the columns are asked for their size; asking costs more than a row.
-const ROWS_BETWEEN_SIZES: usize = 64;
+/// What a row takes beside the text of its values: numbers and lengths of its columns.
+const BYTES_OF_COLUMN: usize = 16;
+const BYTES_OF_ROW: usize = 128;
 
 /// An upload that runs ahead of the commit.
 pub(super) type Upload = JoinHandle<Result<Vec<StagedFile>, Error>>;
@@ -87,9 +89,12 @@ impl OpenBatch {
             offset: -1,
         };
         let index = self.index_of(shared, event.table);
-        let Some(table) = self.tables.get_mut(index) else {
-            return Ok(());
-        };
+        let table = self.tables.get_mut(index).ok_or_else(|| {
+            defect(
+                "a version that was looked up has open columns",
+                event.position,
+            )
+        })?;
         table.columns.append_event(event, meta).map_err(|error| {
             Error::new(
                 ErrorKind::Encode,
@@ -105,16 +110,23 @@ impl OpenBatch {
         if event.op != Operation::Read {
             self.times.add(event.source.commit_micros);
         }
-        if table.columns.rows() % ROWS_BETWEEN_SIZES == 1 {
-            let bytes = table.columns.bytes();
-            self.bytes += bytes.saturating_sub(table.bytes);
-            table.bytes = bytes;
-            if bytes >= STAGE_BYTES {
-                self.bytes -= table.bytes;
+        let bytes = text_bytes(event);
+        table.bytes += bytes;
+        self.bytes += bytes;
+        if table.bytes >= STAGE_BYTES {
+            // The text of numbers may be longer than they are; asking the columns costs more than a row.
+            let measured = table.columns.bytes();
+            self.bytes = self
+                .bytes
+                .saturating_sub(table.bytes - measured.min(table.bytes));
+            table.bytes = measured.min(table.bytes);
+            if table.bytes >= STAGE_BYTES - STAGE_BYTES / 8 {
+                self.bytes = self.bytes.saturating_sub(table.bytes);
                 table.upload(shared)?;
-            } else if self.bytes >= STAGE_ALL_BYTES {
-                self.upload_largest(shared)?;
             }
+        }
+        if self.bytes >= STAGE_ALL_BYTES {
+            self.upload_largest(shared)?;
         }
         Ok(())
     }
@@ -172,6 +184,20 @@ impl OpenBatch {
         self.last = index;
         index
     }
+}
+
+/// Not less than the columns grow by a change: a value is no longer than its text, or than a column's number.
+fn text_bytes(event: &ChangeEvent<'_>) -> usize {
+    let of_row = |row: &[ColumnValue<'_>]| -> usize {
+        row.iter()
+            .map(|value| match value {
+                ColumnValue::Text(text) => BYTES_OF_COLUMN + text.len(),
+                ColumnValue::Null | ColumnValue::Unchanged => BYTES_OF_COLUMN,
+            })
+            .sum()
+    };
+    let before = event.before.columns().map_or(0, of_row);
+    BYTES_OF_ROW + before.max(event.after.map_or(0, of_row))
 }
 
 impl OpenTable {

@@ -18,6 +18,9 @@ pub const CHANGES: &str = "changes";
 /// The table of records that could not become rows, directly below the root.
 pub const DEAD_LETTERS: &str = "_dead_letters";
 
+/// The table of how far each partition was handled, directly below the root: no rows, only `txn` versions.
+pub const POSITIONS: &str = "_kafka_positions";
+
 /// Names longer than this (a PostgreSQL name has up to 63 bytes) are cut and end in a hash: file systems allow 255.
 const MAX_ENCODED_NAME: usize = 120;
 

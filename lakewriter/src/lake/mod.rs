@@ -13,6 +13,7 @@ mod tables;
 pub use bucket::{Bucket, create_bucket};
 pub use certificate::check as check_certificate;
 pub use delta::property;
+pub(crate) use layout::POSITIONS;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};
 pub use store::Lake;

@@ -2,13 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow::record_batch::RecordBatch;
+use arrow::{
+    datatypes::{DataType, Field, Schema},
+    record_batch::RecordBatch,
+};
 use debezium::TableSchema;
 use tokio::sync::Mutex;
 
 use super::{
     Lake, LakeTableName,
-    delta::{LakeTable, StagedFile, TableProperties, delta_schema, stage},
+    delta::{LakeTable, StagedFile, TableProperties, delta_schema, property, stage},
+    layout::POSITIONS,
 };
 use crate::Error;
 
@@ -16,13 +20,16 @@ use crate::Error;
 #[derive(Debug)]
 pub(crate) struct LakeTables {
     lake: Lake,
+    /// Of Kafka's records: told in each table that it writes, so that another one does not write them again.
+    pipeline: Option<String>,
     open: Mutex<HashMap<String, Arc<Mutex<LakeTable>>>>,
 }
 
 impl LakeTables {
-    pub(crate) fn new(lake: Lake) -> Self {
+    pub(crate) fn new(lake: Lake, pipeline: Option<&str>) -> Self {
         Self {
             lake,
+            pipeline: pipeline.map(str::to_owned),
             open: Mutex::new(HashMap::new()),
         }
     }
@@ -59,6 +66,14 @@ impl LakeTables {
         Ok(table)
     }
 
+    /// Have the table of positions: it never gets a row, only versions of `txn`.
+    pub(crate) async fn have_positions(&self) -> Result<(), Error> {
+        let schema = Arc::new(Schema::new(vec![Field::new("note", DataType::Utf8, true)]));
+        self.get_or_create(POSITIONS, &schema, &TableProperties(Vec::new()))
+            .await
+            .map(drop)
+    }
+
     /// Rows of one version of a source table -> files of its `changes` table, which is made or widened first.
     pub(crate) async fn stage_changes(
         &self,
@@ -67,9 +82,20 @@ impl LakeTables {
         rows: RecordBatch,
         file: &str,
     ) -> Result<Vec<StagedFile>, Error> {
-        let properties = TableProperties::of_source(version);
-        self.stage_rows(&name.changes_path(), &properties, rows, file)
-            .await
+        let mut properties = TableProperties::of_source(version);
+        let path = name.changes_path();
+        if let Some(pipeline) = &self.pipeline {
+            let mut pipelines = match self.get(&path).await? {
+                Some(table) => table.lock().await.pipelines()?,
+                None => Vec::new(),
+            };
+            if !pipelines.contains(pipeline) {
+                pipelines.push(pipeline.clone());
+                let list = serde_json::json!(pipelines).to_string();
+                properties.0.push((property::PIPELINES.to_owned(), list));
+            }
+        }
+        self.stage_rows(&path, &properties, rows, file).await
     }
 
     /// Rows -> files of the table in this folder, which is made or widened first.

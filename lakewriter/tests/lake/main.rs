@@ -1,8 +1,11 @@
 //! The lake's promises, on a local disk and on MinIO, from the same process and from Kafka.
 
+mod configured;
 mod direct;
 mod faulty_store;
+mod foreign_events;
 mod kafka;
+mod retention;
 mod road;
 mod rows;
 mod secured;

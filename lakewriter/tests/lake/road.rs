@@ -95,6 +95,11 @@ impl Connector {
 
     /// Transaction `n` of the shop.
     pub async fn transaction(&mut self, shop: &Shop, n: u64) -> Result<()> {
+        self.some(shop, n, None).await
+    }
+
+    /// Transaction `n` of the shop, or what it does to one table.
+    pub async fn some(&mut self, shop: &Shop, n: u64, only: Option<&str>) -> Result<()> {
         let mut deliveries = Vec::new();
         for table in [&shop.orders, &shop.lines] {
             if !self.encoders.contains_key(&table.table.table) {
@@ -108,6 +113,9 @@ impl Connector {
             }
         }
         shop.events(n, |event| {
+            if only.is_some_and(|only| only != event.table.table.table) {
+                return Ok(());
+            }
             deliveries.push(self.event(event)?);
             Ok(())
         })?;

@@ -235,7 +235,8 @@ impl LakeTable {
         } else if after == moving {
             Ok(Standing::After)
         } else {
-            // All positions of a commit move in one atomic put, so another writer is at work on some of them.
+            // All positions of a commit move in one atomic put, so another writer is at work on some of them. There is
+            // a first one: a commit without positions was refused above.
             let app_id = prepared.txns.first().map(|txn| txn.app_id.clone());
             Ok(Standing::Elsewhere {
                 app_id: app_id.unwrap_or_default(),

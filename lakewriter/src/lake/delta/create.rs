@@ -19,6 +19,8 @@ pub mod property {
     pub const KEY: &str = "tributary.key";
     /// `default`, `nothing`, `full` or `index`.
     pub const REPLICA_IDENTITY: &str = "tributary.replica_identity";
+    /// JSON list of the pipelines that wrote records of Kafka to the table.
+    pub const PIPELINES: &str = "tributary.pipelines";
 }
 
 /// The partition column: the UTC date of the row's commit.
@@ -43,16 +45,23 @@ impl TableProperties {
             ReplicaIdentity::Full => "full",
             ReplicaIdentity::Index => "index",
         };
-        Self(
-            [
-                (property::DATABASE, table.table.database.clone()),
-                (property::SCHEMA, table.table.schema.clone()),
-                (property::TABLE, table.table.table.clone()),
+        let mut properties = vec![
+            (property::DATABASE, table.table.database.clone()),
+            (property::SCHEMA, table.table.schema.clone()),
+            (property::TABLE, table.table.table.clone()),
+        ];
+        // A version without columns is of a truncate of which nothing else was told: the key stays what it was.
+        if !table.columns.is_empty() {
+            properties.extend([
                 (property::KEY, serde_json::json!(key).to_string()),
                 (property::REPLICA_IDENTITY, replica_identity.to_owned()),
-            ]
-            .map(|(key, value)| (key.to_owned(), value))
-            .to_vec(),
+            ]);
+        }
+        let properties = properties.into_iter();
+        Self(
+            properties
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
         )
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::create::PARTITION_COLUMN;
 use crate::{
     Error, ErrorKind,
-    error::storage_error,
+    error::{defect, storage_error, task_ended},
     lake::Lake,
     parquet::{ParquetFile, write_parquet},
 };
@@ -40,14 +40,13 @@ pub(crate) async fn stage(
         let path = format!("{PARTITION_COLUMN}={date}/{name}.parquet");
         let written = tokio::task::spawn_blocking(move || write_parquet(&[rows]))
             .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Encode, format!("write `{relative}/{path}`"))
-                    .with_source(error)
-            })?;
+            .map_err(|error| task_ended(format!("write `{relative}/{path}`"), error))?;
         let ParquetFile { bytes, rows, stats } = written.map_err(|error| {
             Error::new(ErrorKind::Encode, format!("write `{relative}/{path}`")).with_source(error)
         })?;
-        let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        let size = i64::try_from(bytes.len()).map_err(|error| {
+            defect("a file in memory has less than 2^63 bytes", &path).with_source(error)
+        })?;
         let key = lake.path(&format!("{relative}/{path}"));
         lake.store()
             .put(&key, PutPayload::from(bytes))
@@ -86,12 +85,16 @@ fn split_by_date(batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, Erro
             format!("split rows by their date: `{PARTITION_COLUMN}` is no date"),
         ));
     };
-    let mut days: Vec<i32> = dates.iter().flatten().collect();
+    // A row without a date would be in none of the parts.
+    if dates.null_count() > 0 {
+        return Err(defect("every row has a date", PARTITION_COLUMN));
+    }
+    let mut days: Vec<i32> = dates.values().to_vec();
     days.sort_unstable();
     days.dedup();
     let mut parts = Vec::with_capacity(days.len());
     for &day in &days {
-        let part = if days.len() == 1 && dates.null_count() == 0 {
+        let part = if days.len() == 1 {
             rows.clone()
         } else {
             let wanted: BooleanArray = dates.iter().map(|date| Some(date == Some(day))).collect();

@@ -5,8 +5,8 @@ use deltalake_core::{
     table::state::DeltaTableState,
 };
 
-use super::checkpoint::Refresh;
-use crate::{Error, error::delta_error, lake::Lake};
+use super::{checkpoint::Refresh, property};
+use crate::{Error, ErrorKind, error::delta_error, lake::Lake};
 
 /// A Delta table with one writer: this value. Keep one per table and process.
 pub struct LakeTable {
@@ -75,6 +75,20 @@ impl LakeTable {
             .configuration()
             .get(key)
             .map(String::as_str)
+    }
+
+    /// The pipelines that wrote records of Kafka to it.
+    ///
+    /// # Errors
+    /// `Table`: the list cannot be read.
+    pub(crate) fn pipelines(&self) -> Result<Vec<String>, Error> {
+        let Some(list) = self.property(property::PIPELINES) else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_str(list).map_err(|error| {
+            let attempted = format!("read {} of `{}`", property::PIPELINES, self.relative);
+            Error::new(ErrorKind::Table, attempted).with_source(error)
+        })
     }
 
     /// The version last committed under this application id, None before the first.

@@ -3,13 +3,16 @@
 //! Seek rule: a partition is read from the lowest next offset that any table stores for it, and every table skips what
 //! is below its own. A table that never stored one commits before those that did (see [`crate::publish`]), so nothing
 //! that only it should have had can be passed over.
+//!
+//! A table that gets no rows stores nothing, and neither does the marker at the end of a Kafka transaction. Retention
+//! would remove what such a table was shown long ago, and its position would look like a gap. So the pipeline stores a
+//! floor for each partition in a table of its own: everything below it was handled by every table that the partition
+//! feeds. It is written after the commits that make it true (see [`crate::publish`]), so it may be too low and never
+//! too high.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,54 +21,40 @@ use tokio::runtime::Handle;
 
 use super::{
     consumer::{Assignments, RebalanceContext, Start},
+    order::RecordOrder,
+    running::{Lease, Running},
     topic_id::topic_ids,
 };
 use crate::{
     Error, ErrorKind,
-    lake::{DEAD_LETTERS, Lake, LakeTables},
+    error::defect,
+    lake::{DEAD_LETTERS, Lake, LakeTables, POSITIONS},
 };
+
+/// A floor that has risen in memory is stored after this long: far below any retention, and one commit for all
+/// partitions of the process.
+const FLOOR_ADVANCE: Duration = Duration::from_secs(60);
 
 /// How long the broker may take for one answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// How long a running commit may hold up a rebalance.
-const LAST_COMMIT: Duration = Duration::from_secs(10);
-
-/// The right to commit for an assignment. Ends when its partitions are taken away.
-#[derive(Debug, Default)]
-pub(crate) struct Lease {
-    ended: AtomicBool,
-}
-
-impl Lease {
-    pub(crate) fn is_held(&self) -> bool {
-        !self.ended.load(Ordering::Acquire)
-    }
-
-    fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-    }
-}
-
-/// Order of two records of one table in one partition: commit LSN, then twice the ordinal, plus one for the second half
-/// of a change of the key.
-pub(crate) type RecordOrder = (u64, u64);
-
 /// How far one table is in one partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TableProgress {
-    /// Next offset that the lake (or the commit in flight) has for it; None: the table has nothing of the partition.
+    /// Next offset that the table itself stores (or the commit in flight will): what its next commit must find.
+    pub(crate) stored: Option<i64>,
+    /// Everything below is in it, by its own word or by the floor; None: the table has nothing of the partition.
     pub(crate) committed: Option<i64>,
     /// Of the last row that was taken, appended or committed.
     pub(crate) last: Option<RecordOrder>,
     pub(crate) last_committed: Option<RecordOrder>,
-    pub(crate) advanced: Option<Instant>,
 }
 
 /// One partition that this process reads.
 #[derive(Debug)]
 pub(crate) struct PartitionState {
     pub(crate) topic: String,
+    topic_id: String,
     pub(crate) partition: i32,
     /// `tributary/<pipeline>/<topic id>/<partition>`.
     pub(crate) app_id: String,
@@ -75,6 +64,9 @@ pub(crate) struct PartitionState {
     pub(crate) tables: Vec<TableProgress>,
     /// Next offset that the dead-letter table has.
     pub(crate) dead_letters: Option<i64>,
+    /// Next offset that the table of positions has.
+    pub(crate) floor: Option<i64>,
+    pub(crate) floor_stored: Instant,
 }
 
 /// Partitions, and the tables they feed.
@@ -91,6 +83,31 @@ pub(crate) struct Assignment {
 impl Assignment {
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<usize> {
         self.by_place.get(topic)?.get(&partition).copied()
+    }
+
+    /// The partition with this number.
+    ///
+    /// # Errors
+    /// `Defect`: there is none, and the record at `position` would be lost.
+    pub(crate) fn state_mut(
+        &mut self,
+        number: usize,
+        position: &str,
+    ) -> Result<&mut PartitionState, Error> {
+        self.partitions
+            .get_mut(number)
+            .ok_or_else(|| defect("an assigned partition has a state", position))
+    }
+
+    /// The consumer stands at `next`: everything below was given to us or is no record (a marker, a record of a
+    /// transaction that was aborted, an offset that compaction left empty).
+    pub(crate) fn passed(&mut self, topic: &str, partition: i32, next: i64) {
+        if let Some(state) = self
+            .partition(topic, partition)
+            .and_then(|number| self.partitions.get_mut(number))
+        {
+            state.next = state.next.max(next);
+        }
     }
 
     /// The number of the table in this folder.
@@ -125,39 +142,11 @@ impl PartitionState {
     fn start(&self) -> Option<i64> {
         self.tables.iter().filter_map(|table| table.committed).min()
     }
-}
 
-/// Commits that run now, so that a rebalance can wait for them.
-#[derive(Debug, Default)]
-pub(crate) struct Running {
-    count: AtomicUsize,
-    gate: Mutex<()>,
-    idle: Condvar,
-}
-
-/// Counts as running until it is dropped.
-#[derive(Debug)]
-pub(crate) struct RunningCommit(Arc<Running>);
-
-impl Running {
-    pub(crate) fn begin(self: &Arc<Self>) -> RunningCommit {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        RunningCommit(Arc::clone(self))
-    }
-
-    fn wait_idle(&self, timeout: Duration) {
-        let guard = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self
-            .idle
-            .wait_timeout_while(guard, timeout, |()| self.count.load(Ordering::Acquire) > 0);
-    }
-}
-
-impl Drop for RunningCommit {
-    fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::AcqRel);
-        let _guard = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.idle.notify_all();
+    /// Whether the lake should be told how far this partition was handled though no row of it is open.
+    pub(crate) fn floor_is_due(&self, at_once: bool) -> bool {
+        self.start().is_some_and(|start| start < self.next)
+            && (at_once || self.floor_stored.elapsed() >= FLOOR_ADVANCE)
     }
 }
 
@@ -198,7 +187,7 @@ impl LakeAssignments {
         places: &[(String, i32)],
         ids: &HashMap<String, String>,
     ) -> Result<Assignment, Error> {
-        let lake = Arc::new(LakeTables::new(self.lake.clone()));
+        let lake = Arc::new(LakeTables::new(self.lake.clone(), Some(&self.pipeline)));
         let mut assignment = Assignment {
             lease: Arc::default(),
             lake: Arc::clone(&lake),
@@ -214,11 +203,21 @@ impl LakeAssignments {
             assignment.add(PartitionState {
                 topic: topic.clone(),
                 partition: *partition,
-                app_id: format!("tributary/{}/{id}/{partition}", self.pipeline),
+                app_id: app_id(&self.pipeline, id, *partition),
+                topic_id: id.clone(),
                 next: 0,
                 tables: Vec::new(),
                 dead_letters: None,
+                floor: None,
+                floor_stored: Instant::now(),
             });
+        }
+        if let Some(table) = lake.get(POSITIONS).await? {
+            let mut table = table.lock().await;
+            table.checkpoint_if_behind().await?;
+            for partition in &mut assignment.partitions {
+                partition.floor = table.txn(&partition.app_id).await?;
+            }
         }
         for (number, relative) in assignment.tables.clone().into_iter().enumerate() {
             let Some(table) = lake.get(&relative).await? else {
@@ -227,24 +226,49 @@ impl LakeAssignments {
             let mut table = table.lock().await;
             // Each txn costs a GET per commit since the last checkpoint: one checkpoint makes them all cheap.
             table.checkpoint_if_behind().await?;
+            let mut others = table.pipelines()?;
+            others.retain(|other| *other != self.pipeline);
             for partition in &mut assignment.partitions {
-                let committed = table.txn(&partition.app_id).await?;
-                if committed.is_none() {
+                let Some(stored) = table.txn(&partition.app_id).await? else {
+                    for other in &others {
+                        let app_id = app_id(other, &partition.topic_id, partition.partition);
+                        if let Some(next) = table.txn(&app_id).await? {
+                            return Err(written_by(
+                                other,
+                                &self.pipeline,
+                                &relative,
+                                partition,
+                                next,
+                            ));
+                        }
+                    }
                     continue;
-                }
+                };
                 let lsn = table.txn(&lsn_app_id(&partition.app_id)).await?;
                 let ordinal = table.txn(&ordinal_app_id(&partition.app_id)).await?;
+                // Delta's versions are signed; ours are written from positive numbers.
                 let order = |lsn: i64, ordinal: i64| {
-                    Some((u64::try_from(lsn).ok()?, u64::try_from(ordinal).ok()?))
+                    Some(RecordOrder {
+                        commit_lsn: u64::try_from(lsn).ok()?,
+                        half: u64::try_from(ordinal).ok()?,
+                    })
                 };
-                let last = lsn
-                    .zip(ordinal)
-                    .and_then(|(lsn, ordinal)| order(lsn, ordinal));
+                let last = match lsn.zip(ordinal) {
+                    Some((lsn, ordinal)) => Some(order(lsn, ordinal).ok_or_else(|| {
+                        Error::new(
+                            ErrorKind::Table,
+                            format!("read the position of `{relative}`: {lsn}:{ordinal} is none"),
+                        )
+                    })?),
+                    // A foreign Debezium's events have none.
+                    None => None,
+                };
+                let committed = partition.floor.map_or(stored, |floor| floor.max(stored));
                 *partition.progress(number) = TableProgress {
-                    committed,
+                    stored: Some(stored),
+                    committed: Some(committed),
                     last,
                     last_committed: last,
-                    advanced: None,
                 };
             }
         }
@@ -256,6 +280,30 @@ impl LakeAssignments {
         }
         Ok(assignment)
     }
+}
+
+fn app_id(pipeline: &str, topic_id: &str, partition: i32) -> String {
+    format!("tributary/{pipeline}/{topic_id}/{partition}")
+}
+
+/// The same records would come into the same table once for each name.
+fn written_by(
+    other: &str,
+    pipeline: &str,
+    table: &str,
+    state: &PartitionState,
+    next: i64,
+) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!(
+            "write `{}` [{}] to `{table}` as pipeline `{pipeline}`: pipeline `{other}` has written it up to offset {next}, and every change would come in a second time",
+            state.topic, state.partition
+        ),
+    )
+    .with_hint(format!(
+        "set lakewriter.pipeline to `{other}`, or write to another lake (lake.url)"
+    ))
 }
 
 /// The commit LSN of the last row of a partition.
@@ -320,7 +368,7 @@ impl Assignments for LakeAssignments {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        self.running.wait_idle(LAST_COMMIT);
+        self.running.wait_idle();
     }
 }
 
@@ -347,7 +395,8 @@ fn check_start(
         return Err(Error::new(
             ErrorKind::OffsetsLost,
             format!(
-                "read `{topic}` [{partition}]: the lake has it up to offset {stored}, the topic begins at {low}"
+                "read `{topic}` [{partition}]: the lake has it up to offset {stored}, the topic begins at {low}: {} offsets are gone",
+                low - stored
             ),
         ));
     }
@@ -357,6 +406,44 @@ fn check_start(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_floor_is_due_where_a_table_lags_behind_what_was_seen() {
+        let state = |committed: &[Option<i64>], next, age: Duration| PartitionState {
+            topic: "t".to_owned(),
+            topic_id: "id".to_owned(),
+            partition: 0,
+            app_id: String::new(),
+            next,
+            tables: committed
+                .iter()
+                .map(|&committed| TableProgress {
+                    stored: committed,
+                    committed,
+                    ..TableProgress::default()
+                })
+                .collect(),
+            dead_letters: None,
+            floor: None,
+            floor_stored: Instant::now().checked_sub(age).expect("the clock runs"),
+        };
+        let (young, old) = (Duration::ZERO, FLOOR_ADVANCE);
+        for (committed, next, age, at_once, due) in [
+            // Nothing is stored of it: it is read from its beginning, wherever that is.
+            (vec![], 9, old, true, false),
+            (vec![None], 9, old, true, false),
+            (vec![Some(9)], 9, old, true, false),
+            // A marker.
+            (vec![Some(8)], 9, young, false, false),
+            (vec![Some(8)], 9, young, true, true),
+            (vec![Some(8)], 9, old, false, true),
+            // A table that others' records passed by.
+            (vec![Some(2), None, Some(9)], 9, old, false, true),
+        ] {
+            let state = state(&committed, next, age);
+            assert_eq!(state.floor_is_due(at_once), due, "{committed:?} of {next}");
+        }
+    }
 
     #[test]
     fn a_gap_between_lake_and_topic_halts() {

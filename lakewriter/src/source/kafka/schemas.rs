@@ -18,6 +18,18 @@ use crate::{Error, ErrorKind, KafkaConfig};
 
 const SUFFIX: &str = ".tributary.schemas";
 
+/// Whether cdc names the topic of its table versions so. A table may be named so too: its records tell.
+pub(super) fn is_schema_topic(topic: &str) -> bool {
+    topic.ends_with(SUFFIX)
+}
+
+/// Whether this is a record of such a topic.
+pub(super) fn is_table_version(key: Option<&[u8]>, value: &[u8]) -> bool {
+    key.and_then(|key| std::str::from_utf8(key).ok())
+        .is_some_and(|key| SchemaId::try_from(key.to_owned()).is_ok())
+        && serde_json::from_slice::<PublishedSchema>(value).is_ok()
+}
+
 /// How long the broker may take for one answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -37,6 +49,8 @@ pub(crate) struct SchemaTopics {
     consumer: BaseConsumer,
     /// Empty: every topic that ends in `.tributary.schemas`.
     wanted: Vec<String>,
+    /// Topics that were read besides, because a version was in none of those.
+    every: bool,
     known: HashMap<SchemaId, PublishedSchema>,
     /// Next offset by topic and partition.
     next: HashMap<(String, i32), i64>,
@@ -65,6 +79,7 @@ impl SchemaTopics {
         let mut topics = Self {
             consumer,
             wanted: config.schema_topics.clone(),
+            every: config.schema_topics.is_empty(),
             known: HashMap::new(),
             next: HashMap::new(),
             missing: HashMap::new(),
@@ -85,12 +100,36 @@ impl SchemaTopics {
                 break;
             }
             if waited || Instant::now() >= deadline {
+                if !self.every {
+                    // An id names content, so the same version is right whichever connector published it.
+                    self.every = true;
+                    tracing::warn!(
+                        version = %id,
+                        topics = ?self.wanted,
+                        "a record names a version that these topics lack: every `*.tributary.schemas` topic is read from now on; is lakewriter.topic_prefix right?"
+                    );
+                    continue;
+                }
                 self.missing.insert(id, Instant::now());
                 return Ok(None);
             }
         }
         self.missing.remove(&id);
         Ok(self.known.get(&id))
+    }
+
+    /// What is said of a record that names a version which is in no topic.
+    pub(crate) fn unpublished(&self, id: SchemaId) -> String {
+        let of_setting = match self.wanted.as_slice() {
+            [] => String::new(),
+            topics => format!(
+                " (lakewriter.topic_prefix names {}; all others were looked through as well)",
+                topics.join(", ")
+            ),
+        };
+        format!(
+            "nobody published version {id} of its table in a `.tributary.schemas` topic{of_setting}"
+        )
     }
 
     /// Take what has been published since, without waiting. The ids whose text changed.
@@ -166,11 +205,8 @@ impl SchemaTopics {
             .topics()
             .iter()
             .filter(|topic| {
-                if self.wanted.is_empty() {
-                    topic.name().ends_with(SUFFIX)
-                } else {
-                    self.wanted.iter().any(|wanted| wanted == topic.name())
-                }
+                self.wanted.iter().any(|wanted| wanted == topic.name())
+                    || (self.every && is_schema_topic(topic.name()))
             })
             .flat_map(|topic| {
                 topic
