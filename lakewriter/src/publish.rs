@@ -25,7 +25,7 @@ use crate::{
         delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties, TxnAdvance},
     },
     progress::{CommitTimes, now_micros},
-    source::kafka::{Lease, OpenBatch, RunningCommit, lsn_app_id, ordinal_app_id},
+    source::kafka::{Lease, OpenBatch, RunningCommit},
 };
 
 /// Topic, partition, and the next offset that is not in the lake.
@@ -135,25 +135,8 @@ impl FlushSet {
                 if let Some(last) = progress.last
                     && progress.last != progress.last_committed
                 {
-                    let before = progress.last_committed;
-                    for (app_id, from, to) in [
-                        (
-                            lsn_app_id(app_id),
-                            before.map(|last| last.commit_lsn),
-                            last.commit_lsn,
-                        ),
-                        (
-                            ordinal_app_id(app_id),
-                            before.map(|last| last.half),
-                            last.half,
-                        ),
-                    ] {
-                        commit.txns.push(TxnAdvance {
-                            from: from.map(|from| version(from, &app_id)).transpose()?,
-                            to: version(to, &app_id)?,
-                            app_id,
-                        });
-                    }
+                    let advances = last.advances(progress.last_committed, app_id);
+                    commit.txns.extend(advances);
                 }
                 progress.stored = Some(to);
                 progress.committed = Some(to);
@@ -300,10 +283,4 @@ impl FlushSet {
             )),
         }
     }
-}
-
-/// A part of a position as Delta stores it.
-fn version(number: u64, app_id: &str) -> Result<i64, Error> {
-    i64::try_from(number)
-        .map_err(|error| defect("positions fit into Delta's versions", app_id).with_source(error))
 }

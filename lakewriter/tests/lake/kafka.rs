@@ -62,6 +62,29 @@ async fn what_was_sent_twice_is_there_once() -> Result<()> {
     verify(&case.lake, 20).await
 }
 
+/// A restored backup, or a standby that lagged when it was promoted: its LSNs were used before, and its changes are new.
+#[tokio::test(flavor = "multi_thread")]
+async fn lsns_that_come_back_in_a_later_incarnation_are_new_changes() -> Result<()> {
+    let mut case = case("incarnation", 1).await?;
+    case.transactions(10..20).await?;
+    let mut running = Running::start(&case.config);
+    reach(&case.lake, 10).await?;
+    for (incarnation, range) in [(7, 5..10), (8, 0..5)] {
+        case.connector.incarnation = incarnation;
+        let done = 20 - range.start;
+        case.transactions(range.clone()).await?;
+        reach(&case.lake, done).await?;
+        running.stop().await?;
+        // Sent again, across a restart too.
+        case.transactions(range).await?;
+        running = Running::start(&case.config);
+    }
+    case.transactions(20..22).await?;
+    reach(&case.lake, 22).await?;
+    running.stop().await?;
+    verify(&case.lake, 22).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_become_a_row_is_set_aside_once_and_the_stream_goes_on() -> Result<()> {
     let mut case = case("junk", 1).await?;

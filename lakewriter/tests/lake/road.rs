@@ -35,6 +35,8 @@ pub struct Connector {
     pub foreign: bool,
     /// All tables go into this one.
     pub route: Option<String>,
+    /// Of the WAL that the positions are of.
+    pub incarnation: u64,
 }
 
 impl Connector {
@@ -53,6 +55,7 @@ impl Connector {
             encoders: HashMap::new(),
             foreign: false,
             route: None,
+            incarnation: 0,
         };
         kafka
             .create_topic_with(
@@ -133,7 +136,7 @@ impl Connector {
         encoder.encode_event_key(event, &mut key)?;
         encoder.encode_value(event, 1_790_000_000_000_000_000, &mut value)?;
         let schema = event.table.id(&self.settings).to_string();
-        let position = event.position.to_string();
+        let position = event.position.in_incarnation(self.incarnation).to_string();
         let headers = [
             ("tributary.schema", &schema),
             ("tributary.position", &position),

@@ -244,25 +244,7 @@ impl LakeAssignments {
                     }
                     continue;
                 };
-                let lsn = table.txn(&lsn_app_id(&partition.app_id)).await?;
-                let ordinal = table.txn(&ordinal_app_id(&partition.app_id)).await?;
-                // Delta's versions are signed; ours are written from positive numbers.
-                let order = |lsn: i64, ordinal: i64| {
-                    Some(RecordOrder {
-                        commit_lsn: u64::try_from(lsn).ok()?,
-                        half: u64::try_from(ordinal).ok()?,
-                    })
-                };
-                let last = match lsn.zip(ordinal) {
-                    Some((lsn, ordinal)) => Some(order(lsn, ordinal).ok_or_else(|| {
-                        Error::new(
-                            ErrorKind::Table,
-                            format!("read the position of `{relative}`: {lsn}:{ordinal} is none"),
-                        )
-                    })?),
-                    // A foreign Debezium's events have none.
-                    None => None,
-                };
+                let last = RecordOrder::read(&mut table, &partition.app_id).await?;
                 let committed = partition.floor.map_or(stored, |floor| floor.max(stored));
                 *partition.progress(number) = TableProgress {
                     stored: Some(stored),
@@ -304,16 +286,6 @@ fn written_by(
     .with_hint(format!(
         "set lakewriter.pipeline to `{other}`, or write to another lake (lake.url)"
     ))
-}
-
-/// The commit LSN of the last row of a partition.
-pub(crate) fn lsn_app_id(app_id: &str) -> String {
-    format!("{app_id}/lsn")
-}
-
-/// Its place within the transaction.
-pub(crate) fn ordinal_app_id(app_id: &str) -> String {
-    format!("{app_id}/ordinal")
 }
 
 impl Assignments for LakeAssignments {

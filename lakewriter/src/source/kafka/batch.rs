@@ -277,8 +277,6 @@ impl OpenBatch {
         };
         if let (Some(order), Some(last)) = (order, progress.last)
             && order <= last
-            // Rows of a snapshot below everything seen come from another database or another slot: a new history.
-            && !(event.source.snapshot && order.is_of_earlier_commit(last))
         {
             return Ok(Taken::Duplicate);
         }

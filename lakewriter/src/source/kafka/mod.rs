@@ -14,7 +14,7 @@ mod schemas;
 mod topic_id;
 mod unreadable;
 
-pub(crate) use assignment::{LakeAssignments, lsn_app_id, ordinal_app_id};
+pub(crate) use assignment::LakeAssignments;
 pub(crate) use batch::OpenBatch;
 pub(crate) use consumer::{Consumer, Polled};
 pub(crate) use reach::reach;

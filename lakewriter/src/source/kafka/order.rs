@@ -1,28 +1,126 @@
+//! The order of the records of one table in one partition, and how the lake keeps the last one.
+
 use debezium::ChangePosition;
 
-/// Order of two records of one table in one partition: commit LSN, then twice the ordinal, plus one for the second half
-/// of a change of the key.
+use crate::{
+    Error,
+    lake::delta::{LakeTable, TxnAdvance},
+};
+
+/// Order of two records of one table in one partition: the incarnation of their WAL, the commit LSN, then twice the
+/// ordinal, plus one for the second half of a change of the key. Numbers as Delta stores them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordOrder {
-    pub(crate) commit_lsn: u64,
-    pub(crate) half: u64,
+    incarnation: i64,
+    commit_lsn: i64,
+    half: i64,
 }
 
 impl RecordOrder {
     /// None: it is beyond what fits into Delta's signed versions, which no position of ours is.
-    pub(crate) fn of(position: ChangePosition, second_half: bool) -> Option<Self> {
+    pub(super) fn of(position: ChangePosition, second_half: bool) -> Option<Self> {
         let half = position
             .ordinal
             .checked_mul(2)?
             .checked_add(u64::from(second_half))?;
-        let fits = |number| i64::try_from(number).is_ok();
-        (fits(position.commit_lsn) && fits(half)).then_some(Self {
-            commit_lsn: position.commit_lsn,
-            half,
+        Some(Self {
+            incarnation: i64::try_from(position.incarnation).ok()?,
+            commit_lsn: i64::try_from(position.commit_lsn).ok()?,
+            half: i64::try_from(half).ok()?,
         })
     }
 
-    pub(crate) fn is_of_earlier_commit(self, other: Self) -> bool {
-        self.commit_lsn < other.commit_lsn
+    /// Of the last row that the table has of a partition. None: it has none, or none with a position of ours.
+    pub(super) async fn read(table: &mut LakeTable, app_id: &str) -> Result<Option<Self>, Error> {
+        let [incarnation, commit_lsn, half] = app_ids(app_id);
+        let commit_lsn = table.txn(&commit_lsn).await?;
+        let Some((commit_lsn, half)) = commit_lsn.zip(table.txn(&half).await?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            // Without one it is the first.
+            incarnation: table.txn(&incarnation).await?.unwrap_or(0),
+            commit_lsn,
+            half,
+        }))
+    }
+
+    /// What a commit stores so that this is the last row.
+    pub(crate) fn advances(self, before: Option<Self>, app_id: &str) -> Vec<TxnAdvance> {
+        let [incarnation, commit_lsn, half] = app_ids(app_id);
+        let stored = before.map_or(0, |before| before.incarnation);
+        let mut advances = vec![
+            TxnAdvance {
+                app_id: commit_lsn,
+                from: before.map(|before| before.commit_lsn),
+                to: self.commit_lsn,
+            },
+            TxnAdvance {
+                app_id: half,
+                from: before.map(|before| before.half),
+                to: self.half,
+            },
+        ];
+        if self.incarnation != stored {
+            advances.push(TxnAdvance {
+                app_id: incarnation,
+                from: (stored != 0).then_some(stored),
+                to: self.incarnation,
+            });
+        }
+        advances
+    }
+}
+
+/// Under these names, beside the next offset of the partition.
+fn app_ids(app_id: &str) -> [String; 3] {
+    ["incarnation", "lsn", "ordinal"].map(|part| format!("{app_id}/{part}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(incarnation: u64, lsn: u64, ordinal: u64) -> RecordOrder {
+        let position = ChangePosition::new(lsn, ordinal).in_incarnation(incarnation);
+        RecordOrder::of(position, false).expect("a position of ours")
+    }
+
+    #[test]
+    fn a_later_incarnation_is_above_every_lsn_of_an_earlier_one() {
+        assert!(order(0, 900, 5) < order(7, 100, 0));
+        assert!(order(7, 100, 1) < order(7, 100, 2));
+        let first = order(7, 100, 1);
+        let position = ChangePosition::new(100, 1).in_incarnation(7);
+        assert!(RecordOrder::of(position, true).is_some_and(|second| first < second));
+        assert!(RecordOrder::of(ChangePosition::new(u64::MAX, 0), false).is_none());
+        assert!(RecordOrder::of(ChangePosition::new(1, u64::MAX / 2), false).is_none());
+    }
+
+    #[test]
+    fn an_incarnation_is_stored_where_it_changes() {
+        let stored = |before, after: RecordOrder| {
+            let advances = after.advances(before, "a").into_iter();
+            advances
+                .map(|txn| (txn.app_id, txn.from, txn.to))
+                .collect::<Vec<_>>()
+        };
+        let (zero, one) = (order(0, 8, 1), order(1, 4, 0));
+        assert_eq!(
+            stored(None, zero),
+            [
+                ("a/lsn".to_owned(), None, 8),
+                ("a/ordinal".to_owned(), None, 2)
+            ]
+        );
+        assert_eq!(
+            stored(Some(zero), one).last(),
+            Some(&("a/incarnation".to_owned(), None, 1))
+        );
+        assert_eq!(
+            stored(Some(one), order(3, 1, 0)).last(),
+            Some(&("a/incarnation".to_owned(), Some(1), 3))
+        );
+        assert_eq!(stored(Some(one), order(1, 5, 0)).len(), 2);
     }
 }
