@@ -20,8 +20,8 @@ const MOST_DECODERS: usize = 64;
 /// With an embedded schema the column types are those of the schema. Without one a value tells little, and what one
 /// event seems to say the next may deny: after `5` comes `5.5`. So a column is a bool where its first value is `true` or
 /// `false`, and otherwise text, which holds every other value exactly as the event wrote it (of a string its
-/// characters, of everything else the JSON text). A column that was never anything but null is left out. What the
-/// destination knows of the column already wins; a value that does not fit makes the column text from then on.
+/// characters, of everything else the JSON text). What the destination knows of the column already wins; a value that
+/// does not fit makes the column text from then on.
 #[derive(Debug, Default)]
 pub struct ForeignDecoders {
     placeholder: String,
@@ -174,7 +174,6 @@ impl ForeignDecoders {
             let Some(name) = name.string() else { continue };
             let known = types.get(name.as_ref()).copied();
             let inferred = match known {
-                None if value.is_null() => continue,
                 Some(known) if value.is_null() || known.holds(value) => known,
                 Some(_) => InferredType::Text,
                 None => InferredType::of(value),
