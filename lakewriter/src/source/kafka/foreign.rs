@@ -27,6 +27,10 @@ use crate::{
 const DEBEZIUM_PLACEHOLDER: &str = "__debezium_unavailable_value";
 
 /// What a record without our headers is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, on the stack; nearly all are changes"
+)]
 pub(super) enum ForeignRecord<'a> {
     /// A change, and the number of its version's reader.
     Change(DecodedEvent<'a>, usize),
