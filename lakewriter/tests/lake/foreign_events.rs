@@ -167,13 +167,21 @@ async fn a_truncate_as_the_first_record_after_a_restart_is_kept() -> Result<()> 
     Ok(())
 }
 
+/// A table, values before and after the restart, the expression over its columns, and what it tells.
+type Values<'a> = (
+    &'a str,
+    &'a [&'a str],
+    &'a [&'a str],
+    &'a str,
+    &'a [&'a str],
+);
+
 /// Without schema a column is text, or a bool where its first value is one, whichever event comes first after a start.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_column_is_taken_for_holds_through_restarts() -> Result<()> {
     let case = case("inferred", 1).await?;
     let topic = case.connector.topic("orders");
-    // Table, values before and after the restart, the columns and what they hold.
-    let tables: [(&str, &[&str], &[&str], &str, &[&str]); 6] = [
+    let tables: [Values<'_>; 6] = [
         (
             "price",
             &["5", "5.5"],
