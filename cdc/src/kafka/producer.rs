@@ -5,9 +5,9 @@ mod headers;
 mod session;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
-        Arc, LazyLock, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
@@ -60,6 +60,15 @@ impl ProducerSettings {
 /// it. So only one of them asks at a time, and one that was given up does not ask any more.
 static TAKING_OVER: LazyLock<Mutex<HashMap<String, Arc<Mutex<()>>>>> =
     LazyLock::new(Mutex::default);
+
+/// The ids of former versions that this process has fenced, with the cluster.
+static FENCED_FORMERS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+fn fenced_formers() -> MutexGuard<'static, HashSet<String>> {
+    FENCED_FORMERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
 
 fn taking_over(id: &str) -> Arc<Mutex<()>> {
     let mut all = TAKING_OVER.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,7 +14,7 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::{Delivered, ProducerSettings, headers::headers, taking_over};
+use super::{Delivered, ProducerSettings, fenced_formers, headers::headers, taking_over};
 use crate::{
     Error, ErrorKind,
     config::DeliveryGuarantee,
@@ -133,24 +133,30 @@ impl Session {
 
     /// Fence a producer of a former version that has not noticed yet that it was replaced: it would write behind our back,
     /// into the position that we are about to read.
+    ///
+    /// Once in the life of a process: nobody of a former version starts behind it but by a human's hand.
     fn fence_former(&self) -> Result<(), Error> {
         let id = self.settings.former_transactional_id();
+        let place = format!("{}/{id}", self.client.bootstrap_servers());
+        if fenced_formers().contains(&place) {
+            return Ok(());
+        }
         let mut config = self.client.config();
         config.set("transactional.id", &id);
         let fenced = config
             .create_with_context::<_, BaseProducer<DeliveryContext>>(DeliveryContext::default())
             .and_then(|former| former.init_transactions(COORDINATOR));
-        let Err(error) = fenced else { return Ok(()) };
-        let error = failed(
-            format!("fence the producers of the transactional id `{id}`"),
-            error,
-        );
-        // Somebody else has fenced them; or nobody with our rights could have used it.
-        if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Permission) {
+        if let Err(error) = fenced {
+            let attempted = format!("fence the producers of the transactional id `{id}`");
+            let error = failed(attempted, error);
+            // Somebody else has fenced them; or nobody with our rights could have used it.
+            if !matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Permission) {
+                return Err(error);
+            }
             tracing::debug!(%error, "a former transactional id");
-            return Ok(());
         }
-        Err(error)
+        fenced_formers().insert(place);
+        Ok(())
     }
 
     /// Make a batch durable. After an error the session is of no more use.
