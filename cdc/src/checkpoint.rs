@@ -1,5 +1,7 @@
 //! What is remembered between two lives of a connector, and the slot it belongs to.
 
+use std::collections::BTreeSet;
+
 use debezium::ChangePosition;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +26,38 @@ pub struct Resume {
     pub end_lsn: Option<u64>,
     /// The position is a streamed one, or the snapshot's last.
     pub snapshot_completed: bool,
+    /// Of a snapshot that is not completed, where it can go on from here.
+    pub tables_read: Option<TablesRead>,
     /// The slot that the position came from; None where it was not stored.
     pub slot: Option<SlotIdentity>,
+}
+
+/// What an unfinished snapshot has delivered, by the tables' OIDs: a table that was dropped and made again is another one.
+///
+/// Invariant: `Resume::position` is the last position of all. Whatever committed up to it was delivered of these tables,
+/// as a row or as a change; of all others nothing was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TablesRead {
+    /// All rows.
+    pub finished: BTreeSet<u32>,
+    /// Some rows.
+    pub begun: BTreeSet<u32>,
+}
+
+impl TablesRead {
+    pub fn begin(&mut self, table: u32) {
+        self.begun.insert(table);
+    }
+
+    pub fn finish(&mut self, table: u32) {
+        self.begun.remove(&table);
+        self.finished.insert(table);
+    }
+
+    /// Those of which something was delivered.
+    pub fn touched(&self) -> BTreeSet<u32> {
+        self.finished.union(&self.begun).copied().collect()
+    }
 }
 
 /// A slot by more than its name, so that another one of the same name is not taken for it.

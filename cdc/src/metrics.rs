@@ -90,7 +90,7 @@ pub fn render(connectors: &[ConnectorMetrics]) -> String {
         "1 for the state that the connector is in.",
     );
     for it in connectors {
-        for state in ["RUNNING", "PAUSED", "STOPPED", "FAILED"] {
+        for state in ["RUNNING", "RESTARTING", "PAUSED", "STOPPED", "FAILED"] {
             let on = u8::from(it.state == state);
             let _ = writeln!(
                 text,

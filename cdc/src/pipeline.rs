@@ -1,12 +1,13 @@
 //! One connector's road from the WAL to its sink: the wiring.
 //!
 //! ```text
-//! prepare:  publication -> slot -> snapshot (COPY)          -> sink
+//! prepare:  publication -> slot, taken -> snapshot (COPY)   -> sink
 //! stream:   socket -> frames -> pgoutput -> Assembler       -> sink
 //!           sink.progress() -> Feedback -> StandbyStatusUpdate
 //! ```
 
 mod heartbeat;
+mod held_slot;
 mod prepare;
 mod rest;
 mod snapshot;
@@ -27,7 +28,9 @@ use crate::{
     checkpoint::StartPosition,
     config::ConnectorConfig,
     sink::EventSink,
-    source::{Control, catalog::EnumLabels, drop_slot, is_sql_ascii},
+    source::{
+        Control, catalog::EnumLabels, connection::ReplicationConnection, drop_slot, is_sql_ascii,
+    },
 };
 
 /// Delay before the first retry; later ones double up to `retriable.restart.connector.wait.ms`.
@@ -43,6 +46,7 @@ pub async fn run<S: EventSink>(
     sink: &mut S,
     status: &Arc<PipelineStatus>,
     stop: CancellationToken,
+    snapshots: &mut Snapshots,
 ) -> Result<(), Error> {
     status.enter(Phase::Connecting);
     let mut control = Control::new(&config.database);
@@ -50,16 +54,26 @@ pub async fn run<S: EventSink>(
     let connected = async {
         labels = EnumLabels::read(control.client().await?).await?;
         status.set_sql_ascii(is_sql_ascii(control.client().await?).await?);
-        let prepared = prepare::prepare(config, &start, &mut control, sink, status, &stop).await?;
-        let start = match prepared {
-            Prepared::Stream(start) => start,
+        let catalog = (&mut control, &mut labels);
+        let to = (&mut *sink, status);
+        let prepared = prepare::prepare(config, &start, catalog, to, &stop, snapshots).await?;
+        let (start, taken) = match prepared {
+            Prepared::Stream(start, taken) => (start, taken),
             Prepared::Idle => {
                 idle(sink, status).await?;
                 return Ok(None);
             }
             Prepared::Stopped => return Ok(None),
         };
-        let connection = start_streaming::start_streaming(config, &mut control, &start).await?;
+        let connection = match taken {
+            Some(connection) => *connection,
+            None => {
+                let connection = ReplicationConnection::connect(&config.database).await?;
+                let control = &mut control;
+                start_streaming::start_streaming(config, connection, control, &start, status)
+                    .await?
+            }
+        };
         let catalog = (&mut control, &mut labels);
         stream::Streaming::new(config, catalog, connection, &start, sink, status)
             .await
@@ -67,7 +81,7 @@ pub async fn run<S: EventSink>(
     };
     let streaming = tokio::select! {
         biased;
-        // Nothing before streaming needs an orderly end: a snapshot that did not finish is taken again.
+        // Nothing before streaming needs an orderly end: a snapshot that did not finish goes on with the next life.
         () = stop.cancelled() => return Ok(()),
         streaming = connected => streaming?,
     };
@@ -79,6 +93,16 @@ pub async fn run<S: EventSink>(
         tracing::info!(slot = %config.slot_name, "slot dropped");
     }
     Ok(())
+}
+
+/// What one start of a connector knows of the snapshots of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Snapshots {
+    /// None was delivered since the start.
+    #[default]
+    None,
+    /// One was delivered: no later failure repeats it, whatever `snapshot.mode` says of a start.
+    Delivered,
 }
 
 /// The connector that streams nothing: it delivers its snapshot and stays.
@@ -109,6 +133,8 @@ where
     Fut: Future<Output = Result<(S, StartPosition), Error>>,
 {
     let mut backoff = Backoff::new(FIRST_RETRY, config.retry_wait.max(FIRST_RETRY));
+    let mut snapshots = Snapshots::default();
+    status.set_trouble(None);
     loop {
         let before = status.confirmed();
         let life = async {
@@ -118,12 +144,21 @@ where
                 opened = open_sink() => opened,
             };
             let (mut sink, start) = opened?;
-            run(config, start, &mut sink, status, stop.clone()).await
+            run(
+                config,
+                start,
+                &mut sink,
+                status,
+                stop.clone(),
+                &mut snapshots,
+            )
+            .await
         };
         let Err(error) = life.await else {
             return Ok(());
         };
         status.enter(Phase::Connecting);
+        status.set_trouble(Some(service::render_error(&error, Some(error.hint()))));
         if status.confirmed() > before {
             backoff.reset();
         }

@@ -40,8 +40,12 @@ mod rest_security;
 mod secrets;
 #[path = "kafka_connect/security.rs"]
 mod security;
+#[path = "kafka_connect/slot_in_use.rs"]
+mod slot_in_use;
 #[path = "kafka_connect/slow_clients.rs"]
 mod slow_clients;
+#[path = "kafka_connect/snapshot_killed.rs"]
+mod snapshot_killed;
 #[path = "kafka_connect/state.rs"]
 mod state;
 #[path = "kafka_connect/topic_creation.rs"]

@@ -62,11 +62,39 @@ none is left. All of them are in READ ONLY transactions that see the same snapsh
 them fit together as they do with one connection. Rows of a table stay in their order; tables come interleaved, and
 `source.snapshot` is `first` for the first row that is written, `last` for the last, and tells the edges of each table as
 with one connection. Rows wait in the server, not in memory: a connection holds a few buffers of its socket, which is
-tens of kilobytes, or about five rows where a row is larger than that. When one connection is lost the snapshot fails, and
-starts again from scratch.
+tens of kilobytes, or about five rows where a row is larger than that.
 
-`snapshot.locking.mode=shared` locks every table in every connection, at the start: whoever wants to alter a table waits
-until the snapshot has ended, and no connection waits for him.
+When a connection is lost, or the process, the snapshot goes on with the tables that it had not finished. Which those are is
+stored with the position, in the same Kafka transaction as the rows, so no row of a finished table comes a second time. First
+come the changes of the tables that were read, up to a new moment, then as of this moment the rows of the others, then the
+changes of all. Rows of a table that was read in part come again, after the changes that they had since: among these the
+deletes of rows that were delivered, and perhaps of rows that were not. It starts from scratch where the slot is gone or has
+moved, where nothing is streamed (`snapshot.mode=initial_only`), in the demo, and after an offset that Debezium wrote.
+
+Before the first row is read every connection locks what it is going to read (ACCESS SHARE, as pg_dump does): whoever wants
+to rewrite, truncate, drop, rename or detach a table waits until the snapshot has ended, and no connection waits for him.
+Readers and writers wait for nobody, except behind him. What was altered so between the snapshot's moment and the lock has
+rows that this moment cannot see any more, so the snapshot starts over at another moment, with a warning that names the
+table; after ten attempts it fails. `snapshot.locking.mode=none` waits for the locks and tells after a second for whom it
+waits; `shared` gives up after `snapshot.lock.timeout.ms`. A partition that is attached while a snapshot is read
+(ATTACH PARTITION waits for nobody) starts it over when its parent is read.
+
+Whatever can refuse to stream refuses before the first row is written: the slot is taken (START_REPLICATION) before the
+snapshot is read, and kept until it is streamed from. A slot that another connector reads, an option of
+`slot.stream.params` that the server does not know, too few walsenders cost no row. Once a snapshot was delivered no failure
+of streaming repeats it, in `snapshot.mode=always` neither; only a new start does. While a task waits to start again its
+state is RESTARTING, and its `trace` says why.
+
+A slot cannot be made before every transaction that writes, and was open, has ended. After a second, and then every ten, the
+log names them: process, role, application, age and query, as far as the role may see them (`pg_read_all_stats`).
+
+The snapshot has all rows of its tables, as the stream has all changes. Its sessions have `row_security = off`, and a table
+with a policy that concerns the connector's role is refused, when the connector is posted already: give the role BYPASSRLS, or
+say by `snapshot.select.statement.overrides` which rows are to be read. A publication that publishes less than the connector
+captures is refused where a snapshot is to be taken, because its rows would never be updated or deleted: a row filter (unless
+the table has an override), a column list that lacks captured columns, and a `publish` that lacks operations that
+`skipped.operations` does not name. Where no snapshot is taken each of them is a warning in the log, and so is, always, a
+captured table that is not published at all.
 
 `snapshot.isolation.mode` may be `serializable` (the default), `repeatable_read`, `read_committed` or `read_uncommitted`.
 Nothing weaker is used than what makes rows exact, and one line of the log says so where another mode was set:

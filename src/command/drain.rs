@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use cdc::{
     checkpoint::StartPosition,
     config::{ConnectorConfig, load_connector_file},
-    pipeline::{self, PipelineStatus},
+    pipeline::{self, PipelineStatus, Snapshots},
     sink::null::NullSink,
 };
 use pgoutput::Lsn;
@@ -43,6 +43,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             &mut sink,
             &status,
             stop,
+            &mut Snapshots::default(),
         )
         .await;
         watch.abort();

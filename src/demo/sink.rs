@@ -99,6 +99,7 @@ pub fn resume(position: &DirectPosition) -> Resume {
         last_commit_micros: None,
         end_lsn: Some(position.end_lsn),
         snapshot_completed: position.snapshot_completed,
+        tables_read: None,
         slot: serde_json::from_str(&position.slot).ok(),
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use debezium::{
     ChangePosition, CollectionCounts, LogicalMessage, Operation, Origin, SnapshotMarker, Source,
     SourceRecord, TransactionMetadata,
@@ -27,6 +29,8 @@ pub(super) struct Emitter {
     incarnation: Incarnation,
     /// Everything up to here was delivered in an earlier life.
     delivered: Option<ChangePosition>,
+    /// Changes of other tables are of no concern.
+    only: Option<BTreeSet<u32>>,
     last_commit_lsn: Option<u64>,
     /// Of the transaction that began last.
     last_commit_micros: Option<i64>,
@@ -41,7 +45,7 @@ pub(super) struct Emitter {
 }
 
 /// Up to where an earlier life has delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveredUpTo {
     /// Of everything that is delivered now.
     pub incarnation: Incarnation,
@@ -51,6 +55,8 @@ pub struct DeliveredUpTo {
     pub last_commit_lsn: Option<u64>,
     /// `Source::commit_micros` of it.
     pub last_commit_micros: Option<i64>,
+    /// The tables of which anything was delivered, by OID; None: all.
+    pub tables: Option<BTreeSet<u32>>,
 }
 
 impl Emitter {
@@ -59,6 +65,7 @@ impl Emitter {
             rules,
             incarnation: delivered.incarnation,
             delivered: delivered.position,
+            only: delivered.tables,
             last_commit_lsn: delivered.last_commit_lsn,
             last_commit_micros: delivered.last_commit_micros,
             ..Self::default()
@@ -134,6 +141,13 @@ impl Emitter {
             .incarnation
             .change(transaction.commit_lsn, transaction.next_ordinal);
         transaction.next_ordinal += 1;
+        if self
+            .only
+            .as_ref()
+            .is_some_and(|only| !only.contains(&relation_id))
+        {
+            return Ok(());
+        }
         let Some(version) = version else {
             return Err(unknown_relation(relation_id));
         };

@@ -53,6 +53,8 @@ pub enum TaskState {
     #[default]
     Idle,
     Running,
+    /// A life of it ended by this error, and the next one has not got so far as to read anything.
+    Restarting(String),
     /// Halted; the whole chain of the error, and what to do.
     Failed(String),
 }
@@ -141,7 +143,11 @@ impl Connector {
 
     /// A failure is forgotten as soon as something else is wanted.
     pub(super) fn task(&self) -> TaskState {
-        self.task.borrow().clone()
+        let state = self.task.borrow().clone();
+        match (state, self.status.trouble()) {
+            (TaskState::Running, Some(trace)) => TaskState::Restarting(trace),
+            (state, _) => state,
+        }
     }
 
     /// Follow changes of the task's state.

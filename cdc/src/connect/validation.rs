@@ -6,7 +6,10 @@ use super::definition::{framework_problem, position};
 use crate::{
     Error,
     config::{CONNECTOR_CLASS, ConnectorConfig, Providers},
-    source::{Control, ServerError, connection::ReplicationConnection, slot::slot_room, wal_level},
+    source::{
+        Control, ServerError, connection::ReplicationConnection, contradictions, slot::slot_room,
+        snapshot::snapshot_tables, tables_with_policies, told_of_policies, wal_level,
+    },
 };
 
 /// Names under which the connector's class is known to Kafka Connect.
@@ -75,8 +78,9 @@ pub(super) async fn findings(
         named.insert("name".to_owned(), "unnamed".to_owned());
     }
     match providers.parse(&named) {
-        Ok(parsed) => {
-            if let Err(text) = reach(&parsed.config).await {
+        Ok(parsed) => match reach(&parsed.config).await {
+            Ok(found) => findings.extend(found),
+            Err(text) => {
                 // The server repeats what it was asked for.
                 let text = service::without_withheld(&text);
                 findings.push(Finding {
@@ -84,7 +88,7 @@ pub(super) async fn findings(
                     text: format!("Error while validating connector config: {text}"),
                 });
             }
-        }
+        },
         Err(report) => {
             for problem in report.problems {
                 // Kafka Connect's own check has told it.
@@ -124,8 +128,8 @@ pub(super) async fn check(
     ))
 }
 
-/// Connect as the connector would.
-async fn reach(config: &ConnectorConfig) -> Result<(), String> {
+/// Connect as the connector would. Answers what it would stop at then.
+async fn reach(config: &ConnectorConfig) -> Result<Vec<Finding>, String> {
     let failed = |error| connection_message(&error, config);
     let mut control = Control::new(&config.database);
     let client = control.client().await.map_err(failed)?;
@@ -147,7 +151,39 @@ async fn reach(config: &ConnectorConfig) -> Result<(), String> {
         let connection = ReplicationConnection::connect(&config.database).await;
         connection.map_err(failed)?.terminate().await;
     }
-    Ok(())
+    let mode = config.snapshot_mode;
+    // Where the slot is there, its connector may have taken its snapshot before.
+    if mode.takes_snapshot(room.exists) {
+        return unfit_for_snapshot(&mut control, config)
+            .await
+            .map_err(failed);
+    }
+    Ok(Vec::new())
+}
+
+/// Why the first snapshot would be refused: rows that are hidden from us, and a publication that does not publish what
+/// the snapshot reads.
+async fn unfit_for_snapshot(
+    control: &mut Control,
+    config: &ConnectorConfig,
+) -> Result<Vec<Finding>, Error> {
+    let client = control.client().await?;
+    let finding = |property: &str, text: &str| Finding {
+        property: property.to_owned(),
+        text: format!("The '{property}' value is invalid: {text}"),
+    };
+    let mut findings = Vec::new();
+    let tables = snapshot_tables(client, config).await?;
+    let hidden = tables_with_policies(client, config, &tables).await?;
+    if !hidden.is_empty() {
+        let (told, hint) = told_of_policies(&hidden, &config.database.user);
+        findings.push(finding("database.user", &format!("{told}: {hint}")));
+    }
+    if config.snapshot_mode.streams() {
+        let told = contradictions(client, config).await?;
+        findings.extend(told.iter().map(|told| finding("publication.name", told)));
+    }
+    Ok(findings)
 }
 
 /// A wrong password, a database that does not exist.

@@ -438,6 +438,7 @@ pub(super) fn state_word(target: TargetState, task: &TaskState) -> &'static str 
         (TargetState::Stopped, _) => "STOPPED",
         (TargetState::Paused, _) => "PAUSED",
         (TargetState::Started, TaskState::Failed(_)) => "FAILED",
+        (TargetState::Started, TaskState::Restarting(_)) => "RESTARTING",
         (TargetState::Started, TaskState::Running | TaskState::Idle) => "RUNNING",
     }
 }

@@ -4,7 +4,7 @@
 //! Key: `["<connector>",{"server":"<topic prefix>"}]`. Value: Debezium's fields, then ours; Debezium ignores fields it
 //! does not know. All fields are flat, because Connect accepts only primitive values in an offset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use debezium::{ChangePosition, Operation, SnapshotMarker, Source};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{KafkaClient, compacted::read_partitions, murmur2::partition_of};
 use crate::{
     Error, ErrorKind,
-    checkpoint::{Resume, SlotIdentity},
+    checkpoint::{Resume, SlotIdentity, TablesRead},
 };
 
 /// Beginning of the fields that count a transaction's events by table.
@@ -80,6 +80,11 @@ pub struct StoredOffset {
     /// `Resume::end_lsn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tributary_end_lsn: Option<u64>,
+    /// `Resume::tables_read`, their OIDs separated by commas; absent where no snapshot is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_snapshot_finished: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_snapshot_begun: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tributary_slot_system_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,28 @@ impl StoredOffset {
     pub fn set_snapshot(&mut self, last: bool) {
         self.snapshot = Some(Value::Bool(true));
         self.last_snapshot_record = Some(last);
+    }
+
+    /// The snapshot under way has delivered that much; None: none is.
+    pub fn set_tables_read(&mut self, read: Option<&TablesRead>) {
+        let text = |tables: &BTreeSet<u32>| {
+            let oids: Vec<String> = tables.iter().map(u32::to_string).collect();
+            oids.join(",")
+        };
+        self.tributary_snapshot_finished = read.map(|read| text(&read.finished));
+        self.tributary_snapshot_begun = read.map(|read| text(&read.begun));
+    }
+
+    /// None where it is not told, or not in our words: then the snapshot starts from scratch.
+    fn tables_read(&self) -> Option<TablesRead> {
+        let oids = |text: &Option<String>| -> Option<BTreeSet<u32>> {
+            let parts = text.as_ref()?.split(',').filter(|part| !part.is_empty());
+            parts.map(|part| part.parse().ok()).collect()
+        };
+        Some(TablesRead {
+            finished: oids(&self.tributary_snapshot_finished)?,
+            begun: oids(&self.tributary_snapshot_begun)?,
+        })
     }
 
     pub fn set_slot(&mut self, slot: Option<&SlotIdentity>) {
@@ -238,6 +265,7 @@ impl StoredOffset {
             last_commit_micros: self.ts_usec,
             end_lsn: self.tributary_end_lsn,
             snapshot_completed,
+            tables_read: self.tables_read().filter(|_| !snapshot_completed),
             slot,
         })
     }

@@ -55,6 +55,7 @@ fn a_change_has_debeziums_fields_and_ours() {
             last_commit_micros: Some(1_714_567_050_500_600),
             end_lsn: Some(33_911_752),
             snapshot_completed: true,
+            tables_read: None,
             slot: Some(slot()),
         })
     );
@@ -186,4 +187,39 @@ fn of_several_partitions_that_of_now_has_the_last() {
         let told = last_of(found.iter().cloned().collect(), "offsets", &key, 8);
         assert_eq!(told.map_err(|_| ()), last, "{found:?}");
     }
+}
+
+#[test]
+fn an_unfinished_snapshot_says_what_it_has_read() {
+    let mut read = TablesRead::default();
+    for table in [16_500, 16_400, 16_450] {
+        read.begin(table);
+    }
+    read.finish(16_400);
+    let mut offset = StoredOffset {
+        lsn: Some(64),
+        ..StoredOffset::default()
+    };
+    offset.set_position(ChangePosition::new(63, 7));
+    offset.set_snapshot(false);
+    offset.set_tables_read(Some(&read));
+    let text = String::from_utf8(offset.encode().unwrap()).unwrap();
+    assert!(
+        text.contains(
+            r#""tributary_snapshot_finished":"16400","tributary_snapshot_begun":"16450,16500""#
+        ),
+        "{text}"
+    );
+    let stored = StoredOffset::decode(text.as_bytes()).unwrap();
+    let resume = stored.resume().unwrap();
+    assert_eq!(resume.tables_read, Some(read));
+    assert!(!resume.snapshot_completed);
+    // Nothing but the beginning; the end; somebody else's words.
+    offset.set_tables_read(Some(&TablesRead::default()));
+    let nothing = offset.resume().unwrap().tables_read;
+    assert_eq!(nothing, Some(TablesRead::default()));
+    offset.tributary_snapshot_begun = Some("public.t".to_owned());
+    assert_eq!(offset.resume().unwrap().tables_read, None);
+    offset.set_tables_read(None);
+    assert_eq!(offset.resume().unwrap().tables_read, None);
 }

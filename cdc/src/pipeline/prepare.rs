@@ -1,28 +1,32 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use debezium::ChangePosition;
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Snapshots,
     snapshot::{Snapshot, SnapshotPoint},
     status::PipelineStatus,
 };
 use crate::{
     Error, ErrorKind, Incarnation,
-    checkpoint::StartPosition,
+    checkpoint::{Resume, StartPosition},
     config::{ConnectorConfig, SnapshotMode},
     sink::EventSink,
     source::{
-        Control,
+        Control, blockers,
+        catalog::EnumLabels,
+        check_publication,
         connection::ReplicationConnection,
-        keep_guardrail, prepare_publication,
+        end_process, keep_guardrail, prepare_publication,
         server::{require_logical_wal, server_version},
         set_replica_identities,
         slot::{
-            Slot, create_slot, drop_slot, find_slot, identify_system, identity, verify_resume,
-            verify_usable,
+            Slot, SlotState, SystemIdentity, create_slot, drop_slot, find_slot, identify_system,
+            identity, verify_resume, verify_usable,
         },
+        told_while_waiting,
     },
 };
 
@@ -30,12 +34,14 @@ use crate::{
 const FAILOVER_SERVER_VERSION: u32 = 170_000;
 
 /// From where streaming goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StreamStart {
     /// Of everything that is streamed.
     pub(super) incarnation: Incarnation,
     /// Everything up to here was delivered.
     pub(super) delivered: Option<ChangePosition>,
+    /// Only changes of these tables, by OID, are to be streamed; None: of all.
+    pub(super) tables: Option<BTreeSet<u32>>,
     pub(super) last_commit_lsn: Option<u64>,
     /// Argument of START_REPLICATION: transactions that committed before it are not sent.
     pub(super) from: Lsn,
@@ -48,9 +54,9 @@ pub(super) struct StreamStart {
 }
 
 /// What follows the preparation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prepared {
-    Stream(StreamStart),
+    /// From there; on that connection where the slot was taken already.
+    Stream(StreamStart, Option<Box<ReplicationConnection>>),
     /// Nothing is streamed: `snapshot.mode` says so.
     Idle,
     /// Asked to stop meanwhile.
@@ -61,10 +67,10 @@ pub(super) enum Prepared {
 pub(super) async fn prepare<S: EventSink>(
     config: &ConnectorConfig,
     start: &StartPosition,
-    control: &mut Control,
-    sink: &mut S,
-    status: &Arc<PipelineStatus>,
+    (control, labels): (&mut Control, &mut EnumLabels),
+    (sink, status): (&mut S, &Arc<PipelineStatus>),
     stop: &CancellationToken,
+    snapshots: &mut Snapshots,
 ) -> Result<Prepared, Error> {
     let mut replication = ReplicationConnection::connect(&config.database).await?;
     let system = identify_system(&mut replication).await?;
@@ -73,11 +79,15 @@ pub(super) async fn prepare<S: EventSink>(
     let mode = config.snapshot_mode;
     let resume = start.resume.as_ref();
     let completed = resume.filter(|resume| resume.snapshot_completed);
+    let due = match snapshots {
+        Snapshots::Delivered if completed.is_some() => false,
+        Snapshots::None | Snapshots::Delivered => mode.takes_snapshot(completed.is_some()),
+    };
     let name = &config.slot_name;
     // Only who goes on from a stored position stays in its incarnation.
     let incarnation = Incarnation::begin(resume.map(|resume| resume.position));
     if !mode.streams() {
-        if mode.takes_snapshot(completed.is_some()) {
+        if due {
             let found = find_slot(client, name).await?;
             let point = match found {
                 // Who keeps a slot may go on from it, after what was snapshotted.
@@ -89,10 +99,13 @@ pub(super) async fn prepare<S: EventSink>(
                 system: &system,
                 point,
                 incarnation,
+                go_on: None,
                 status,
                 stop,
             };
-            return take.run(replication, control, sink).await;
+            return take
+                .run(replication, (control, labels), sink, snapshots)
+                .await;
         }
         tracing::info!("nothing is streamed: snapshot.mode");
         return Ok(Prepared::Idle);
@@ -113,15 +126,16 @@ pub(super) async fn prepare<S: EventSink>(
         tracing::warn!(slot = %name, error = %error, "the slot is made anew, and a snapshot taken");
         drop_slot(client, name).await?;
         slot = None;
-    } else if let Some(resume) = completed.filter(|_| !mode.takes_snapshot(true)) {
+    } else if let Some(resume) = completed.filter(|_| !due) {
         let verified = verify_resume(name, slot.as_ref(), resume, &system, config.trust_slot);
         if let Some(error) = mended_by_snapshot(mode, verified)? {
             tracing::warn!(slot = %name, error = %error, "a snapshot is taken: snapshot.mode");
             lost = true;
         }
     }
-    let snapshots = lost || mode.takes_snapshot(completed.is_some());
-    if let Some(resume) = completed.filter(|_| !snapshots) {
+    let takes = lost || due;
+    check_publication(control.client().await?, config, takes).await?;
+    if let Some(resume) = completed.filter(|_| !takes) {
         let confirmed = slot
             .and_then(|slot| slot.confirmed_flush_lsn)
             .unwrap_or_default();
@@ -133,39 +147,51 @@ pub(super) async fn prepare<S: EventSink>(
             confirmed = %confirmed,
             "going on from the stored position"
         );
-        return Ok(Prepared::Stream(StreamStart {
+        let start = StreamStart {
             incarnation: Incarnation::of(resume.position),
             delivered: Some(resume.position),
+            tables: None,
             last_commit_lsn: resume.last_commit_lsn,
             from: Lsn(resume.position.commit_lsn),
             confirmed,
             after_snapshot: false,
             last_commit_micros: resume.last_commit_micros,
-        }));
+        };
+        return Ok(Prepared::Stream(start, None));
     }
     let failover = failover(config, control).await?;
-    if !snapshots {
+    if !takes {
         let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
         let from = match adopted {
             Some(confirmed) => confirmed,
             None => {
-                create(config, &mut replication, name, false, false, failover)
-                    .await?
-                    .consistent_point
+                create(
+                    config,
+                    (&mut replication, control),
+                    name,
+                    false,
+                    false,
+                    failover,
+                )
+                .await?
+                .consistent_point
             }
         };
         status.set_slot(identity(name, &system, from));
         tracing::info!(slot = %name, from = %from, adopted = adopted.is_some(), "streaming without a snapshot");
-        return Ok(Prepared::Stream(StreamStart {
+        let start = StreamStart {
             incarnation,
             delivered: None,
+            tables: None,
             last_commit_lsn: None,
             from,
             confirmed: from,
             after_snapshot: false,
             last_commit_micros: None,
-        }));
+        };
+        return Ok(Prepared::Stream(start, None));
     }
+    let go_on = unfinished(config, slot.as_ref(), resume, &system);
     let take = Snapshot {
         config,
         system: &system,
@@ -173,11 +199,31 @@ pub(super) async fn prepare<S: EventSink>(
             Some(slot) => SnapshotPoint::beside(&slot),
             None => SnapshotPoint::NewSlot { failover },
         },
-        incarnation,
+        incarnation: go_on.map_or(incarnation, |resume| Incarnation::of(resume.position)),
+        go_on,
         status,
         stop,
     };
-    take.run(replication, control, sink).await
+    take.run(replication, (control, labels), sink, snapshots)
+        .await
+}
+
+/// The earlier life that the snapshot goes on from: where the slot has everything since.
+fn unfinished<'a>(
+    config: &ConnectorConfig,
+    slot: Option<&SlotState>,
+    resume: Option<&'a Resume>,
+    system: &SystemIdentity,
+) -> Option<&'a Resume> {
+    let resume = resume.filter(|resume| resume.tables_read.is_some())?;
+    // A slot that moved on by somebody else's hand has lost changes for good, whoever is trusted.
+    match verify_resume(&config.slot_name, slot, resume, system, false) {
+        Ok(()) => Some(resume),
+        Err(error) => {
+            tracing::warn!(error = %error, "the snapshot does not go on where it was: it starts from scratch");
+            None
+        }
+    }
 }
 
 /// The loss of changes that `snapshot.mode` mends by a snapshot, if that is what was found.
@@ -212,27 +258,39 @@ async fn failover(config: &ConnectorConfig, control: &mut Control) -> Result<boo
     Ok(version >= FAILOVER_SERVER_VERSION)
 }
 
-/// Make a slot within `create.slot.command.timeout`: it waits for the end of every transaction that is open.
+/// Make a slot within `create.slot.command.timeout`: it waits for the end of every transaction that writes and is open.
+/// The log names them.
 pub(super) async fn create(
     config: &ConnectorConfig,
-    replication: &mut ReplicationConnection,
+    (replication, control): (&mut ReplicationConnection, &mut Control),
     name: &str,
     temporary: bool,
     export_snapshot: bool,
     failover: bool,
 ) -> Result<Slot, Error> {
+    let pid = replication.backend_pid().await?;
     let created = create_slot(replication, name, temporary, export_snapshot, failover);
-    match tokio::time::timeout(config.create_slot_timeout, created).await {
-        Ok(created) => created,
-        Err(_) => Err(Error::new(
-            ErrorKind::Connection,
-            format!(
-                "create replication slot `{name}`: not done within {} s",
-                config.create_slot_timeout.as_secs()
-            ),
-        )
-        .with_hint(
-            "a transaction is open since long: end it, or raise `create.slot.command.timeout`",
-        )),
+    let waits = format!(
+        "the replication slot `{name}` is not made before a transaction that is open has ended"
+    );
+    let created = told_while_waiting(control, pid, &waits, created);
+    if let Ok(created) = tokio::time::timeout(config.create_slot_timeout, created).await {
+        return created;
     }
+    let waits_for = match blockers(control, pid).await {
+        Some(blockers) => format!("end what it waits for ({blockers})"),
+        None => "a transaction is open since long: end it".to_owned(),
+    };
+    // Nobody would read the answer: without this the slot would be made later, and keep WAL.
+    end_process(control, pid).await;
+    Err(Error::new(
+        ErrorKind::Connection,
+        format!(
+            "create replication slot `{name}`: not done within {} s",
+            config.create_slot_timeout.as_secs()
+        ),
+    )
+    .with_hint(format!(
+        "{waits_for}, or raise `create.slot.command.timeout`"
+    )))
 }

@@ -1,23 +1,37 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Snapshots,
+    held_slot::{HeldSlot, status_interval},
     prepare::{Prepared, StreamStart, create},
+    start_streaming::start_streaming,
     status::{Phase, PipelineStatus},
+    stream::Streaming,
 };
 use crate::{
     Error, ErrorKind, Incarnation,
+    checkpoint::Resume,
     config::ConnectorConfig,
     sink::EventSink,
     source::{
         Control,
+        catalog::EnumLabels,
         connection::ReplicationConnection,
-        slot::{SlotState, SystemIdentity, identity},
-        snapshot::{SnapshotEnd, SnapshotOf, begin_snapshot, read_snapshot},
+        require_all_rows,
+        server::wal_sender_timeout,
+        slot::{SlotState, SystemIdentity, drop_temporary_slot, identity},
+        snapshot::{
+            Begun, SnapshotEnd, SnapshotOf, SnapshotStart, begin_snapshot, read_snapshot,
+            snapshot_tables,
+        },
     },
 };
+
+/// How often a snapshot looks for a moment as of which all tables can be read.
+const MAX_ATTEMPTS: u32 = 10;
 
 /// The longest name of a slot, in bytes (`NAMEDATALEN - 1`).
 const MAX_SLOT_NAME_BYTES: usize = 63;
@@ -48,68 +62,178 @@ pub(super) struct Snapshot<'a> {
     pub(super) system: &'a SystemIdentity,
     pub(super) point: SnapshotPoint,
     pub(super) incarnation: Incarnation,
+    /// An earlier life that did not finish, and has recorded what it delivered.
+    pub(super) go_on: Option<&'a Resume>,
     pub(super) status: &'a Arc<PipelineStatus>,
     pub(super) stop: &'a CancellationToken,
 }
 
 impl Snapshot<'_> {
     pub(super) async fn run<S: EventSink>(
-        self,
+        mut self,
         mut replication: ReplicationConnection,
-        control: &mut Control,
+        (control, labels): (&mut Control, &mut EnumLabels),
         sink: &mut S,
+        snapshots: &mut Snapshots,
     ) -> Result<Prepared, Error> {
-        let Self { config, status, .. } = self;
+        let (config, status) = (self.config, self.status);
         let name = &config.slot_name;
-        let exported = self.export(&mut replication).await?;
-        let of = match &exported {
-            Some((lsn, exported)) => SnapshotOf::ConsistentPoint {
-                lsn: *lsn,
-                exported,
-            },
-            None => SnapshotOf::Now {
-                // Asked before it was found that there is no slot: whoever makes one meanwhile makes it beyond.
-                wal_end: self.system.wal_end,
-            },
+        let client = control.client().await?;
+        require_all_rows(client, config, &snapshot_tables(client, config).await?).await?;
+        let adopted = matches!(self.point, SnapshotPoint::BesideSlot { .. });
+        let (point, confirmed, snapshot) = self.begin(&mut replication, control).await?;
+        let known = self.go_on.and_then(|resume| resume.slot.clone());
+        status.set_slot(known.unwrap_or_else(|| identity(name, self.system, confirmed)));
+        let mut start = StreamStart {
+            incarnation: self.incarnation,
+            delivered: Some(self.incarnation.snapshot_row(point, u64::MAX)),
+            tables: None,
+            last_commit_lsn: None,
+            from: point,
+            confirmed: confirmed.min(point),
+            after_snapshot: true,
+            last_commit_micros: Some(snapshot.started_micros()),
         };
-        let point = of.lsn();
-        let confirmed = match self.point {
-            SnapshotPoint::BesideSlot { confirmed } => confirmed.unwrap_or(point),
-            SnapshotPoint::NewSlot { .. } | SnapshotPoint::Now => point,
+        let read = self.go_on.and_then(|resume| resume.tables_read.as_ref());
+        sink.begin_snapshot(read, point);
+        if let Some(resume) = self.go_on {
+            let catalog = (&mut *control, labels);
+            let place = (replication, confirmed, point);
+            start.confirmed = self.catch_up(resume, place, catalog, sink).await?;
+            replication = ReplicationConnection::connect(&config.database).await?;
+        }
+        // Whatever can refuse to stream does so before the first row is written.
+        let held = if config.snapshot_mode.streams() {
+            let timeout = wal_sender_timeout(control.client().await?).await?;
+            let streaming = start_streaming(config, replication, control, &start, status).await?;
+            let interval = status_interval(config, timeout);
+            Some(HeldSlot::hold(streaming, start.confirmed, interval))
+        } else {
+            // It would only idle, and a temporary slot would hold back WAL for as long.
+            replication.terminate().await;
+            None
         };
-        status.set_slot(identity(name, self.system, confirmed));
         status.enter(Phase::Snapshotting);
-        tokio::time::sleep(config.snapshot.delay).await;
-        let snapshot = begin_snapshot(config, control.take().await?, of, self.incarnation).await?;
         tracing::info!(
             slot = %name,
             consistent_point = %point,
-            adopted = matches!(self.point, SnapshotPoint::BesideSlot { .. }),
+            adopted,
             connections = snapshot.connections(),
             "snapshot started"
         );
-        let started_micros = snapshot.started_micros();
-        // It would only idle, and a temporary slot would hold back WAL for as long.
-        replication.terminate().await;
         if read_snapshot(snapshot, config, sink, &status.snapshot, self.stop).await?
             == SnapshotEnd::Stopped
         {
             return Ok(Prepared::Stopped);
         }
         tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
-        if !config.snapshot_mode.streams() {
-            return Ok(Prepared::Idle);
+        // No failure of streaming costs the snapshot: it is durable that all of it was delivered.
+        while !sink.is_idle() {
+            sink.dispatch()?;
+            sink.progress().await?;
         }
-        deliver_for(sink, config.snapshot.streaming_delay).await?;
-        Ok(Prepared::Stream(StreamStart {
+        *snapshots = Snapshots::Delivered;
+        let Some(held) = held else {
+            return Ok(Prepared::Idle);
+        };
+        tokio::time::sleep(config.snapshot.streaming_delay).await;
+        Ok(Prepared::Stream(start, held.release().await.map(Box::new)))
+    }
+
+    /// Of tables that an earlier life has read, or begun to read, stream what committed since, up to the moment of this
+    /// life's rows. So positions only ever grow: the earlier rows, then these changes, then the rows that were missing,
+    /// then the changes of all tables. Of a table that was only begun the rows come again after its changes, among them
+    /// the deletes of rows that the earlier life had delivered.
+    async fn catch_up<S: EventSink>(
+        &self,
+        resume: &Resume,
+        (replication, confirmed, point): (ReplicationConnection, Lsn, Lsn),
+        (control, labels): (&mut Control, &mut EnumLabels),
+        sink: &mut S,
+    ) -> Result<Lsn, Error> {
+        let config = self.config;
+        let read = resume.tables_read.clone().unwrap_or_default();
+        tracing::info!(
+            position = %resume.position,
+            finished = read.finished.len(),
+            begun = read.begun.len(),
+            until = %point,
+            "the snapshot goes on: first with the changes of the tables that were read"
+        );
+        let start = StreamStart {
             incarnation: self.incarnation,
-            delivered: Some(self.incarnation.snapshot_row(point, u64::MAX)),
-            last_commit_lsn: None,
-            from: point,
-            confirmed: confirmed.min(point),
-            after_snapshot: true,
-            last_commit_micros: Some(started_micros),
-        }))
+            delivered: Some(resume.position),
+            tables: Some(read.touched()),
+            last_commit_lsn: resume.last_commit_lsn,
+            from: Lsn(resume.position.commit_lsn),
+            confirmed,
+            after_snapshot: false,
+            last_commit_micros: resume.last_commit_micros,
+        };
+        let connection = start_streaming(config, replication, control, &start, self.status).await?;
+        self.status.enter(Phase::Snapshotting);
+        let catalog = (control, labels);
+        Streaming::new(config, catalog, connection, &start, sink, self.status)
+            .await?
+            .catch_up(point)
+            .await
+    }
+
+    /// Begin at a moment as of which all tables can be read: the moment, what the slot has confirmed, the snapshot. Each
+    /// attempt has another moment.
+    async fn begin(
+        &mut self,
+        replication: &mut ReplicationConnection,
+        control: &mut Control,
+    ) -> Result<(Lsn, Lsn, SnapshotStart), Error> {
+        let config = self.config;
+        let mut delay = config.snapshot.delay;
+        let read = self.go_on.and_then(|resume| resume.tables_read.clone());
+        let finished = read.unwrap_or_default().finished;
+        for attempt in 1..=MAX_ATTEMPTS {
+            let exported = self.export(replication, control).await?;
+            let of = match &exported {
+                Some((lsn, exported)) => SnapshotOf::ConsistentPoint {
+                    lsn: *lsn,
+                    exported,
+                },
+                None => SnapshotOf::Now {
+                    // Asked before it was found that there is no slot: whoever makes one meanwhile makes it beyond.
+                    wal_end: self.system.wal_end,
+                },
+            };
+            let point = of.lsn();
+            tokio::time::sleep(std::mem::take(&mut delay)).await;
+            let begun = begin_snapshot(config, control, of, self.incarnation, &finished).await?;
+            let confirmed = match self.point {
+                SnapshotPoint::BesideSlot { confirmed } => {
+                    // It would hold back WAL for as long as is streamed.
+                    drop_temporary_slot(replication, &temporary_name(&config.slot_name)).await?;
+                    confirmed.unwrap_or(point)
+                }
+                SnapshotPoint::NewSlot { .. } => {
+                    self.point = SnapshotPoint::BesideSlot {
+                        confirmed: Some(point),
+                    };
+                    point
+                }
+                SnapshotPoint::Now => point,
+            };
+            match begun {
+                Begun::Ready(start) => return Ok((point, confirmed, start)),
+                Begun::Changed(table) => tracing::warn!(
+                    %table,
+                    consistent_point = %point,
+                    attempt,
+                    "a table was altered after the snapshot's moment and cannot be read as of then: the snapshot starts over at another moment"
+                ),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Database,
+            format!("begin the snapshot: {MAX_ATTEMPTS} times a table was altered before it was locked"),
+        )
+        .with_hint("truncate, rewrite and drop tables less often while the snapshot begins, or exclude them"))
     }
 
     /// The consistent point, and the name of the snapshot that this connection exports as long as it is asked nothing
@@ -117,16 +241,18 @@ impl Snapshot<'_> {
     async fn export(
         &self,
         replication: &mut ReplicationConnection,
+        control: &mut Control,
     ) -> Result<Option<(Lsn, String)>, Error> {
         let config = self.config;
         let name = &config.slot_name;
+        let connections = (replication, control);
         let slot = match self.point {
             SnapshotPoint::NewSlot { failover } => {
-                create(config, replication, name, false, true, failover).await?
+                create(config, connections, name, false, true, failover).await?
             }
             SnapshotPoint::BesideSlot { .. } => {
                 let temporary = temporary_name(name);
-                create(config, replication, &temporary, true, true, false).await?
+                create(config, connections, &temporary, true, true, false).await?
             }
             SnapshotPoint::Now => return Ok(None),
         };
@@ -138,20 +264,6 @@ impl Snapshot<'_> {
             )),
         }
     }
-}
-
-/// `streaming.delay.ms`, so that a failure of streaming does not cost the snapshot: what was read is delivered.
-async fn deliver_for<S: EventSink>(sink: &mut S, delay: Duration) -> Result<(), Error> {
-    let end = tokio::time::Instant::now() + delay;
-    while tokio::time::Instant::now() < end {
-        sink.dispatch()?;
-        tokio::select! {
-            biased;
-            progress = sink.progress() => { progress?; }
-            () = tokio::time::sleep_until(end) => {}
-        }
-    }
-    Ok(())
 }
 
 fn temporary_name(slot: &str) -> String {

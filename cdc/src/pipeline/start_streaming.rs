@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::prepare::StreamStart;
+use super::{prepare::StreamStart, status::PipelineStatus};
 use crate::{
     Error,
     config::ConnectorConfig,
@@ -19,12 +19,16 @@ const STREAMING_SERVER_VERSION: u32 = 140_000;
 /// Delay before the second attempt to take over a slot; a killed predecessor's walsender notices within milliseconds.
 const FIRST_SLOT_RETRY: Duration = Duration::from_millis(100);
 
-/// START_REPLICATION on a new connection. A slot that is still in use is tried again `slot.max.retries` times
-/// `slot.retry.delay.ms`.
+/// START_REPLICATION. A slot that is still in use is tried again `slot.max.retries` times `slot.retry.delay.ms`.
+///
+/// # Errors
+/// The server refuses: slot, options or publication are not such that it can stream.
 pub(super) async fn start_streaming(
     config: &ConnectorConfig,
+    mut connection: ReplicationConnection,
     control: &mut Control,
     start: &StreamStart,
+    status: &PipelineStatus,
 ) -> Result<ReplicationConnection, Error> {
     let version = server_version(control.client().await?).await?;
     let mut options = vec![format!(
@@ -62,18 +66,22 @@ pub(super) async fn start_streaming(
             .slot_retry_delay
             .saturating_mul(config.slot_max_retries);
     let mut delay = FIRST_SLOT_RETRY;
-    let mut connection = ReplicationConnection::connect(&config.database).await?;
     loop {
         match connection
             .start_replication(&command, &config.slot_name)
             .await
         {
             Ok(()) => return Ok(connection),
-            Err(error)
-                if sqlstate(&error) == Some(OBJECT_IN_USE)
-                    && tokio::time::Instant::now() < deadline =>
-            {
+            Err(error) if sqlstate(&error) == Some(OBJECT_IN_USE) => {
+                let error = error.with_hint(
+                    "end who reads the slot (pg_stat_replication), or set another `slot.name`: a slot is of one connector",
+                );
+                if tokio::time::Instant::now() >= deadline {
+                    return Err(error);
+                }
+                let told = service::render_error(&error, Some(error.hint()));
                 tracing::debug!(slot = %config.slot_name, ?delay, "the slot is still in use");
+                status.set_trouble(Some(told));
                 tokio::time::sleep(delay).await;
                 delay = (delay * 2).min(config.slot_retry_delay.max(FIRST_SLOT_RETRY));
             }

@@ -53,6 +53,7 @@ pub struct PipelineStatus {
     /// Rows of the snapshot, which are the events of operation `r`.
     pub snapshot: SnapshotProgress,
     slot: RwLock<Option<SlotIdentity>>,
+    trouble: RwLock<Option<String>>,
 }
 
 impl PipelineStatus {
@@ -120,7 +121,21 @@ impl PipelineStatus {
             .clone()
     }
 
+    /// What ended the last life, as long as the next one has not got so far as to read rows or changes.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.read();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_trouble(&self, trace: Option<String>) {
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trace;
+    }
+
     pub(super) fn enter(&self, phase: Phase) {
+        match phase {
+            Phase::Snapshotting | Phase::Streaming | Phase::Idle => self.set_trouble(None),
+            Phase::Connecting | Phase::Draining => {}
+        }
         self.phase.store(phase as u8, Ordering::Relaxed);
         tracing::debug!(phase = phase.as_str(), "phase");
     }

@@ -3,12 +3,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
+use pgoutput::{Lsn, PgOutputMessage, PgTimestamp, PrimaryKeepalive, ReplicationMessage, XLogData};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     heartbeat::{self, Heartbeat},
+    held_slot::status_interval,
     prepare::StreamStart,
     rest::{Rest, rested},
     status::{Phase, PipelineStatus},
@@ -42,6 +43,9 @@ const WAL_END_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the orderly end may take to deliver what was read. Nothing is lost after it: it is sent again.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a server is asked whether it has sent everything up to a moment.
+const CATCH_UP_TICK: Duration = Duration::from_millis(500);
+
 /// How long the server may take to notice our CopyDone.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -71,6 +75,8 @@ pub(super) struct Streaming<'a, S> {
     rest: Rest,
     /// Nothing is read beyond the end of the transaction at hand.
     draining: bool,
+    /// Nothing that committed there or later is for us: see `catch_up`.
+    until: Option<Lsn>,
 }
 
 /// Why a turn ended.
@@ -82,6 +88,8 @@ enum TurnEnd {
     Full,
     /// There is more to do at once.
     More,
+    /// Everything before `until` is done.
+    Reached,
 }
 
 impl<'a, S: EventSink> Streaming<'a, S> {
@@ -94,11 +102,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         status: &'a Arc<PipelineStatus>,
     ) -> Result<Self, Error> {
         let server_timeout = wal_sender_timeout(control.client().await?).await?;
-        let tick = server_timeout
-            .map_or(config.status_update_interval, |timeout| {
-                config.status_update_interval.min(timeout / 3)
-            })
-            .max(Duration::from_millis(10));
+        let tick = status_interval(config, server_timeout);
         let now = Instant::now();
         let heartbeat = Heartbeat::new(config);
         if let (Some(heartbeat), true) = (&heartbeat, start.after_snapshot) {
@@ -119,6 +123,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 DeliveredUpTo {
                     incarnation: start.incarnation,
                     position: start.delivered,
+                    tables: start.tables.clone(),
                     last_commit_lsn: start.last_commit_lsn,
                     // Where nothing came before, Debezium's clock stands at the start too.
                     last_commit_micros: start
@@ -141,6 +146,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             lagging: true,
             rest: Rest::default(),
             draining: false,
+            until: None,
         })
     }
 
@@ -253,6 +259,13 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     .with_source(error)
             })?;
             let step = match message {
+                ReplicationMessage::XLogData(xlog)
+                    if self.until.is_some_and(|until| {
+                        commits_from(&xlog, self.assembler.is_streaming_block(), until)
+                    }) =>
+                {
+                    return Ok(TurnEnd::Reached);
+                }
                 ReplicationMessage::XLogData(xlog) => {
                     self.feedback.receive(xlog.wal_start);
                     let step = self.assembler.accept(&xlog, self.sink)?;
@@ -264,6 +277,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 }
                 ReplicationMessage::PrimaryKeepalive(keepalive) => {
                     self.on_keepalive(keepalive).await?;
+                    // Everything before was sent.
+                    if self.until.is_some_and(|until| keepalive.wal_end >= until)
+                        && !self.assembler.is_inside_transaction()
+                    {
+                        return Ok(TurnEnd::Reached);
+                    }
                     Step::Next
                 }
             };
@@ -351,6 +370,10 @@ impl<'a, S: EventSink> Streaming<'a, S> {
 
     /// Let the slot advance where there is nothing for us, so that an idle captured table does not keep WAL.
     fn mark_idle(&mut self) -> Result<(), Error> {
+        if self.until.is_some() {
+            // Rows of a snapshot come between here and there.
+            return Ok(());
+        }
         let quiet = self.assembler.quiet_lsn();
         if quiet <= self.feedback.confirmed().max(self.marked) || !self.sink.is_idle() {
             return Ok(());
@@ -401,6 +424,44 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         if let Ok(lsn) = wal_flush_lsn(client).await {
             self.status.set_server_wal_end(lsn);
         }
+    }
+
+    /// Stream everything that commits before `until`, the moment of a snapshot that follows, and deliver it. Answers what
+    /// is confirmed then.
+    pub(super) async fn catch_up(mut self, until: Lsn) -> Result<Lsn, Error> {
+        self.until = Some(until);
+        let mut tick = interval(self.tick.min(CATCH_UP_TICK));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let end = self.turn().await?;
+            self.sink.dispatch()?;
+            self.publish();
+            if end == TurnEnd::Reached {
+                break;
+            }
+            tokio::select! {
+                biased;
+                progress = self.sink.progress() => self.delivered(progress?),
+                _ = tick.tick() => {
+                    self.on_tick().await?;
+                    // A server that has nothing more to send is to say so.
+                    self.send_status(true).await?;
+                }
+                read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => {
+                    read?;
+                    self.heard_at = Instant::now();
+                }
+                () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
+            }
+        }
+        while !self.sink.is_idle() {
+            self.sink.dispatch()?;
+            let progress = self.sink.progress().await?;
+            self.delivered(progress);
+        }
+        self.send_status(false).await?;
+        self.connection.close(CLOSE_PATIENCE).await;
+        Ok(self.feedback.confirmed())
     }
 
     /// Deliver what was written, confirm it, say goodbye.
@@ -456,9 +517,21 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     }
 }
 
-fn clock() -> PgTimestamp {
+pub(super) fn clock() -> PgTimestamp {
     let micros = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_micros());
     PgTimestamp::from_unix_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// Whether that is the first message of something that commits there or later: transactions come in the order of their
+/// commits. Blocks of a streamed transaction may come before it is known when that commits.
+fn commits_from(xlog: &XLogData<'_>, in_block: bool, until: Lsn) -> bool {
+    match PgOutputMessage::parse(xlog.data, in_block) {
+        Ok(PgOutputMessage::Begin(begin)) => begin.final_lsn >= until,
+        Ok(PgOutputMessage::StreamCommit(commit)) => commit.commit_lsn >= until,
+        Ok(PgOutputMessage::Message(message)) => !message.transactional && message.lsn >= until,
+        // What cannot be read fails where it is used.
+        Ok(_) | Err(_) => false,
+    }
 }

@@ -8,7 +8,7 @@ use debezium::{ChangeEvent, ChangePosition, SourceRecord};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::{Error, checkpoint::TablesRead};
 
 /// The end of a source transaction (or of the snapshot) whose events were all written to the sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,24 @@ pub enum IdleMark {
 /// One batch is open and at most one in flight. Memory is bounded by `has_room`: when it answers false the caller stops
 /// reading the socket, so PostgreSQL keeps the WAL and nothing grows here.
 pub trait EventSink: Send {
-    /// A snapshot is about to be written: positions that were stored before say nothing any more.
-    fn begin_snapshot(&mut self) {}
+    /// A snapshot as of `point` is about to be written. One that goes on has delivered `read` already, and what is written
+    /// before its next row are changes of those tables; for one that starts from scratch positions that were stored before
+    /// say nothing any more.
+    fn begin_snapshot(&mut self, _read: Option<&TablesRead>, _point: Lsn) {}
+
+    /// The first row of that table is about to be written to the snapshot.
+    fn begin_table(&mut self, _oid: u32) {}
+
+    /// Every row of that table was written to the snapshot. It becomes durable with the last of them.
+    fn finish_table(&mut self, _oid: u32) {}
+
+    /// All of the snapshot was written.
+    ///
+    /// # Errors
+    /// The sink has failed.
+    fn end_snapshot(&mut self, end: TransactionEnd) -> Result<(), Error> {
+        self.end_transaction(end)
+    }
 
     /// Take one event into the open batch. Nothing of it is borrowed after the return.
     ///

@@ -21,6 +21,8 @@ pub struct ServerError {
 pub(crate) const OBJECT_IN_USE: &str = "55006";
 /// `42710`: somebody created it between our look and our command.
 pub(crate) const DUPLICATE_OBJECT: &str = "42710";
+/// `55P03`: a lock was not granted within `lock_timeout`.
+pub(crate) const LOCK_NOT_AVAILABLE: &str = "55P03";
 const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
 const UNDEFINED_OBJECT: &str = "42704";
 const UNDEFINED_FILE: &str = "58P01";

@@ -190,6 +190,18 @@ pub async fn create_slot(
     })
 }
 
+/// Drop a temporary slot by the connection that made it, which goes on.
+///
+/// # Errors
+/// The server's error as source.
+pub(crate) async fn drop_temporary_slot(
+    connection: &mut ReplicationConnection,
+    name: &str,
+) -> Result<(), Error> {
+    let command = format!("DROP_REPLICATION_SLOT {}", quote_identifier(name));
+    connection.simple_query(&command).await.map(drop)
+}
+
 /// Drop the slot.
 ///
 /// # Errors
@@ -421,6 +433,7 @@ mod tests {
             last_commit_micros: None,
             end_lsn: Some(600),
             snapshot_completed: true,
+            tables_read: None,
             slot: Some(identity("s", &system(), Lsn(100))),
         }
     }

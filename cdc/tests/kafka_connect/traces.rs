@@ -296,7 +296,9 @@ async fn no_server(rest: &Rest, postgres: &Postgres) -> Result<()> {
             "check that the server runs",
         ])
         .await?;
-    rest.task_state("patient", "RUNNING").await?;
+    let status = rest.task_state("patient", "RESTARTING").await?;
+    let trace = status["tasks"][0]["trace"].as_str().unwrap_or_default();
+    ensure!(trace.contains("refused"), "{status}");
     postgres.restart().await?;
     patient.streams().await?;
     postgres

@@ -7,11 +7,12 @@ use std::{
 
 use cdc::{
     Error,
-    checkpoint::{Resume, StartPosition},
+    checkpoint::{Resume, StartPosition, TablesRead},
     pipeline::PipelineStatus,
     sink::{EventSink, IdleMark, Progress, TransactionEnd},
 };
 use debezium::{ChangeEvent, ChangePosition, ColumnValue, OldRow, Operation, Source, TableSchema};
+use pgoutput::Lsn;
 
 /// One event, its values as text.
 #[derive(Debug, Clone)]
@@ -87,6 +88,7 @@ pub struct RecordingSink {
     in_flight: bool,
     end_lsn: Option<u64>,
     snapshot_completed: bool,
+    tables_read: Option<TablesRead>,
 }
 
 impl RecordingSink {
@@ -102,6 +104,7 @@ impl RecordingSink {
             in_flight: false,
             end_lsn: resume.as_ref().and_then(|resume| resume.end_lsn),
             snapshot_completed: resume.is_some_and(|resume| resume.snapshot_completed),
+            tables_read: None,
         }
     }
 
@@ -114,6 +117,7 @@ impl RecordingSink {
             last_commit_micros: None,
             end_lsn: None,
             snapshot_completed: false,
+            tables_read: None,
             slot: self.status.slot(),
         });
         let events = self.open.len() as u64;
@@ -121,10 +125,10 @@ impl RecordingSink {
             resume.position = last.position;
             resume.last_commit_lsn = last.source.last_commit_lsn;
             resume.last_commit_micros = Some(last.source.commit_micros);
-            self.snapshot_completed |= last.op != Operation::Read;
+            self.snapshot_completed |= last.op != Operation::Read && self.tables_read.is_none();
         }
         if let Some(end) = self.open_end.take() {
-            self.snapshot_completed = true;
+            self.snapshot_completed |= self.tables_read.is_none();
             self.end_lsn = Some(end.end_lsn.0);
             if self.open_idle {
                 store.idle_marks.push(end);
@@ -137,10 +141,11 @@ impl RecordingSink {
         }
         resume.end_lsn = self.end_lsn;
         resume.snapshot_completed = self.snapshot_completed;
+        resume.tables_read.clone_from(&self.tables_read);
         store.events.append(&mut self.open);
         store.resume = Some(resume);
         Progress {
-            flushed: self.end_lsn.map(pgoutput::Lsn),
+            flushed: self.end_lsn.map(Lsn),
             events,
         }
     }
@@ -157,6 +162,31 @@ fn text(row: &[ColumnValue<'_>]) -> Vec<Option<String>> {
 }
 
 impl EventSink for RecordingSink {
+    fn begin_snapshot(&mut self, read: Option<&TablesRead>, point: Lsn) {
+        if read.is_none() {
+            self.end_lsn = Some(point.0);
+        }
+        self.snapshot_completed = false;
+        self.tables_read = Some(read.cloned().unwrap_or_default());
+    }
+
+    fn begin_table(&mut self, oid: u32) {
+        if let Some(read) = &mut self.tables_read {
+            read.begin(oid);
+        }
+    }
+
+    fn finish_table(&mut self, oid: u32) {
+        if let Some(read) = &mut self.tables_read {
+            read.finish(oid);
+        }
+    }
+
+    fn end_snapshot(&mut self, end: TransactionEnd) -> Result<(), Error> {
+        self.tables_read = None;
+        self.end_transaction(end)
+    }
+
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
         self.open.push(Recorded {
             table: Arc::clone(event.table),

@@ -22,7 +22,8 @@ fn task_body(worker: &Worker, view: &ConnectorView) -> Value {
         "state": state_word(view.target, &view.task),
         "worker_id": worker.id,
     });
-    if let (TargetState::Started, TaskState::Failed(trace)) = (view.target, &view.task)
+    if let (TargetState::Started, TaskState::Failed(trace) | TaskState::Restarting(trace)) =
+        (view.target, &view.task)
         && let Some(body) = body.as_object_mut()
     {
         body.insert("trace".to_owned(), Value::String(trace.clone()));

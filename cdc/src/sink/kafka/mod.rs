@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{EventSink, IdleMark, Progress, TransactionEnd};
 use crate::{
     Error, ErrorKind,
-    checkpoint::{Resume, StartPosition},
+    checkpoint::{Resume, StartPosition, TablesRead},
     config::{ConnectorConfig, TopicRoute},
     error::{defect, unfinished},
     kafka::{
@@ -81,6 +81,8 @@ pub struct KafkaSink {
     stored: StoredOffset,
     status: Arc<PipelineStatus>,
     snapshot_completed: bool,
+    /// What the snapshot under way has written.
+    tables_read: Option<TablesRead>,
     /// The open end must not wait: the snapshot ended, or there is nothing else to do.
     urgent: bool,
     draining: bool,
@@ -168,6 +170,7 @@ impl KafkaSink {
                 .as_ref()
                 .is_some_and(|resume| resume.snapshot_completed),
             stored,
+            tables_read: None,
             urgent: false,
             draining: false,
             sent_at: None,
@@ -220,6 +223,11 @@ impl KafkaSink {
         Ok(())
     }
 
+    /// Something came that is no row of a snapshot: there is none, or it has ended, unless it goes on later.
+    fn went_on(&mut self) {
+        self.snapshot_completed |= self.tables_read.is_none();
+    }
+
     fn has_records(&self) -> bool {
         !self.open.records.is_empty()
     }
@@ -241,9 +249,31 @@ impl KafkaSink {
 }
 
 impl EventSink for KafkaSink {
-    fn begin_snapshot(&mut self) {
-        self.stored = StoredOffset::default();
+    fn begin_snapshot(&mut self, read: Option<&TablesRead>, point: Lsn) {
+        if read.is_none() {
+            self.stored = StoredOffset::default();
+            // Nothing beyond it is confirmed before the snapshot ends: a slot that is further is another one.
+            self.stored.tributary_end_lsn = Some(point.0);
+        }
         self.snapshot_completed = false;
+        self.tables_read = Some(read.cloned().unwrap_or_default());
+    }
+
+    fn begin_table(&mut self, oid: u32) {
+        if let Some(read) = &mut self.tables_read {
+            read.begin(oid);
+        }
+    }
+
+    fn finish_table(&mut self, oid: u32) {
+        if let Some(read) = &mut self.tables_read {
+            read.finish(oid);
+        }
+    }
+
+    fn end_snapshot(&mut self, end: TransactionEnd) -> Result<(), Error> {
+        self.tables_read = None;
+        self.end_transaction(end)
     }
 
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error> {
@@ -254,7 +284,7 @@ impl EventSink for KafkaSink {
         let index = self.route(event.table)?;
         let written = self.write_halves(index, event)?;
         if event.op != Operation::Read {
-            self.snapshot_completed = true;
+            self.went_on();
         }
         if written {
             self.reached(LastRecord {
@@ -274,7 +304,7 @@ impl EventSink for KafkaSink {
     fn end_transaction(&mut self, end: TransactionEnd) -> Result<(), Error> {
         self.check()?;
         self.open_end = Some(end);
-        if !self.snapshot_completed {
+        if !self.snapshot_completed && self.tables_read.is_none() {
             self.snapshot_completed = true;
             self.urgent = true;
         }
@@ -357,7 +387,7 @@ impl EventSink for KafkaSink {
     fn mark_idle(&mut self, end: TransactionEnd) -> Result<IdleMark, Error> {
         self.check()?;
         self.open_end = Some(end);
-        self.snapshot_completed = true;
+        self.went_on();
         self.urgent = true;
         Ok(IdleMark::Deferred)
     }

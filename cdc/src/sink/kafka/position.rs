@@ -46,7 +46,7 @@ impl KafkaSink {
         }
         offset.tributary_end_lsn = self.stored.tributary_end_lsn;
         if let Some(end) = self.open_end {
-            if offset.snapshot.is_some() || offset.lsn.is_none() {
+            if self.tables_read.is_none() && (offset.snapshot.is_some() || offset.lsn.is_none()) {
                 // No row was streamed yet, so what ended was the snapshot, or came after it.
                 offset.set_snapshot(true);
                 offset.lsn = offset.lsn.or(Some(end.end_lsn.0));
@@ -54,6 +54,10 @@ impl KafkaSink {
             let reached = self.open_record.map(|record| record.position);
             offset.set_position(end.position.max(reached.unwrap_or_default()));
             offset.tributary_end_lsn = offset.tributary_end_lsn.max(Some(end.end_lsn.0));
+        }
+        offset.set_tables_read(self.tables_read.as_ref());
+        if self.tables_read.is_some() {
+            offset.set_snapshot(false);
         }
         if let Some(slot) = self.status.slot() {
             offset.set_slot(Some(&slot));

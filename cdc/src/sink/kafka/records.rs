@@ -170,7 +170,9 @@ impl KafkaSink {
 
     pub(super) fn write_source_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {
         // A heartbeat says nothing of how far the stream was read.
-        self.snapshot_completed |= !matches!(record, SourceRecord::Heartbeat);
+        if !matches!(record, SourceRecord::Heartbeat) {
+            self.went_on();
+        }
         match record {
             SourceRecord::Heartbeat => self.write_heartbeat(),
             SourceRecord::Message(message) => self.write_message(message),

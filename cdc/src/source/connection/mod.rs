@@ -127,6 +127,24 @@ impl ReplicationConnection {
         }
     }
 
+    /// The walsender's process.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub(crate) async fn backend_pid(&mut self) -> Result<i32, Error> {
+        const SQL: &str = "select pg_catalog.pg_backend_pid()";
+        let rows = self.simple_query(SQL).await?;
+        let pid = rows
+            .first()
+            .and_then(|row| row.first()?.as_deref()?.parse().ok());
+        pid.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Protocol,
+                format!("run `{SQL}`: the answer is no number"),
+            )
+        })
+    }
+
     /// START_REPLICATION; afterwards frames are CopyData until the connection ends.
     ///
     /// # Errors

@@ -1,12 +1,18 @@
+use std::collections::BTreeSet;
+
 use debezium::{SnapshotMarker, Source};
 use futures::future::try_join_all;
 use pgoutput::Lsn;
 
-use super::{PinnedConnection, SnapshotTable, snapshot_tables};
+use super::{
+    PinnedConnection,
+    plan::{Plan, Planned, join, plan},
+    snapshot_tables,
+};
 use crate::{
     Error, Incarnation,
     config::{ConnectorConfig, SnapshotIsolation},
-    source::control::{OrdinaryConnection, connect},
+    source::{Control, control::connect},
 };
 
 /// What a snapshot sees.
@@ -31,7 +37,7 @@ impl SnapshotOf<'_> {
 /// Connections that all see the same, and what they are to read.
 pub struct SnapshotStart {
     pub(super) connections: Vec<PinnedConnection>,
-    pub(super) tables: Vec<SnapshotTable>,
+    pub(super) plan: Plan,
     /// Of every row's position.
     pub(super) incarnation: Incarnation,
     /// `source` of every row.
@@ -50,17 +56,26 @@ impl SnapshotStart {
     }
 }
 
-/// Open `snapshot.max.threads` connections, `first` among them and none without a table, all in read-only transactions
-/// that see the same. Afterwards the connection that exported a snapshot is no longer needed.
+/// How a snapshot began.
+pub(crate) enum Begun {
+    Ready(SnapshotStart),
+    /// That table was altered in a way that hides its rows as of the snapshot's moment: another moment is needed.
+    Changed(String),
+}
+
+/// Open up to `snapshot.max.threads` connections, none without a table, all in read-only transactions that see the same,
+/// and lock what they read, which are all captured tables but those that are `finished`. Afterwards the connection that exported a snapshot is no longer needed.
 ///
 /// # Errors
-/// The snapshot is gone, or a connection, or the list of tables cannot be read.
+/// The snapshot is gone, or a connection; a table cannot be read or locked.
 pub(crate) async fn begin_snapshot(
     config: &ConnectorConfig,
-    first: OrdinaryConnection,
+    control: &mut Control,
     of: SnapshotOf<'_>,
     incarnation: Incarnation,
-) -> Result<SnapshotStart, Error> {
+    finished: &BTreeSet<u32>,
+) -> Result<Begun, Error> {
+    let first = control.take().await?;
     let used = isolation(config.snapshot.isolation, of);
     if let Some(asked) = config.snapshot.isolation.filter(|asked| *asked != used) {
         tracing::info!(
@@ -80,8 +95,13 @@ pub(crate) async fn begin_snapshot(
         SnapshotOf::Now { .. } => PinnedConnection::repeatable_read(first).await?,
     };
     let (tx_id, started_micros) = first.transaction().await?;
-    let tables = snapshot_tables(&first.client, config).await?;
-    let count = config.snapshot.max_threads.get().min(tables.len());
+    let mut tables = snapshot_tables(&first.client, config).await?;
+    tables.retain(|table| !finished.contains(&table.oid));
+    let plan = match plan(&first, tables, config, control).await? {
+        Planned::Ready(plan) => plan,
+        Planned::Changed(table) => return Ok(Begun::Changed(table)),
+    };
+    let count = config.snapshot.max_threads.get().min(plan.tables.len());
     let mut connections = Vec::new();
     if count > 1 {
         let own;
@@ -92,13 +112,19 @@ pub(crate) async fn begin_snapshot(
                 &own
             }
         };
-        let others = (1..count).map(|_| further(config, name, count));
-        connections = try_join_all(others).await?;
+        let others = (1..count).map(|_| further(config, name, count, &plan));
+        connections = try_join_all(others).await?.into_iter().flatten().collect();
     }
     connections.push(first);
-    Ok(SnapshotStart {
+    if connections.len() < count {
+        tracing::warn!(
+            connections = connections.len(),
+            "the snapshot is read by fewer connections than `snapshot.max.threads`: somebody waits to alter a table"
+        );
+    }
+    Ok(Begun::Ready(SnapshotStart {
         connections,
-        tables,
+        plan,
         incarnation,
         source: Source {
             lsn: of.lsn().0,
@@ -108,18 +134,22 @@ pub(crate) async fn begin_snapshot(
             snapshot: SnapshotMarker::True,
             xmin: None,
         },
-    })
+    }))
 }
 
-/// One more connection that sees the exported snapshot.
+/// One more connection that sees the exported snapshot; None where it cannot lock the tables.
 async fn further(
     config: &ConnectorConfig,
     snapshot_name: &str,
     count: usize,
-) -> Result<PinnedConnection, Error> {
-    let pinned =
-        async { PinnedConnection::import(connect(&config.database).await?, snapshot_name).await };
-    pinned.await.map_err(|error| {
+    plan: &Plan,
+) -> Result<Option<PinnedConnection>, Error> {
+    let pinned = async {
+        let connection = connect(&config.database).await?;
+        let pinned = PinnedConnection::import(connection, snapshot_name).await?;
+        Ok(join(&pinned, plan).await?.then_some(pinned))
+    };
+    pinned.await.map_err(|error: Error| {
         let hint = error.hint().to_owned();
         Error::new(
             error.kind(),

@@ -55,6 +55,8 @@ pub(super) struct Marked<T, R> {
     pub(super) table: T,
     pub(super) row: R,
     pub(super) marker: SnapshotMarker,
+    pub(super) first_of_table: bool,
+    pub(super) last_of_table: bool,
 }
 
 impl<T: Clone, R> Edges<T, R> {
@@ -100,6 +102,12 @@ impl<T: Clone, R> Edges<T, R> {
         Some(self.mark(table, held, Follower::OtherTable))
     }
 
+    /// The table in that place, as long as it had no row.
+    pub(super) fn empty(&self, place: usize) -> Option<&T> {
+        let open = self.places.get(place)?.as_ref()?;
+        open.empty.then_some(&open.table)
+    }
+
     /// The table in that place has no more rows; the row that may go because of it.
     pub(super) fn close(&mut self, place: usize) -> Option<Marked<T, R>> {
         let Open { table, held, .. } = self.places.get_mut(place)?.take()?;
@@ -139,6 +147,8 @@ impl<T: Clone, R> Edges<T, R> {
             table,
             row: held.row,
             marker,
+            first_of_table: held.first_of_table,
+            last_of_table: follower != Follower::SameTable,
         }
     }
 }

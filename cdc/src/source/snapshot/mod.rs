@@ -4,11 +4,14 @@ mod begin;
 mod copy_text;
 mod edges;
 mod pinned;
+mod plan;
 mod progress;
 mod reader;
+mod relations;
 mod table_reader;
 mod tables;
 
+pub(crate) use begin::Begun;
 pub(crate) use begin::begin_snapshot;
 pub use begin::{SnapshotOf, SnapshotStart};
 pub use copy_text::{CopyRow, CopyTextError};

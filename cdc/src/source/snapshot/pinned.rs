@@ -3,20 +3,20 @@ use std::{pin::pin, time::Duration};
 use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    super::{
-        control::{OrdinaryConnection, connect},
-        quote_literal,
-        server_error::control_error,
-    },
-    SnapshotTable,
+use super::super::{
+    control::{OrdinaryConnection, connect},
+    quote_literal,
+    server_error::control_error,
 };
 use crate::{Error, config::DatabaseConfig};
 
 /// A table takes as long as it takes, and so does whoever takes its rows. The last of these settings is of PostgreSQL 17
 /// and later.
-const UNHURRIED: &str = "
+///
+/// Where a policy of row level security hides rows from us the server is to refuse: the stream has all of them.
+const SETTINGS: &str = "
 set local statement_timeout = 0;
+set local row_security = off;
 select pg_catalog.set_config(name, '0', true) from pg_catalog.pg_settings
 where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
@@ -51,7 +51,7 @@ impl PinnedConnection {
     ) -> Result<Self, Error> {
         let pinned = Self::new(connection);
         let begin = format!(
-            "begin isolation level repeatable read, read only; set transaction snapshot {};{UNHURRIED}",
+            "begin isolation level repeatable read, read only; set transaction snapshot {};{SETTINGS}",
             quote_literal(snapshot_name)
         );
         let begun = pinned.client.batch_execute(&begin).await;
@@ -70,7 +70,7 @@ impl PinnedConnection {
     /// The transaction cannot be begun.
     pub(super) async fn repeatable_read(connection: OrdinaryConnection) -> Result<Self, Error> {
         let pinned = Self::new(connection);
-        let begin = format!("begin isolation level repeatable read, read only;{UNHURRIED}");
+        let begin = format!("begin isolation level repeatable read, read only;{SETTINGS}");
         let begun = pinned.client.batch_execute(&begin).await;
         begun.map_err(|error| control_error("begin the snapshot's transaction", error))?;
         Ok(pinned)
@@ -89,13 +89,8 @@ impl PinnedConnection {
         let attempted = "begin the snapshot's serializable transaction (`snapshot.isolation.mode`)";
         let failed = |error| control_error(attempted, error);
         let pinned = Self::new(connection);
-        let row = pinned
-            .client
-            .query_one("select pg_catalog.pg_backend_pid()", &[])
-            .await;
-        let pid = row.and_then(|row| row.try_get(0)).map_err(failed)?;
-        let begin =
-            format!("begin isolation level serializable, read only, deferrable;{UNHURRIED}");
+        let pid = pinned.pid().await?;
+        let begin = format!("begin isolation level serializable, read only, deferrable;{SETTINGS}");
         {
             let mut begun = pin!(pinned.client.batch_execute(&begin));
             let begun = tokio::select! {
@@ -138,30 +133,27 @@ impl PinnedConnection {
             .map_err(|error| control_error("ask for the snapshot's transaction", error))
     }
 
-    /// `snapshot.locking.mode=shared`: nobody may alter or drop the tables until this transaction ends.
+    /// The server's process.
     ///
     /// # Errors
-    /// A lock is not granted within the timeout.
-    pub(super) async fn lock(
-        &self,
-        tables: &[SnapshotTable],
-        timeout: Duration,
-    ) -> Result<(), Error> {
-        let run = async |sql: String| {
-            self.client
-                .batch_execute(&sql)
-                .await
-                .map_err(|error| control_error(format!("run `{sql}`"), error))
-        };
-        run(format!("set local lock_timeout = {}", timeout.as_millis())).await?;
-        for table in tables {
-            run(format!(
-                "lock table {} in access share mode",
-                table.name.quoted()
-            ))
-            .await?;
-        }
-        Ok(())
+    /// The connection was lost.
+    pub(super) async fn pid(&self) -> Result<i32, Error> {
+        let row = self
+            .client
+            .query_one("select pg_catalog.pg_backend_pid()", &[])
+            .await;
+        row.and_then(|row| row.try_get(0))
+            .map_err(|error| control_error("ask for the snapshot's process", error))
+    }
+
+    /// How long to wait for a lock; zero is for ever.
+    ///
+    /// # Errors
+    /// The connection was lost.
+    pub(super) async fn set_lock_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        let sql = format!("set local lock_timeout = {}", timeout.as_millis());
+        let set = self.client.batch_execute(&sql).await;
+        set.map_err(|error| control_error(format!("run `{sql}`"), error))
     }
 
     /// End the transaction and the connection.

@@ -29,7 +29,11 @@ impl SnapshotProgress {
     }
 
     /// A new snapshot starts. The counters of its tables, in their order.
-    pub(super) fn begin(&self, tables: &[SnapshotTable]) -> Vec<Arc<AtomicU64>> {
+    pub(super) fn begin<'a>(
+        &self,
+        tables: impl Iterator<Item = &'a SnapshotTable>,
+    ) -> Vec<Arc<AtomicU64>> {
+        let tables: Vec<&SnapshotTable> = tables.collect();
         self.tables_done.store(0, Ordering::Relaxed);
         self.tables.store(tables.len() as u64, Ordering::Relaxed);
         self.rows.store(0, Ordering::Relaxed);

@@ -1,15 +1,13 @@
-use std::sync::Arc;
-
 use bytes::Bytes;
-use debezium::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Source, TableSchema};
-use futures::{StreamExt, future::try_join_all, stream::select_all};
+use debezium::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Source};
+use futures::{StreamExt, stream::select_all};
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     CopyRow, SnapshotProgress, SnapshotStart,
     edges::{Edges, Marked},
-    table_reader::{Piece, TableQueue, pieces},
+    table_reader::{Piece, ReadTable, TableQueue, pieces},
 };
 use crate::{
     Error, ErrorKind, Incarnation,
@@ -22,11 +20,11 @@ use crate::{
 pub enum SnapshotEnd {
     /// Everything was written to the sink, the transaction end too.
     Complete,
-    /// Asked to stop: it starts again from scratch.
+    /// Asked to stop: it goes on with the tables that were not finished.
     Stopped,
 }
 
-/// Write every row of every captured table to the sink, then the end of the snapshot. All connections are closed
+/// Write every row of every table of the snapshot, which the sink was told of, then its end. All connections are closed
 /// afterwards, each as soon as no table is left for it.
 ///
 /// # Errors
@@ -40,18 +38,11 @@ pub async fn read_snapshot<S: EventSink>(
 ) -> Result<SnapshotEnd, Error> {
     let SnapshotStart {
         connections,
-        tables,
+        plan,
         incarnation,
         source,
     } = start;
-    if let Some(timeout) = config.snapshot.lock_timeout {
-        // Every connection needs locks of its own, and before it reads: who waits to alter a table stands before
-        // whoever asks for it later, and the server does not know that our connections wait for each other.
-        let locks = connections.iter();
-        try_join_all(locks.map(|connection| connection.lock(&tables, timeout))).await?;
-    }
-    sink.begin_snapshot();
-    let queue = TableQueue::new(&tables, progress, config);
+    let queue = TableQueue::new(&plan, progress, config);
     let mut rows = Rows::new((incarnation, source), connections.len(), sink);
     let connections = connections.into_iter().enumerate();
     let mut pieces =
@@ -75,7 +66,7 @@ pub async fn read_snapshot<S: EventSink>(
             break;
         };
         match piece? {
-            Piece::Begin(index, schema) => rows.edges.open(place, index, schema),
+            Piece::Begin(index, table) => rows.edges.open(place, index, table),
             Piece::End => rows.end_table(place)?,
             Piece::Rows(lines) => {
                 for line in lines {
@@ -104,7 +95,7 @@ struct Rows<'a, S> {
     incarnation: Incarnation,
     /// Rows that went.
     written: u64,
-    edges: Edges<Arc<TableSchema>, Bytes>,
+    edges: Edges<ReadTable, Bytes>,
     row: CopyRow,
     values: Vec<ColumnValue<'static>>,
 }
@@ -130,14 +121,17 @@ impl<'a, S: EventSink> Rows<'a, S> {
     }
 
     fn end_table(&mut self, place: usize) -> Result<(), Error> {
+        if let Some(table) = self.edges.empty(place) {
+            self.sink.finish_table(table.oid);
+        }
         match self.edges.close(place) {
             Some(marked) => self.write(&marked),
             None => Ok(()),
         }
     }
 
-    fn write(&mut self, marked: &Marked<Arc<TableSchema>, Bytes>) -> Result<(), Error> {
-        let schema = &marked.table;
+    fn write(&mut self, marked: &Marked<ReadTable, Bytes>) -> Result<(), Error> {
+        let ReadTable { oid, schema } = &marked.table;
         self.row
             .read(&marked.row, schema.columns.len())
             .map_err(|error| {
@@ -149,6 +143,9 @@ impl<'a, S: EventSink> Rows<'a, S> {
             })?;
         let mut values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.values);
         values.extend(self.row.values());
+        if marked.first_of_table {
+            self.sink.begin_table(*oid);
+        }
         let written = self.sink.write(&ChangeEvent {
             table: schema,
             op: Operation::Read,
@@ -167,6 +164,9 @@ impl<'a, S: EventSink> Rows<'a, S> {
         });
         self.values = crate::assemble::recycle(values);
         self.written += 1;
+        if marked.last_of_table {
+            self.sink.finish_table(*oid);
+        }
         written
     }
 
@@ -174,7 +174,7 @@ impl<'a, S: EventSink> Rows<'a, S> {
         if let Some(marked) = self.edges.finish() {
             self.write(&marked)?;
         }
-        self.sink.end_transaction(TransactionEnd {
+        self.sink.end_snapshot(TransactionEnd {
             position: self
                 .incarnation
                 .snapshot_row(Lsn(self.source.lsn), self.written.saturating_sub(1)),

@@ -14,12 +14,11 @@ use futures::{
 };
 use tokio_postgres::CopyOutStream;
 
-use super::{PinnedConnection, SnapshotProgress, SnapshotTable};
-use crate::{
-    Error, ErrorKind,
-    config::ConnectorConfig,
-    source::{catalog::current_schema, quote_identifier, server_error::control_error},
+use super::{
+    PinnedConnection, SnapshotProgress,
+    plan::{Plan, PlannedTable, attempted, ensure_after, ensure_before},
 };
+use crate::{Error, config::ConnectorConfig, source::server_error::control_error};
 
 /// COPY rows taken from a connection at a time: enough that waiting between them costs nothing. Only rows that have
 /// arrived are taken, and one socket's buffer is all that arrives unasked, so they are no memory.
@@ -27,7 +26,7 @@ const ROWS_AT_A_TIME: usize = 512;
 
 /// The tables of a snapshot in their order, each read by the first connection that is free.
 pub(super) struct TableQueue<'a> {
-    tables: &'a [SnapshotTable],
+    plan: &'a Plan,
     next: AtomicUsize,
     /// Rows read of each.
     rows: Vec<Arc<AtomicU64>>,
@@ -37,29 +36,48 @@ pub(super) struct TableQueue<'a> {
 
 impl<'a> TableQueue<'a> {
     pub(super) fn new(
-        tables: &'a [SnapshotTable],
+        plan: &'a Plan,
         progress: &'a SnapshotProgress,
         config: &'a ConnectorConfig,
     ) -> Self {
         Self {
-            tables,
+            plan,
             next: AtomicUsize::new(0),
-            rows: progress.begin(tables),
+            rows: progress.begin(plan.tables.iter().map(|planned| &planned.table)),
             progress,
             config,
         }
     }
 
-    fn take(&self) -> Option<(usize, &'a SnapshotTable)> {
+    fn take(&self) -> Option<(usize, &'a PlannedTable)> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
-        self.tables.get(index).map(|table| (index, table))
+        self.plan.tables.get(index).map(|table| (index, table))
     }
+
+    fn count(&self, index: usize, count: u64) {
+        if let Some(rows) = self.rows.get(index) {
+            rows.fetch_add(count, Ordering::Relaxed);
+        }
+        self.progress.rows.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn counted(&self, index: usize) -> u64 {
+        let rows = self.rows.get(index);
+        rows.map_or(0, |rows| rows.load(Ordering::Relaxed))
+    }
+}
+
+/// A table of which rows are read.
+#[derive(Debug, Clone)]
+pub(super) struct ReadTable {
+    pub(super) oid: u32,
+    pub(super) schema: Arc<TableSchema>,
 }
 
 /// What a connection reads, table after table.
 pub(super) enum Piece {
     /// A table, by its place in the order of the snapshot.
-    Begin(usize, Arc<TableSchema>),
+    Begin(usize, ReadTable),
     /// Lines of COPY of the table that was begun last.
     Rows(Vec<Bytes>),
     /// That table has no more rows.
@@ -96,9 +114,9 @@ struct TableReader<'a> {
 }
 
 struct OpenTable<'a> {
-    table: &'a SnapshotTable,
+    index: usize,
+    planned: &'a PlannedTable,
     lines: Pin<Box<ReadyChunks<CopyOutStream>>>,
-    rows: &'a AtomicU64,
 }
 
 impl TableReader<'_> {
@@ -106,82 +124,50 @@ impl TableReader<'_> {
         let Some(open) = &mut self.open else {
             return self.begin().await;
         };
-        let name = &open.table.name;
+        let (index, planned) = (open.index, open.planned);
         let Some(lines) = open.lines.next().await else {
+            self.open = None;
+            let queue = self.queue;
+            let client = &self.connection.client;
+            ensure_after(client, planned, &queue.plan.locked, queue.config).await?;
+            let name = &planned.table.name;
             tracing::info!(
                 table = %format_args!("{}.{}", name.schema, name.table),
-                rows = open.rows.load(Ordering::Relaxed),
+                rows = queue.counted(index),
                 "snapshot of table complete"
             );
-            self.queue
-                .progress
-                .tables_done
-                .fetch_add(1, Ordering::Relaxed);
-            self.open = None;
+            queue.progress.tables_done.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(Piece::End));
         };
         let lines: Vec<Bytes> = lines
             .into_iter()
             .collect::<Result<_, _>>()
-            .map_err(|error| control_error(attempted(open.table), error))?;
-        let count = lines.len() as u64;
-        open.rows.fetch_add(count, Ordering::Relaxed);
-        self.queue.progress.rows.fetch_add(count, Ordering::Relaxed);
+            .map_err(|error| control_error(attempted(&planned.table), error))?;
+        self.queue.count(index, lines.len() as u64);
         Ok(Some(Piece::Rows(lines)))
     }
 
-    /// The next table that is still there.
     async fn begin(&mut self) -> Result<Option<Piece>, Error> {
         let queue = self.queue;
-        while let Some((index, table)) = queue.take() {
-            let client = &self.connection.client;
-            let schema = current_schema(client, table.oid, queue.config)
-                .await
-                .map_err(|error| within(error, table))?;
-            let (Some(schema), Some(rows)) = (schema, queue.rows.get(index)) else {
-                tracing::info!(table = %table.name.quoted(), "the table is gone: nothing of it is in the snapshot");
-                queue.progress.tables_done.fetch_add(1, Ordering::Relaxed);
-                continue;
-            };
-            let sql = copy_statement(table, &schema, queue.config);
-            let lines = client
-                .copy_out(sql.as_str())
-                .await
-                .map_err(|error| control_error(attempted(table), error))?;
-            self.open = Some(OpenTable {
-                table,
-                lines: Box::pin(lines.ready_chunks(ROWS_AT_A_TIME)),
-                rows,
-            });
-            return Ok(Some(Piece::Begin(index, schema)));
-        }
-        Ok(None)
+        let Some((index, planned)) = queue.take() else {
+            return Ok(None);
+        };
+        let client = &self.connection.client;
+        ensure_before(client, planned, &queue.plan.locked, queue.config).await?;
+        let sql = format!("copy ({}) to stdout", planned.query);
+        let lines = client
+            .copy_out(sql.as_str())
+            .await
+            .map_err(|error| control_error(attempted(&planned.table), error))?;
+        self.open = Some(OpenTable {
+            index,
+            planned,
+            lines: Box::pin(lines.ready_chunks(ROWS_AT_A_TIME)),
+        });
+        let table = ReadTable {
+            oid: planned.table.oid,
+            schema: Arc::clone(&planned.schema),
+        };
+        Ok(Some(Piece::Begin(index, table)))
     }
-}
-
-/// The captured columns of the table, or of the query that stands in its place.
-fn copy_statement(table: &SnapshotTable, schema: &TableSchema, config: &ConnectorConfig) -> String {
-    let columns: Vec<String> = schema
-        .columns
-        .iter()
-        .map(|column| quote_identifier(&column.name))
-        .collect();
-    let full_name = format!("{}.{}", table.name.schema, table.name.table);
-    let from = match config.snapshot.select_overrides.get(&full_name) {
-        Some(query) => format!("({query}) as override"),
-        None => table.name.quoted(),
-    };
-    format!("copy (select {} from {from}) to stdout", columns.join(", "))
-}
-
-fn attempted(table: &SnapshotTable) -> String {
-    format!("read table {} for the snapshot", table.name.quoted())
-}
-
-/// The same failure, of this table.
-fn within(error: Error, table: &SnapshotTable) -> Error {
-    let (kind, hint): (ErrorKind, _) = (error.kind(), error.hint().to_owned());
-    Error::new(kind, attempted(table))
-        .with_hint(hint)
-        .with_source(error)
 }

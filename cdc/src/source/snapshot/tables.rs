@@ -19,6 +19,11 @@ pub struct TableName {
 }
 
 impl TableName {
+    /// `schema.table`, as filters and properties have it.
+    pub fn full(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
+
     /// As SQL wants it.
     pub fn quoted(&self) -> String {
         format!(
@@ -82,7 +87,7 @@ pub async fn captured_tables(
     let mut tables: Vec<SnapshotTable> = tables.into_iter().map(|(table, _)| table).collect();
     // Stable: the query's order by name remains within one regex.
     tables.sort_by_key(|table| {
-        let full_name = format!("{}.{}", table.name.schema, table.name.table);
+        let full_name = table.name.full();
         config
             .filter
             .table_include
@@ -104,7 +109,7 @@ pub async fn snapshot_tables(
     let mut tables = captured_tables(client, config).await?;
     if let Some(include) = &config.snapshot.include {
         tables.retain(|table| {
-            let full_name = format!("{}.{}", table.name.schema, table.name.table);
+            let full_name = table.name.full();
             include.iter().any(|regex| regex.is_match(&full_name))
         });
     }
