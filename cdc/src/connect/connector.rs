@@ -313,7 +313,7 @@ mod tests {
         for run in ["run 0: the row is not", "run 1: the row is not"] {
             let failed = task.wait_for(|state| match state {
                 TaskState::Failed(trace) => trace.contains(run) && trace.contains("report it"),
-                TaskState::Idle | TaskState::Running => false,
+                TaskState::Idle | TaskState::Running | TaskState::Restarting(_) => false,
             });
             drop(failed.await.unwrap());
             order.send_modify(|order| order.generation += 1);

@@ -7,7 +7,7 @@ use super::{
     Snapshots,
     held_slot::{HeldSlot, status_interval},
     prepare::{Prepared, StreamStart, create},
-    start_streaming::start_streaming,
+    start_streaming::{start_streaming, wait_for_slot},
     status::{Phase, PipelineStatus},
     stream::Streaming,
 };
@@ -81,6 +81,9 @@ impl Snapshot<'_> {
         let client = control.client().await?;
         require_all_rows(client, config, &snapshot_tables(client, config).await?).await?;
         let adopted = matches!(self.point, SnapshotPoint::BesideSlot { .. });
+        if adopted && config.snapshot_mode.streams() {
+            wait_for_slot(config, control, status).await?;
+        }
         let (point, confirmed, snapshot) = self.begin(&mut replication, control).await?;
         let known = self.go_on.and_then(|resume| resume.slot.clone());
         status.set_slot(known.unwrap_or_else(|| identity(name, self.system, confirmed)));

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{prepare::StreamStart, status::PipelineStatus};
 use crate::{
-    Error,
+    Error, ErrorKind,
     config::ConnectorConfig,
     source::{
         Control,
@@ -10,14 +10,58 @@ use crate::{
         quote_identifier, quote_literal,
         server::server_version,
         server_error::{OBJECT_IN_USE, sqlstate},
+        slot_reader,
     },
 };
 
 /// The first version whose pgoutput streams open transactions and sends logical messages.
 const STREAMING_SERVER_VERSION: u32 = 140_000;
 
+/// What to do about a slot that somebody reads.
+const IN_USE: &str = "end who reads the slot (pg_stat_replication), or set another `slot.name`: a slot is of one connector";
+
 /// Delay before the second attempt to take over a slot; a killed predecessor's walsender notices within milliseconds.
 const FIRST_SLOT_RETRY: Duration = Duration::from_millis(100);
+
+/// Wait until nobody reads the slot, as `start_streaming` does. Asked before a snapshot: where another connector takes one
+/// with this slot, a slot beside it is not made before that one's transaction has ended.
+///
+/// # Errors
+/// Somebody still reads it after `slot.max.retries` times `slot.retry.delay.ms`.
+pub(super) async fn wait_for_slot(
+    config: &ConnectorConfig,
+    control: &mut Control,
+    status: &PipelineStatus,
+) -> Result<(), Error> {
+    let name = &config.slot_name;
+    let deadline = retry_deadline(config);
+    let mut delay = FIRST_SLOT_RETRY;
+    while let Some(pid) = slot_reader(control.client().await?, name).await? {
+        // The server's words for START_REPLICATION.
+        let error = Error::new(
+            ErrorKind::Database,
+            format!("use replication slot `{name}` for a snapshot and the changes after it"),
+        )
+        .with_source(format!(
+            "replication slot \"{name}\" is active for PID {pid}"
+        ))
+        .with_hint(IN_USE);
+        if tokio::time::Instant::now() >= deadline {
+            return Err(error);
+        }
+        status.set_trouble(Some(service::render_error(&error, Some(error.hint()))));
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(config.slot_retry_delay.max(FIRST_SLOT_RETRY));
+    }
+    Ok(())
+}
+
+fn retry_deadline(config: &ConnectorConfig) -> tokio::time::Instant {
+    let patience = config
+        .slot_retry_delay
+        .saturating_mul(config.slot_max_retries);
+    tokio::time::Instant::now() + patience
+}
 
 /// START_REPLICATION. A slot that is still in use is tried again `slot.max.retries` times `slot.retry.delay.ms`.
 ///
@@ -61,10 +105,7 @@ pub(super) async fn start_streaming(
         start.from,
         options.join(", ")
     );
-    let deadline = tokio::time::Instant::now()
-        + config
-            .slot_retry_delay
-            .saturating_mul(config.slot_max_retries);
+    let deadline = retry_deadline(config);
     let mut delay = FIRST_SLOT_RETRY;
     loop {
         match connection
@@ -73,9 +114,7 @@ pub(super) async fn start_streaming(
         {
             Ok(()) => return Ok(connection),
             Err(error) if sqlstate(&error) == Some(OBJECT_IN_USE) => {
-                let error = error.with_hint(
-                    "end who reads the slot (pg_stat_replication), or set another `slot.name`: a slot is of one connector",
-                );
+                let error = error.with_hint(IN_USE);
                 if tokio::time::Instant::now() >= deadline {
                     return Err(error);
                 }

@@ -2,7 +2,8 @@ use std::{pin::pin, time::Duration};
 
 use tokio_postgres::Client;
 
-use super::Control;
+use super::{Control, server_error::control_error};
+use crate::Error;
 
 /// When to say what something waits for, and when to say it again.
 const FIRST: Duration = Duration::from_secs(1);
@@ -81,4 +82,22 @@ pub(crate) async fn end_process(control: &mut Control, pid: i32) {
     if let Err(error) = client.execute(SQL, &[&pid]).await {
         tracing::debug!(%error, pid, "a process that waits was not ended");
     }
+}
+
+/// The process that reads the slot now.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) async fn slot_reader(client: &Client, name: &str) -> Result<Option<i32>, Error> {
+    let row = client
+        .query_opt(
+            "select active_pid from pg_catalog.pg_replication_slots where slot_name = $1 and active",
+            &[&name],
+        )
+        .await;
+    let pid = row.and_then(|row| match row {
+        Some(row) => row.try_get(0),
+        None => Ok(None),
+    });
+    pid.map_err(|error| control_error(format!("read replication slot `{name}`"), error))
 }

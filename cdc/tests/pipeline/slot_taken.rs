@@ -62,7 +62,6 @@ async fn options_that_the_server_refuses_are_found_before_the_first_row() -> Res
     let postgres = server().await?;
     for (options, word) in [
         ("no_such_option=1", "no_such_option"),
-        ("proto_version=99", "proto_version"),
         ("streaming=sideways", "streaming"),
     ] {
         // With a new slot, and with the one that the first attempt leaves.
@@ -156,9 +155,10 @@ async fn a_delivered_snapshot_is_not_repeated() -> Result<()> {
 async fn a_slot_that_is_not_made_names_what_it_waits_for() -> Result<()> {
     let postgres = server().await?;
     let open = postgres.connect("postgres").await?;
-    open.batch_execute("set application_name = 'forgotten'; begin; insert into u values (2)")
+    open.batch_execute("set application_name = 'forgotten'; begin")
         .await?;
     let pid: i32 = open.query_one("select pg_backend_pid()", &[]).await?.get(0);
+    open.batch_execute("insert into u values (2)").await?;
     let error = refused(&postgres, &[("create.slot.command.timeout", "3")]).await?;
     ensure!(error.kind() == ErrorKind::Connection, "{error:?}");
     let told = error.hint();

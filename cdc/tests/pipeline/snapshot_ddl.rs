@@ -26,7 +26,7 @@ const CASES: [Case; 12] = [
         tables: &["a", "b"],
     },
     Case {
-        name: "default",
+        name: "computed_default",
         change: "alter table {}.b add column c timestamptz default clock_timestamp()",
         tables: &["a", "b"],
     },

@@ -91,8 +91,8 @@ async fn change(postgres: &Postgres, round: usize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_row_of_a_finished_table_comes_twice() -> Result<()> {
     for (threads, steps) in [
-        ("1", [500, 700, 1, 900, 33, 650, 1200, 300]),
-        ("3", [1500, 40, 900, 1, 1000, 700, 1300, 500]),
+        ("1", [400, 1, 1800, 700, 33, 2600, 1500, 300]),
+        ("3", [1500, 40, 2500, 1, 1000, 3000, 1300, 500]),
     ] {
         let postgres = server().await?;
         let names = names(&postgres).await?;
