@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use cdc::checkpoint::TablesRead;
+use cdc::{checkpoint::TablesRead, pipeline::Phase};
 use debezium::{Operation, SnapshotMarker};
 use stack::{Postgres, until};
 
@@ -108,7 +108,11 @@ async fn no_row_of_a_finished_table_comes_twice() -> Result<()> {
             let limit = store.len() + step;
             store.lock().limit = Some(limit);
             let life = start(&config, &store, 1 + round * 29 % 97);
-            until_events(&store, limit).await?;
+            until("the end of this life", PATIENCE, async || {
+                let over = store.len() >= limit || life.status.phase() == Phase::Streaming;
+                Ok(over.then_some(()))
+            })
+            .await?;
             life.kill().await;
             let Some(read) = tables_read(&store) else {
                 break;
