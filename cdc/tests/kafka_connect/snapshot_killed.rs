@@ -57,7 +57,7 @@ fn operations(values: &[Value], operation: &str) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_committed_consumer_sees_a_finished_table_once() -> Result<()> {
     const SMALL: usize = 500;
-    const LARGE: usize = 40_000;
+    const LARGE: usize = 10_000;
     let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
     postgres.create_database("rest").await?;
     let sql = format!(
@@ -71,7 +71,7 @@ async fn a_read_committed_consumer_sees_a_finished_table_once() -> Result<()> {
         ("name", "killed"),
         ("key.converter.schemas.enable", "false"),
         ("value.converter.schemas.enable", "false"),
-        ("tributary.batch.bytes", "65536"),
+        ("tributary.batch.bytes", "16384"),
     ] {
         properties = with(properties, name, value.into());
     }
