@@ -298,16 +298,14 @@ impl Assembler {
     /// The answer to [`Step::Resolve`].
     pub fn add_relation(&mut self, description: RelationDescription, table: StreamedTable) -> Step {
         let Some(replay) = &mut self.replay else {
-            self.relations.insert(Arc::new(RelationVersion {
-                description,
-                capture: Capture::Yes(table),
-            }));
+            self.relations
+                .insert(self.relations.version(description, table));
             return match self.waiting {
                 Some(_) => Step::GoOn,
                 None => Step::Next,
             };
         };
-        replay.resolve(description, table);
+        replay.resolve(self.relations.version(description, table));
         next_of_replay(replay)
     }
 

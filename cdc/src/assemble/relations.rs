@@ -13,6 +13,13 @@ pub(super) struct RelationVersion {
     pub(super) capture: Capture,
 }
 
+impl RelationVersion {
+    fn is(&self, description: &RelationDescription, table: &StreamedTable) -> bool {
+        self.description == *description
+            && matches!(&self.capture, Capture::Yes(known) if known == table)
+    }
+}
+
 /// What becomes of a table's changes.
 #[derive(Debug)]
 pub(super) enum Capture {
@@ -70,6 +77,32 @@ impl Relations {
     pub(super) fn extend(&mut self, versions: impl IntoIterator<Item = Arc<RelationVersion>>) {
         for version in versions {
             self.insert(version);
+        }
+    }
+
+    /// A Relation message and what the catalog made of it. Invariant: an unchanged relation is the same version, to the
+    /// address. PostgreSQL sends Relation messages again whenever something like an ANALYZE touches a table, and
+    /// everything that is prepared for a version would be prepared again.
+    pub(super) fn version(
+        &self,
+        description: RelationDescription,
+        table: StreamedTable,
+    ) -> Arc<RelationVersion> {
+        match self.get(description.id) {
+            Some(known) if known.is(&description, &table) => Arc::clone(known),
+            known => {
+                let mut table = table;
+                // Equal content under another message (flags, say) is written by the same encoder.
+                if let Some(Capture::Yes(known)) = known.map(|known| &known.capture)
+                    && known.schema == table.schema
+                {
+                    table.schema = Arc::clone(&known.schema);
+                }
+                Arc::new(RelationVersion {
+                    description,
+                    capture: Capture::Yes(table),
+                })
+            }
         }
     }
 }

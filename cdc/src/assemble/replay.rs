@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Error, ErrorKind,
     sink::EventSink,
-    source::catalog::{RelationDescription, StreamedTable},
+    source::catalog::RelationDescription,
 };
 
 /// A streamed transaction that committed, being written to the sink as far as it has room.
@@ -81,11 +81,7 @@ impl Replay {
     }
 
     /// The catalog's answer to `unresolved`.
-    pub(super) fn resolve(&mut self, description: RelationDescription, table: StreamedTable) {
-        let resolved = Arc::new(RelationVersion {
-            description,
-            capture: Capture::Yes(table),
-        });
+    pub(super) fn resolve(&mut self, resolved: Arc<RelationVersion>) {
         for version in &mut self.versions {
             if matches!(version.capture, Capture::AtCommit)
                 && version.description == resolved.description

@@ -3,7 +3,10 @@
 //! Key: the version's id as in the header `tributary.schema`. Value: the table and the settings that events are written
 //! with.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use debezium::{ContractSettings, SchemaId, TableSchema};
 use serde::{Deserialize, Serialize};
@@ -33,7 +36,14 @@ struct BorrowedSchema<'a> {
 #[derive(Debug, Default)]
 pub struct PublishedSchemas {
     topic: String,
-    known: HashMap<SchemaId, Vec<u8>>,
+    /// With a hash of their text: all that is asked is whether a text is there already.
+    known: HashMap<SchemaId, u64>,
+}
+
+fn digest(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl PublishedSchemas {
@@ -50,7 +60,7 @@ impl PublishedSchemas {
                 .and_then(|text| SchemaId::try_from(text.to_owned()).ok());
             match (id, value) {
                 (Some(id), Some(value)) => {
-                    known.insert(id, value.to_vec());
+                    known.insert(id, digest(value));
                 }
                 (Some(id), None) => {
                     known.remove(&id);
@@ -79,10 +89,10 @@ impl PublishedSchemas {
             )
             .with_source(error)
         })?;
-        if self.known.get(&id) == Some(&value) {
+        let digest = digest(&value);
+        if self.known.insert(id, digest) == Some(digest) {
             return Ok(None);
         }
-        self.known.insert(id, value.clone());
         Ok(Some(OwnedRecord {
             topic: self.topic.clone(),
             key: id.to_string().into_bytes(),

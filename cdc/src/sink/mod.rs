@@ -3,6 +3,7 @@
 mod clock;
 pub mod kafka;
 pub mod null;
+mod versions;
 
 use debezium::{ChangeEvent, ChangePosition, SourceRecord};
 use pgoutput::Lsn;

@@ -1,12 +1,14 @@
 //! Encodes every event as the Kafka sink does and throws it away: what reading and encoding cost by themselves.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use debezium::{
     ChangeEvent, ContractSettings, EncodeError, EventEncoder, TableSchema, halves, topic_name,
 };
 
-use super::{EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos};
+use super::{
+    EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos, versions::Versions,
+};
 use crate::{Error, ErrorKind, config::ConnectorConfig, error::defect};
 
 /// A sink in which everything is durable at once.
@@ -14,11 +16,7 @@ use crate::{Error, ErrorKind, config::ConnectorConfig, error::defect};
 pub struct NullSink {
     contract: ContractSettings,
     topic_delimiter: String,
-    encoders: Vec<EventEncoder>,
-    /// By the address of the table version, which its encoder keeps alive.
-    by_address: HashMap<usize, usize>,
-    /// The last table's entry of `by_address`: most changes are of the same table as the one before.
-    last: Option<(usize, usize)>,
+    encoders: Versions<EventEncoder>,
     bytes: Vec<u8>,
     events: u64,
     encoded_bytes: u64,
@@ -31,9 +29,7 @@ impl NullSink {
         Self {
             contract: config.contract.clone(),
             topic_delimiter: config.topic_delimiter.clone(),
-            encoders: Vec::new(),
-            by_address: HashMap::new(),
-            last: None,
+            encoders: Versions::new(),
             bytes: Vec::with_capacity(64 * 1024),
             events: 0,
             encoded_bytes: 0,
@@ -52,14 +48,7 @@ impl NullSink {
     }
 
     fn encoder(&mut self, table: &Arc<TableSchema>) -> Result<usize, Error> {
-        let address = Arc::as_ptr(table).addr();
-        if let Some((last, index)) = self.last
-            && last == address
-        {
-            return Ok(index);
-        }
-        if let Some(&index) = self.by_address.get(&address) {
-            self.last = Some((address, index));
+        if let Some(index) = self.encoders.find(table) {
             return Ok(index);
         }
         let topic = topic_name(
@@ -70,10 +59,7 @@ impl NullSink {
         );
         let encoder =
             EventEncoder::new(Arc::clone(table), &topic, &self.contract).map_err(unencodable)?;
-        let index = self.encoders.len();
-        self.encoders.push(encoder);
-        self.by_address.insert(address, index);
-        Ok(index)
+        Ok(self.encoders.add(encoder))
     }
 
     fn encode(&mut self, index: usize, event: &ChangeEvent<'_>) -> Result<(), Error> {

@@ -8,13 +8,13 @@ mod registration;
 mod rows;
 mod sql_ascii;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
-use super::{EventSink, IdleMark, Progress, TransactionEnd};
+use super::{EventSink, IdleMark, Progress, TransactionEnd, versions::Versions};
 use crate::{
     Error, ErrorKind,
     checkpoint::{Resume, StartPosition, TablesRead},
@@ -68,9 +68,7 @@ pub struct KafkaSink {
     context: ContextHeaders,
     records: RecordRoutes,
     transaction_metadata: bool,
-    tables: Vec<TableRoute>,
-    /// By the address of the version, which its encoder keeps alive.
-    by_address: HashMap<usize, usize>,
+    tables: Versions<TableRoute>,
     open: RecordBatch,
     open_events: u64,
     open_record: Option<LastRecord>,
@@ -157,8 +155,7 @@ impl KafkaSink {
             context: context_headers(config),
             records: RecordRoutes::new(config),
             transaction_metadata: config.transaction_metadata,
-            tables: Vec::new(),
-            by_address: HashMap::new(),
+            tables: Versions::new(),
             open: RecordBatch::default(),
             open_events: 0,
             open_record: None,

@@ -76,7 +76,7 @@ impl KafkaSink {
         if self.stored.transaction_id.as_ref() == Some(&id) {
             offset.transaction_orders = self.stored.transaction_orders.clone();
         }
-        for route in &self.tables {
+        for route in self.tables.iter() {
             if let Some((of, order)) = route.last_order
                 && of == tx_id
             {

@@ -137,6 +137,7 @@ impl KafkaSink {
             RouteId::Transaction => self.records.transaction.set_schema_ids(ids, batch),
             RouteId::Table(index) => {
                 let route = self.tables.get_mut(index).ok_or_else(|| no_table(index))?;
+                route.registering = false;
                 route.encoder.set_schema_ids(ids.key, ids.value);
                 set_ids(batch, &route.target, ids)
             }

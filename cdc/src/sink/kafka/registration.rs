@@ -50,7 +50,8 @@ impl Registration {
         }
     }
 
-    /// A new route writes records of these schemas to a topic. Must be called within the runtime.
+    /// A new route writes records of these schemas to a topic; whether its ids have to be waited for. Must be called
+    /// within the runtime.
     ///
     /// # Errors
     /// A schema has a name that Avro does not allow.
@@ -60,13 +61,14 @@ impl Registration {
         topic: &str,
         key: Option<&ConnectSchema>,
         value: &ConnectSchema,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let subjects = self.registries.subjects(topic, key, value)?;
         if !subjects.is_empty() {
             self.waiting.push((route, subjects));
             self.start();
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Nothing of the open batch may be sent yet.

@@ -13,7 +13,7 @@ use crate::{
         Target,
         batch::{KeyHeader, RecordSlot, Step},
     },
-    sink::clock::now_nanos,
+    sink::{clock::now_nanos, versions::OfVersion},
     transform::routed_topic,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct TableRoute {
     pub(super) target: Arc<Target>,
     /// It has records in the open batch.
     pub(super) open: bool,
+    /// A registry was not yet heard of its schemas.
+    pub(super) registering: bool,
     /// Of the last event with transaction metadata: the transaction, and the event's number among those of the table.
     pub(super) last_order: Option<(u64, u64)>,
 }
@@ -34,12 +36,21 @@ impl TableRoute {
     }
 }
 
+impl OfVersion for TableRoute {
+    fn version(&self) -> &Arc<TableSchema> {
+        self.encoder.table()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.open || self.registering
+    }
+}
+
 impl KafkaSink {
     /// Where changes of this version of a table go.
     pub(super) fn route(&mut self, table: &Arc<TableSchema>) -> Result<usize, Error> {
-        let address = Arc::as_ptr(table).addr();
-        if let Some(index) = self.by_address.get(&address) {
-            return Ok(*index);
+        if let Some(index) = self.tables.find(table) {
+            return Ok(index);
         }
         let name = topic_name(
             &self.contract.topic_prefix,
@@ -57,21 +68,20 @@ impl KafkaSink {
         let target = Target::new(topic, &table.table.to_string(), table.id(&self.contract))
             .with_context(&self.context);
         tracing::info!(connector = %self.connector, table = %table.table, topic = %target.topic, schema = %table.id(&self.contract), "writing a version of a table");
-        let index = self.tables.len();
-        self.registration.add(
+        let index = self.tables.next_index();
+        let registering = self.registration.add(
             RouteId::Table(index),
             &target.topic,
             encoder.key_schema(),
             encoder.value_schema(),
         )?;
-        self.tables.push(TableRoute {
+        Ok(self.tables.add(TableRoute {
             encoder,
             target: Arc::new(target),
             open: false,
+            registering,
             last_order: None,
-        });
-        self.by_address.insert(address, index);
-        Ok(index)
+        }))
     }
 
     /// Write an event: both halves of a key change, or nothing on an error. Answers whether it was not skipped.

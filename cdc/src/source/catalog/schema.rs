@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A Relation message made complete.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamedTable {
     pub schema: Arc<TableSchema>,
     /// Which columns of a tuple are in `schema`; None when all are.
