@@ -10,6 +10,7 @@ mod heartbeat;
 mod held_slot;
 mod prepare;
 mod rest;
+mod side_queries;
 mod snapshot;
 mod start_streaming;
 mod status;
@@ -21,20 +22,27 @@ use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use prepare::Prepared;
+use side_queries::Side;
 pub use status::{Phase, PipelineStatus};
 
 use crate::{
-    Disposition, Error,
+    Disposition, Error, ErrorKind,
     checkpoint::StartPosition,
     config::ConnectorConfig,
     sink::EventSink,
     source::{
-        Control, catalog::EnumLabels, connection::ReplicationConnection, drop_slot, is_sql_ascii,
+        Control,
+        catalog::{CatalogMemory, EnumLabels},
+        connection::ReplicationConnection,
+        drop_slot, is_sql_ascii,
     },
 };
 
 /// Delay before the first retry; later ones double up to `retriable.restart.connector.wait.ms`.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
+
+/// How long the server may take to drop the slot of a connector that stops.
+const DROP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One life of the connector: from connecting until asked to stop, or until something fails.
 ///
@@ -50,13 +58,32 @@ pub async fn run<S: EventSink>(
 ) -> Result<(), Error> {
     status.enter(Phase::Connecting);
     let mut control = Control::new(&config.database);
-    let mut labels = EnumLabels::default();
+    let to = (sink, status);
+    if !live(config, start, &mut control, to, &stop, snapshots).await? {
+        return Ok(());
+    }
+    if config.slot_drop_on_stop && config.snapshot_mode.streams() {
+        drop_own_slot(config, &mut control).await?;
+    }
+    Ok(())
+}
+
+/// Until asked to stop; false where that was before anything needed an orderly end.
+async fn live<S: EventSink>(
+    config: &ConnectorConfig,
+    start: StartPosition,
+    control: &mut Control,
+    (sink, status): (&mut S, &Arc<PipelineStatus>),
+    stop: &CancellationToken,
+    snapshots: &mut Snapshots,
+) -> Result<bool, Error> {
+    let mut memory = CatalogMemory::default();
     let connected = async {
-        labels = EnumLabels::read(control.client().await?).await?;
+        memory.labels = EnumLabels::read(control.client().await?).await?;
         status.set_sql_ascii(is_sql_ascii(control.client().await?).await?);
-        let catalog = (&mut control, &mut labels);
+        let catalog = (&mut *control, &mut memory);
         let to = (&mut *sink, status);
-        let prepared = prepare::prepare(config, &start, catalog, to, &stop, snapshots).await?;
+        let prepared = prepare::prepare(config, &start, catalog, to, stop, snapshots).await?;
         let (start, taken) = match prepared {
             Prepared::Stream(start, taken) => (start, taken),
             Prepared::Idle => {
@@ -69,29 +96,47 @@ pub async fn run<S: EventSink>(
             Some(connection) => *connection,
             None => {
                 let connection = ReplicationConnection::connect(&config.database).await?;
-                let control = &mut control;
                 start_streaming::start_streaming(config, connection, control, &start, status)
                     .await?
             }
         };
-        let catalog = (&mut control, &mut labels);
-        stream::Streaming::new(config, catalog, connection, &start, sink, status)
+        let side = Side {
+            control,
+            memory: &mut memory,
+        };
+        stream::Streaming::new(config, side, connection, &start, sink, status)
             .await
             .map(Some)
     };
     let streaming = tokio::select! {
         biased;
         // Nothing before streaming needs an orderly end: a snapshot that did not finish goes on with the next life.
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => return Ok(false),
         streaming = connected => streaming?,
     };
     if let Some(streaming) = streaming {
-        streaming.run(&stop).await?;
+        streaming.run(stop).await?;
     }
-    if config.slot_drop_on_stop && config.snapshot_mode.streams() {
-        drop_slot(control.client().await?, &config.slot_name).await?;
-        tracing::info!(slot = %config.slot_name, "slot dropped");
+    Ok(true)
+}
+
+/// The control connection may hang: whoever stops does not wait for it for ever.
+async fn drop_own_slot(config: &ConnectorConfig, control: &mut Control) -> Result<(), Error> {
+    let name = &config.slot_name;
+    let dropped = async { drop_slot(control.client().await?, name).await };
+    match tokio::time::timeout(DROP_PATIENCE, dropped).await {
+        Ok(dropped) => dropped?,
+        Err(_) => {
+            return Err(Error::new(
+                ErrorKind::Connection,
+                format!("drop slot `{name}`: the server did not answer"),
+            )
+            .with_hint(format!(
+                "drop it by hand, or it keeps WAL: select pg_drop_replication_slot('{name}')"
+            )));
+        }
     }
+    tracing::info!(slot = %name, "slot dropped");
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 mod streamed;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use debezium::Compat;
-use pgoutput::{Insert, Lsn, PgOutputMessage, PgTimestamp, Relation, Update, XLogData};
+use pgoutput::{Insert, Lsn, PgOutputMessage, PgTimestamp, Relation, Type, Update, XLogData};
 
 use super::{
     emitter::{DeliveredUpTo, Emitter},
@@ -20,7 +20,7 @@ use crate::{
     sink::EventSink,
     source::{
         captures_table,
-        catalog::{RelationDescription, StreamedTable},
+        catalog::{RelationDescription, StreamedTable, TypeName},
     },
 };
 
@@ -38,8 +38,18 @@ pub struct Assembler {
     replay: Option<Replay>,
     emitter: Emitter,
     enum_values: EnumValues,
-    /// A change that waits for the labels of its table, and where it stands.
-    waiting: Option<(Lsn, Vec<u8>)>,
+    /// What Type messages told, by the OID of the type.
+    types: HashMap<u32, TypeName>,
+    waiting: Option<Waiting>,
+}
+
+/// A change that waits for the catalog.
+#[derive(Debug)]
+struct Waiting {
+    wal_start: Lsn,
+    message: Vec<u8>,
+    /// It has values that its table does not list.
+    for_labels: bool,
 }
 
 /// What the caller has to do after a message.
@@ -73,6 +83,7 @@ impl Assembler {
             replay: None,
             emitter: Emitter::new(EmitRules::new(config), delivered),
             enum_values: EnumValues::new(config.contract.compat == Compat::V3),
+            types: HashMap::new(),
             waiting: None,
         }
     }
@@ -141,8 +152,8 @@ impl Assembler {
         if let Some(xid) = self.stream {
             return self.accept_streamed(xid, xlog, &message);
         }
-        if self.enum_values.enabled
-            && let Some(step) = self.wait_for_labels(xlog, &message)
+        if (self.enum_values.enabled || !self.relations.all_hold())
+            && let Some(step) = self.wait_for_catalog(xlog, &message)
         {
             return Ok(step);
         }
@@ -165,13 +176,16 @@ impl Assembler {
                     return Err(out_of_place("a change outside of a transaction"));
                 };
                 let relations = &self.relations;
-                self.emitter.change(
+                let news = self.emitter.change(
                     transaction,
                     xlog.wal_start,
                     message,
                     |id| relations.get(id).map(Arc::as_ref),
                     sink,
                 )?;
+                if let Some(version) = news {
+                    self.relations.insert(version);
+                }
             }
             PgOutputMessage::Begin(begin) => {
                 if self.transaction.is_some() {
@@ -195,12 +209,12 @@ impl Assembler {
             PgOutputMessage::Message(lone) => match &mut self.transaction {
                 Some(transaction) if lone.transactional => {
                     self.emitter
-                        .change(transaction, xlog.wal_start, message, |_| None, sink)?
+                        .change(transaction, xlog.wal_start, message, |_| None, sink)?;
                 }
                 _ => self.emitter.lone_message(xlog.wal_start, lone, sink)?,
             },
             PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
-            PgOutputMessage::Type(_) => {}
+            PgOutputMessage::Type(told) => self.accept_type(told),
             PgOutputMessage::Origin(origin) => self.emitter.set_origin(origin),
             PgOutputMessage::StreamStart(start) => self.stream = Some(start.xid),
             PgOutputMessage::StreamCommit(commit) => return self.stream_commit(commit),
@@ -219,26 +233,36 @@ impl Assembler {
         Ok(Step::Next)
     }
 
-    /// Keeps a change whose table lists fewer labels than it has, and asks for them.
+    fn accept_type(&mut self, told: &Type<'_>) {
+        self.types.insert(told.type_oid, TypeName::from(told));
+    }
+
+    /// Keeps a change whose table lists fewer labels than it has, or has changed since it was read, and asks for it.
     #[inline]
-    fn wait_for_labels(
+    fn wait_for_catalog(
         &mut self,
         xlog: &XLogData<'_>,
         message: &PgOutputMessage<'_>,
     ) -> Option<Step> {
-        let version = match message {
-            PgOutputMessage::Insert(insert) => self.relations.get(insert.relation_id),
-            PgOutputMessage::Update(update) => self.relations.get(update.relation_id),
+        let id = match message {
+            PgOutputMessage::Insert(insert) => insert.relation_id,
+            PgOutputMessage::Update(update) => update.relation_id,
+            PgOutputMessage::Delete(delete) => delete.relation_id,
             _ => return None,
         };
-        let version = version?;
+        let (version, xid) = (self.relations.get(id)?, self.transaction?.xid);
         let enums = self.enum_values.unlisted(message, Some(version));
-        if enums.is_empty() {
+        let for_labels = !enums.is_empty();
+        if !for_labels && !self.relations.has_changed(id, xid) {
             return None;
         }
-        self.waiting = Some((xlog.wal_start, xlog.data.to_vec()));
+        self.waiting = Some(Waiting {
+            wal_start: xlog.wal_start,
+            message: xlog.data.to_vec(),
+            for_labels,
+        });
         Some(Step::Resolve {
-            xid: self.transaction?.xid,
+            xid,
             description: version.description.clone(),
             enums,
         })
@@ -249,15 +273,17 @@ impl Assembler {
     /// # Errors
     /// As `accept`.
     pub fn go_on<S: EventSink>(&mut self, sink: &mut S) -> Result<Step, Error> {
-        let Some((wal_start, data)) = self.waiting.take() else {
+        let Some(waiting) = self.waiting.take() else {
             return Ok(Step::Next);
         };
-        let message = PgOutputMessage::parse(&data, false).map_err(|error| {
+        let (wal_start, data) = (waiting.wal_start, &waiting.message);
+        let message = PgOutputMessage::parse(data, false).map_err(|error| {
             let attempted = format!("read the pgoutput message at {wal_start} again");
             Error::new(ErrorKind::Protocol, attempted).with_source(error)
         })?;
         if let PgOutputMessage::Insert(Insert { relation_id, .. })
         | PgOutputMessage::Update(Update { relation_id, .. }) = &message
+            && waiting.for_labels
             && let Some(version) = self.relations.get(*relation_id)
         {
             self.enum_values.remember(&message, version);
@@ -266,13 +292,16 @@ impl Assembler {
             wal_start,
             wal_end: wal_start,
             sent_at: PgTimestamp::default(),
-            data: &data,
+            data,
         };
         self.accept_message(&xlog, &message, sink)
     }
 
     fn accept_relation(&mut self, relation: &Relation<'_>) -> Result<Step, Error> {
-        let description = RelationDescription::from(relation);
+        let mut description = RelationDescription::from(relation);
+        for column in &mut description.columns {
+            column.type_name = self.types.get(&column.type_oid).cloned();
+        }
         let captured = captures_table(&self.filter, &description.namespace, &description.name);
         if let Some(xid) = self.stream {
             return self.accept_streamed_relation(xid, description, captured);

@@ -39,15 +39,15 @@ pub(super) struct Placed<'a> {
 }
 
 impl RowBuffers {
-    /// Write one Insert, Update, Delete or Truncate of a captured table to the sink. Answers what was written.
+    /// Write one Insert, Update, Delete or Truncate of a captured table to the sink.
     #[inline]
     pub(super) fn emit<S: EventSink>(
         &mut self,
         message: &PgOutputMessage<'_>,
-        placed: Placed<'_>,
+        placed: &mut Placed<'_>,
         rules: &EmitRules,
         sink: &mut S,
-    ) -> Result<Option<Operation>, Error> {
+    ) -> Result<Written, Error> {
         let (op, old, new) = match message {
             PgOutputMessage::Insert(insert) => {
                 (Operation::Create, OldTuple::None, Some(insert.new))
@@ -55,17 +55,30 @@ impl RowBuffers {
             PgOutputMessage::Update(update) => (Operation::Update, update.old, Some(update.new)),
             PgOutputMessage::Delete(delete) => (Operation::Delete, delete.old, None),
             PgOutputMessage::Truncate(_) => (Operation::Truncate, OldTuple::None, None),
-            _ => return Ok(None),
+            _ => return Ok(Written::Nothing),
         };
         let mut old_values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.old);
         let mut new_values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.new);
         let table = placed.table;
         let mut complete = true;
-        if let OldTuple::Key(tuple) | OldTuple::Full(tuple) = old {
-            complete &= read_tuple(tuple, table, &mut old_values);
+        let mut nulls = Vec::new();
+        match old {
+            // Columns beside the key are NULL in it, whatever they were.
+            OldTuple::Key(tuple) => {
+                complete &= read_tuple(tuple, table, &mut old_values, &mut Vec::new());
+            }
+            OldTuple::Full(tuple) => {
+                complete &= read_tuple(tuple, table, &mut old_values, &mut nulls);
+            }
+            OldTuple::None => {}
         }
         if let Some(tuple) = new {
-            complete &= read_tuple(tuple, table, &mut new_values);
+            complete &= read_tuple(tuple, table, &mut new_values, &mut nulls);
+        }
+        if complete && !nulls.is_empty() {
+            self.old = recycle(old_values);
+            self.new = recycle(new_values);
+            return Ok(Written::NullsIn(nulls));
         }
         let before = match old {
             OldTuple::None => OldRow::None,
@@ -86,7 +99,7 @@ impl RowBuffers {
         // Rows of a table without columns say nothing.
         let empty = table.schema.columns.is_empty() && op != Operation::Truncate;
         let result = if unchanged || empty {
-            Ok(None)
+            Ok(Written::Nothing)
         } else if complete {
             let mut event = ChangeEvent {
                 table: &table.schema,
@@ -101,11 +114,12 @@ impl RowBuffers {
             };
             event.transaction = placed
                 .collections
+                .as_deref_mut()
                 .and_then(|collections| rules.count(&event, collections));
             if placed.deliver {
-                sink.write(&event).map(|()| Some(op))
+                sink.write(&event).map(|()| Written::Event(op))
             } else {
-                Ok(None)
+                Ok(Written::Nothing)
             }
         } else {
             Err(Error::new(
@@ -122,17 +136,36 @@ impl RowBuffers {
     }
 }
 
-/// Append the captured columns of a tuple; false when it does not fit the table.
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Written {
+    Event(Operation),
+    /// It is left out, or was delivered before.
+    Nothing,
+    /// It is not written, because these columns of the table are NULL in the row and may not be in the version. Invariant:
+    /// no NULL of PostgreSQL is ever written as a value, so the version is the one that is wrong.
+    NullsIn(Vec<usize>),
+}
+
+/// Append the captured columns of a tuple; false when it does not fit the table. `nulls` are the columns that are NULL
+/// and may not be.
 #[inline]
 fn read_tuple<'a>(
     tuple: TupleData<'a>,
     table: &StreamedTable,
     values: &mut Vec<ColumnValue<'a>>,
+    nulls: &mut Vec<usize>,
 ) -> bool {
     let mut text_only = true;
-    let mut value = |column| match column {
+    let columns = &table.schema.columns;
+    let mut value = |at: usize, column| match column {
         TupleColumn::Text(text) => ColumnValue::Text(text),
-        TupleColumn::Null => ColumnValue::Null,
+        TupleColumn::Null => {
+            if columns.get(at).is_some_and(|column| !column.optional) {
+                nulls.push(at);
+            }
+            ColumnValue::Null
+        }
         TupleColumn::Unchanged => ColumnValue::Unchanged,
         TupleColumn::Binary(_) => {
             text_only = false;
@@ -141,13 +174,15 @@ fn read_tuple<'a>(
     };
     let fits = match &table.kept {
         None => {
-            values.extend(tuple.iter().map(value));
+            let columns = tuple.iter().enumerate();
+            values.extend(columns.map(|(at, column)| value(at, column)));
             tuple.len() == table.schema.columns.len()
         }
         Some(kept) => {
             for (column, kept) in tuple.iter().zip(kept) {
                 if *kept {
-                    values.push(value(column));
+                    let at = values.len();
+                    values.push(value(at, column));
                 }
             }
             tuple.len() == kept.len()

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use debezium::{
     ChangePosition, CollectionCounts, LogicalMessage, Operation, Origin, SnapshotMarker, Source,
@@ -7,7 +7,7 @@ use debezium::{
 use pgoutput::{Lsn, Message, PgOutputMessage};
 
 use super::{
-    change::{Placed, RowBuffers},
+    change::{Placed, RowBuffers, Written},
     relations::{Capture, RelationVersion},
     rules::EmitRules,
     transaction::{Counts, Transaction},
@@ -95,7 +95,8 @@ impl Emitter {
         self.origin = Some((origin.name.to_owned(), lsn));
     }
 
-    /// One change message of `transaction`: Insert, Update, Delete, Truncate or a logical Message.
+    /// One change message of `transaction`: Insert, Update, Delete, Truncate or a logical Message. Answers the version
+    /// of its table that holds from now on, where the change tells that it is another.
     #[inline]
     pub(super) fn change<'r, S: EventSink>(
         &mut self,
@@ -104,7 +105,7 @@ impl Emitter {
         message: &PgOutputMessage<'_>,
         version_of: impl Fn(u32) -> Option<&'r RelationVersion>,
         sink: &mut S,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Arc<RelationVersion>>, Error> {
         let relation_id = match message {
             PgOutputMessage::Insert(insert) => insert.relation_id,
             PgOutputMessage::Update(update) => update.relation_id,
@@ -113,14 +114,15 @@ impl Emitter {
                 for &id in &truncate.relation_ids {
                     self.row(transaction, wal_start, message, version_of(id), id, sink)?;
                 }
-                return Ok(());
+                return Ok(None);
             }
             PgOutputMessage::Message(message) => {
-                return self.transactional_message(transaction, wal_start, message, sink);
+                self.transactional_message(transaction, wal_start, message, sink)?;
+                return Ok(None);
             }
             _ => {
                 transaction.skip(1);
-                return Ok(());
+                return Ok(None);
             }
         };
         let version = version_of(relation_id);
@@ -136,7 +138,7 @@ impl Emitter {
         version: Option<&RelationVersion>,
         relation_id: u32,
         sink: &mut S,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Arc<RelationVersion>>, Error> {
         let position = self
             .incarnation
             .change(transaction.commit_lsn, transaction.next_ordinal);
@@ -146,14 +148,15 @@ impl Emitter {
             .as_ref()
             .is_some_and(|only| !only.contains(&relation_id))
         {
-            return Ok(());
+            return Ok(None);
         }
         let Some(version) = version else {
             return Err(unknown_relation(relation_id));
         };
         let Capture::Yes(table) = &version.capture else {
-            return Ok(());
+            return Ok(None);
         };
+        let relaxed;
         let deliver = !self.is_delivered(position);
         let mut placed = Placed {
             table,
@@ -168,22 +171,32 @@ impl Emitter {
             // What was delivered in part is counted from its start.
             placed.collections = Some(&mut self.collections);
         } else if !deliver {
-            return Ok(());
+            return Ok(None);
         }
         placed.origin = origin_of(&self.origin);
         transaction.written |= deliver;
-        match self.buffers.emit(message, placed, &self.rules, sink) {
-            Ok(Some(Operation::Create)) => self.counts.creates += 1,
-            Ok(Some(Operation::Update)) => self.counts.updates += 1,
-            Ok(Some(Operation::Delete)) => self.counts.deletes += 1,
-            Ok(Some(Operation::Truncate)) => self.counts.truncates += 1,
-            Ok(Some(Operation::Read) | None) => {}
+        let mut written = self.buffers.emit(message, &mut placed, &self.rules, sink);
+        let mut news = None;
+        if let Ok(Written::NullsIn(columns)) = &written {
+            relaxed = Arc::new(version.with_nulls(table, columns));
+            if let Capture::Yes(table) = &relaxed.capture {
+                placed.table = table;
+            }
+            written = self.buffers.emit(message, &mut placed, &self.rules, sink);
+            news = Some(Arc::clone(&relaxed));
+        }
+        match written {
+            Ok(Written::Event(Operation::Create)) => self.counts.creates += 1,
+            Ok(Written::Event(Operation::Update)) => self.counts.updates += 1,
+            Ok(Written::Event(Operation::Delete)) => self.counts.deletes += 1,
+            Ok(Written::Event(Operation::Truncate)) => self.counts.truncates += 1,
+            Ok(Written::Event(Operation::Read) | Written::Nothing | Written::NullsIn(_)) => {}
             Err(error) => {
                 self.rules.on_failure(error)?;
                 self.counts.left_out += 1;
             }
         }
-        Ok(())
+        Ok(news)
     }
 
     fn source(&self, transaction: &Transaction, lsn: Lsn) -> Source {

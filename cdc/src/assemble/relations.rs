@@ -4,6 +4,8 @@ use std::{
     sync::Arc,
 };
 
+use debezium::TableSchema;
+
 use crate::source::catalog::{RelationDescription, StreamedTable};
 
 /// One version of a table in the stream.
@@ -14,6 +16,23 @@ pub(super) struct RelationVersion {
 }
 
 impl RelationVersion {
+    /// The same, but that these columns of its table may be NULL: a row says so, whatever the catalog says by now.
+    pub(super) fn with_nulls(&self, table: &StreamedTable, nulls: &[usize]) -> Self {
+        let mut schema = TableSchema::clone(&table.schema);
+        for index in nulls {
+            if let Some(column) = schema.columns.get_mut(*index) {
+                column.optional = true;
+            }
+        }
+        Self {
+            description: self.description.clone(),
+            capture: Capture::Yes(StreamedTable {
+                schema: Arc::new(schema),
+                ..table.clone()
+            }),
+        }
+    }
+
     fn is(&self, description: &RelationDescription, table: &StreamedTable) -> bool {
         self.description == *description
             && matches!(&self.capture, Capture::Yes(known) if known == table)
@@ -36,6 +55,8 @@ pub(super) enum Capture {
 #[derive(Debug, Default)]
 pub(super) struct Relations {
     versions: ByOid<Arc<RelationVersion>>,
+    /// Those that the catalog has changed since, with the transaction that did it.
+    changed: ByOid<u32>,
 }
 
 /// Looked up for every change, so the hash is one multiplication: OIDs come from the server's counter, not from a user who
@@ -71,7 +92,29 @@ impl Relations {
     }
 
     pub(super) fn insert(&mut self, version: Arc<RelationVersion>) {
-        self.versions.insert(version.description.id, version);
+        let id = version.description.id;
+        let changed_by = match &version.capture {
+            Capture::Yes(table) => table.changed_by,
+            Capture::No | Capture::AtCommit => None,
+        };
+        match changed_by {
+            Some(xid) => self.changed.insert(id, xid),
+            None => self.changed.remove(&id),
+        };
+        self.versions.insert(id, version);
+    }
+
+    /// No version has to be asked for again.
+    #[inline]
+    pub(super) fn all_hold(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    /// Whether the catalog had changed already when transaction `xid` began.
+    pub(super) fn has_changed(&self, id: u32, xid: u32) -> bool {
+        // Transaction ids go round: the nearer way is meant.
+        let is_before = |changed_by: u32| (1..1 << 31).contains(&xid.wrapping_sub(changed_by));
+        self.changed.get(&id).copied().is_some_and(is_before)
     }
 
     pub(super) fn extend(&mut self, versions: impl IntoIterator<Item = Arc<RelationVersion>>) {

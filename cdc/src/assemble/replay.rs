@@ -9,11 +9,7 @@ use super::{
     spool::{Record, SpoolReader},
     transaction::Transaction,
 };
-use crate::{
-    Error, ErrorKind,
-    sink::EventSink,
-    source::catalog::RelationDescription,
-};
+use crate::{Error, ErrorKind, sink::EventSink, source::catalog::RelationDescription};
 
 /// A streamed transaction that committed, being written to the sink as far as it has room.
 #[derive(Debug)]
@@ -131,7 +127,7 @@ impl Replay {
                         .with_source(error)
                     })?;
                     let current = &self.current;
-                    emitter.change(
+                    let news = emitter.change(
                         &mut self.transaction,
                         Lsn(wal_start),
                         &message,
@@ -143,6 +139,9 @@ impl Replay {
                         },
                         sink,
                     )?;
+                    if let Some(version) = news {
+                        self.current.insert(version.description.id, version);
+                    }
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! Table versions in the compacted topic `<topic prefix>.tributary.schemas`: what gives schemaless events their types.
 //!
 //! Key: the version's id as in the header `tributary.schema`. Value: the table and the settings that events are written
-//! with.
+//! with. The last record of a table is the version in force: one that comes in force again is published again.
 
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use debezium::{ContractSettings, SchemaId, TableSchema};
@@ -38,6 +39,10 @@ pub struct PublishedSchemas {
     topic: String,
     /// With a hash of their text: all that is asked is whether a text is there already.
     known: HashMap<SchemaId, u64>,
+    /// The version in force of each table, by its names.
+    in_force: HashMap<(String, String), SchemaId>,
+    /// Versions in the order in which they came in force, until they are taken.
+    versions: Option<Vec<Arc<TableSchema>>>,
 }
 
 fn digest(text: &[u8]) -> u64 {
@@ -53,32 +58,65 @@ impl PublishedSchemas {
     /// Kafka does not answer.
     pub fn read(client: &KafkaClient, topic_prefix: &str) -> Result<Self, Error> {
         let topic = schemas_topic(topic_prefix);
-        let mut known = HashMap::new();
+        let mut published = Self {
+            topic: topic.clone(),
+            versions: Some(Vec::new()),
+            ..Self::default()
+        };
         read_to_end(client, &topic, |key, value| {
             let id = key
                 .and_then(|key| std::str::from_utf8(key).ok())
                 .and_then(|text| SchemaId::try_from(text.to_owned()).ok());
             match (id, value) {
                 (Some(id), Some(value)) => {
-                    known.insert(id, digest(value));
+                    published.take_record(id, value);
                 }
                 (Some(id), None) => {
-                    known.remove(&id);
+                    published.known.remove(&id);
                 }
                 (None, _) => {}
             }
             Ok(())
         })?;
-        Ok(Self { topic, known })
+        Ok(published)
     }
 
-    /// The record that publishes the table's version, unless it is there with the same settings.
+    fn take_record(&mut self, id: SchemaId, value: &[u8]) {
+        self.known.insert(id, digest(value));
+        match serde_json::from_slice::<PublishedSchema>(value) {
+            Ok(published) => self.is_in_force(id, &Arc::new(published.table)),
+            // Written by another version of this program: its events are read by whoever can.
+            Err(error) => {
+                tracing::warn!(topic = %self.topic, schema = %id, error = %error, "a version of a table cannot be read: what was true at its time is not known");
+            }
+        }
+    }
+
+    fn is_in_force(&mut self, id: SchemaId, table: &Arc<TableSchema>) {
+        let names = (table.table.schema.clone(), table.table.table.clone());
+        self.in_force.insert(names, id);
+        if let Some(versions) = &mut self.versions {
+            versions.push(Arc::clone(table));
+        }
+    }
+
+    /// A snapshot is about to publish versions: they are kept for who takes them.
+    pub fn keep_versions(&mut self) {
+        self.versions.get_or_insert_default();
+    }
+
+    /// The versions in the order in which they came in force, and from now on none.
+    pub fn take_versions(&mut self) -> Vec<Arc<TableSchema>> {
+        self.versions.take().unwrap_or_default()
+    }
+
+    /// The record that publishes the table's version, unless it is the one in force, with the same settings.
     ///
     /// # Errors
     /// Never for these types; passed on rather than hidden.
     pub fn publish(
         &mut self,
-        table: &TableSchema,
+        table: &Arc<TableSchema>,
         settings: &ContractSettings,
     ) -> Result<Option<OwnedRecord>, Error> {
         let id = table.id(settings);
@@ -90,9 +128,12 @@ impl PublishedSchemas {
             .with_source(error)
         })?;
         let digest = digest(&value);
-        if self.known.insert(id, digest) == Some(digest) {
+        let names = (table.table.schema.clone(), table.table.table.clone());
+        let is_known = self.known.insert(id, digest) == Some(digest);
+        if is_known && self.in_force.get(&names) == Some(&id) {
             return Ok(None);
         }
+        self.is_in_force(id, table);
         Ok(Some(OwnedRecord {
             topic: self.topic.clone(),
             key: id.to_string().into_bytes(),
@@ -107,8 +148,8 @@ mod tests {
 
     use super::*;
 
-    fn table() -> TableSchema {
-        TableSchema {
+    fn table() -> Arc<TableSchema> {
+        Arc::new(TableSchema {
             table: TableId {
                 database: "d".to_owned(),
                 schema: "public".to_owned(),
@@ -117,7 +158,7 @@ mod tests {
             columns: Vec::new(),
             key: Vec::new(),
             replica_identity: ReplicaIdentity::Default,
-        }
+        })
     }
 
     #[test]
@@ -127,11 +168,14 @@ mod tests {
         let record = published.publish(&table(), &settings).unwrap().unwrap();
         assert_eq!(record.key, table().id(&settings).to_string().into_bytes());
         let read: PublishedSchema = serde_json::from_slice(&record.value.unwrap()).unwrap();
-        assert_eq!(read.table, table());
+        assert_eq!(read.table, *table());
         assert_eq!(read.settings, settings);
         assert_eq!(published.publish(&table(), &settings).unwrap(), None);
-        let mut other = settings;
+        let mut other = settings.clone();
         other.money_fraction_digits = 4;
         assert!(published.publish(&table(), &other).unwrap().is_some());
+        // In force again: the last record of a table tells which version holds.
+        assert!(published.publish(&table(), &settings).unwrap().is_some());
+        assert_eq!(published.publish(&table(), &settings).unwrap(), None);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     sink::EventSink,
     source::{
         Control, blockers,
-        catalog::EnumLabels,
+        catalog::CatalogMemory,
         check_publication,
         connection::ReplicationConnection,
         end_process, keep_guardrail, prepare_publication,
@@ -67,7 +67,7 @@ pub(super) enum Prepared {
 pub(super) async fn prepare<S: EventSink>(
     config: &ConnectorConfig,
     start: &StartPosition,
-    (control, labels): (&mut Control, &mut EnumLabels),
+    (control, memory): (&mut Control, &mut CatalogMemory),
     (sink, status): (&mut S, &Arc<PipelineStatus>),
     stop: &CancellationToken,
     snapshots: &mut Snapshots,
@@ -104,7 +104,7 @@ pub(super) async fn prepare<S: EventSink>(
                 stop,
             };
             return take
-                .run(replication, (control, labels), sink, snapshots)
+                .run(replication, (control, memory), sink, snapshots)
                 .await;
         }
         tracing::info!("nothing is streamed: snapshot.mode");
@@ -204,7 +204,7 @@ pub(super) async fn prepare<S: EventSink>(
         status,
         stop,
     };
-    take.run(replication, (control, labels), sink, snapshots)
+    take.run(replication, (control, memory), sink, snapshots)
         .await
 }
 

@@ -7,6 +7,7 @@ use super::{
     Snapshots,
     held_slot::{HeldSlot, status_interval},
     prepare::{Prepared, StreamStart, create},
+    side_queries::Side,
     start_streaming::{start_streaming, wait_for_slot},
     status::{Phase, PipelineStatus},
     stream::Streaming,
@@ -18,7 +19,7 @@ use crate::{
     sink::EventSink,
     source::{
         Control,
-        catalog::EnumLabels,
+        catalog::CatalogMemory,
         connection::ReplicationConnection,
         require_all_rows,
         server::wal_sender_timeout,
@@ -72,7 +73,7 @@ impl Snapshot<'_> {
     pub(super) async fn run<S: EventSink>(
         mut self,
         mut replication: ReplicationConnection,
-        (control, labels): (&mut Control, &mut EnumLabels),
+        (control, memory): (&mut Control, &mut CatalogMemory),
         sink: &mut S,
         snapshots: &mut Snapshots,
     ) -> Result<Prepared, Error> {
@@ -100,7 +101,7 @@ impl Snapshot<'_> {
         let read = self.go_on.and_then(|resume| resume.tables_read.as_ref());
         sink.begin_snapshot(read, point);
         if let Some(resume) = self.go_on {
-            let catalog = (&mut *control, labels);
+            let catalog = (&mut *control, memory);
             let place = (replication, confirmed, point);
             start.confirmed = self.catch_up(resume, place, catalog, sink).await?;
             replication = ReplicationConnection::connect(&config.database).await?;
@@ -151,7 +152,7 @@ impl Snapshot<'_> {
         &self,
         resume: &Resume,
         (replication, confirmed, point): (ReplicationConnection, Lsn, Lsn),
-        (control, labels): (&mut Control, &mut EnumLabels),
+        (control, memory): (&mut Control, &mut CatalogMemory),
         sink: &mut S,
     ) -> Result<Lsn, Error> {
         let config = self.config;
@@ -175,8 +176,8 @@ impl Snapshot<'_> {
         };
         let connection = start_streaming(config, replication, control, &start, self.status).await?;
         self.status.enter(Phase::Snapshotting);
-        let catalog = (control, labels);
-        Streaming::new(config, catalog, connection, &start, sink, self.status)
+        let side = Side { control, memory };
+        Streaming::new(config, side, connection, &start, sink, self.status)
             .await?
             .catch_up(point)
             .await

@@ -12,6 +12,7 @@ use super::{
     held_slot::status_interval,
     prepare::StreamStart,
     rest::{Rest, rested},
+    side_queries::{Answer, Question, Side, SideQueries},
     status::{Phase, PipelineStatus},
 };
 use crate::{
@@ -20,10 +21,9 @@ use crate::{
     config::ConnectorConfig,
     sink::{EventSink, IdleMark, Progress, TransactionEnd},
     source::{
-        Control, Feedback,
-        catalog::{EnumLabels, resolve_relation},
+        Feedback,
         connection::{FrameKind, ReplicationConnection, streaming_error},
-        server::{wal_flush_lsn, wal_sender_timeout},
+        server::wal_sender_timeout,
         slot::slot_xmin,
     },
 };
@@ -45,6 +45,11 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a server is asked whether it has sent everything up to a moment.
 const CATCH_UP_TICK: Duration = Duration::from_millis(500);
+/// How long the orderly end waits for the catalog, where a change of the transaction at hand does.
+const CATALOG_DRAIN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long what is left may take where the transaction at hand was given up: it may be a part of it.
+const REST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the server may take to notice our CopyDone.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -52,8 +57,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// The connector while it streams: one task from socket to sink.
 pub(super) struct Streaming<'a, S> {
     config: &'a ConnectorConfig,
-    control: &'a mut Control,
-    labels: &'a mut EnumLabels,
+    queries: SideQueries<'a>,
+    /// A change waits for the answer to a question about its table; nothing is read meanwhile.
+    waiting: bool,
     connection: ReplicationConnection,
     assembler: Assembler,
     incarnation: Incarnation,
@@ -90,18 +96,28 @@ enum TurnEnd {
     More,
     /// Everything before `until` is done.
     Reached,
+    /// The catalog was asked for a table.
+    Waiting,
+}
+
+impl TurnEnd {
+    /// Another turn does more without anything being read.
+    const fn has_more(self) -> bool {
+        matches!(self, Self::Full | Self::More)
+    }
 }
 
 impl<'a, S: EventSink> Streaming<'a, S> {
     pub(super) async fn new(
         config: &'a ConnectorConfig,
-        (control, labels): (&'a mut Control, &'a mut EnumLabels),
+        side: Side<'a>,
         connection: ReplicationConnection,
         start: &StreamStart,
         sink: &'a mut S,
         status: &'a Arc<PipelineStatus>,
     ) -> Result<Self, Error> {
-        let server_timeout = wal_sender_timeout(control.client().await?).await?;
+        side.memory.past.extend(sink.published_versions());
+        let server_timeout = wal_sender_timeout(side.control.client().await?).await?;
         let tick = status_interval(config, server_timeout);
         let now = Instant::now();
         let heartbeat = Heartbeat::new(config);
@@ -113,28 +129,32 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             xmin.set_missed_tick_behavior(MissedTickBehavior::Delay);
             xmin.tick().await;
         }
+        let mut assembler = Assembler::new(
+            config,
+            DeliveredUpTo {
+                incarnation: start.incarnation,
+                position: start.delivered,
+                tables: start.tables.clone(),
+                last_commit_lsn: start.last_commit_lsn,
+                // Where nothing came before, Debezium's clock stands at the start too.
+                last_commit_micros: start
+                    .last_commit_micros
+                    .or_else(|| Some(clock().unix_micros())),
+            },
+        );
+        if xmin.is_some() {
+            assembler.set_xmin(slot_xmin(side.control.client().await?, &config.slot_name).await?);
+        }
         Ok(Self {
             heartbeat,
             xmin,
             marked: Lsn::default(),
             incarnation: start.incarnation,
-            assembler: Assembler::new(
-                config,
-                DeliveredUpTo {
-                    incarnation: start.incarnation,
-                    position: start.delivered,
-                    tables: start.tables.clone(),
-                    last_commit_lsn: start.last_commit_lsn,
-                    // Where nothing came before, Debezium's clock stands at the start too.
-                    last_commit_micros: start
-                        .last_commit_micros
-                        .or_else(|| Some(clock().unix_micros())),
-                },
-            ),
+            assembler,
+            queries: SideQueries::new(config, side),
+            waiting: false,
             feedback: Feedback::new(start.confirmed, tick, now),
             config,
-            control,
-            labels,
             connection,
             sink,
             status,
@@ -153,9 +173,6 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     /// Until asked to stop; then the orderly end.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
         self.status.enter(Phase::Streaming);
-        if self.xmin.is_some() {
-            self.read_xmin().await?;
-        }
         let mut tick = interval(self.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut wal_end = interval(WAL_END_INTERVAL);
@@ -169,6 +186,11 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             }
             let rest = self.resting(end);
             self.connection.set_lagging(self.lagging);
+            let has_room = self.sink.has_room();
+            if self.waiting || !has_room {
+                // Who does not read hears nothing: that is no silence of the server's.
+                self.heard_at = Instant::now();
+            }
             if rest.is_some() {
                 self.connection.rest();
             }
@@ -179,16 +201,17 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 biased;
                 () = stop.cancelled() => return self.drain().await,
                 () = heartbeat::due(&mut self.heartbeat) => self.beat()?,
+                answer = self.queries.answer() => self.answered(answer?)?,
                 () = rested(rest) => self.gather().await?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => self.on_tick().await?,
-                () = heartbeat::tick(self.xmin.as_mut()) => self.read_xmin().await?,
-                _ = wal_end.tick() => self.ask_wal_end().await,
-                read = self.connection.fill(), if rest.is_none() && end == TurnEnd::Empty && self.sink.has_room() => {
+                () = heartbeat::tick(self.xmin.as_mut()) => self.queries.ask_if_idle(Question::Xmin),
+                _ = wal_end.tick() => self.queries.ask_if_idle(Question::WalEnd),
+                read = self.connection.fill(), if rest.is_none() && end == TurnEnd::Empty && has_room => {
                     read?;
                     self.heard_at = Instant::now();
                 }
-                () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
+                () = std::future::ready(()), if end.has_more() && has_room => {}
             }
         }
     }
@@ -220,9 +243,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         Ok(())
     }
 
-    /// Work on what was read. Waits for nothing but the catalog, where a table changed.
+    /// Work on what was read. Waits for nothing.
     async fn turn(&mut self) -> Result<TurnEnd, Error> {
         for _ in 0..TURN {
+            if self.waiting {
+                return Ok(TurnEnd::Waiting);
+            }
             if self.draining && !self.assembler.is_inside_transaction() {
                 return Ok(TurnEnd::Empty);
             }
@@ -286,13 +312,13 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     Step::Next
                 }
             };
-            self.resolve(step).await?;
+            self.follow(step)?;
         }
         Ok(TurnEnd::More)
     }
 
-    /// Ask the catalog as long as the assembler needs it.
-    async fn resolve(&mut self, mut step: Step) -> Result<(), Error> {
+    /// Go on with what the assembler wants, until it waits for the catalog or takes the next message.
+    fn follow(&mut self, mut step: Step) -> Result<(), Error> {
         loop {
             step = match step {
                 Step::Resolve {
@@ -300,19 +326,32 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     description,
                     enums,
                 } => {
-                    let client = self.control.client().await?;
-                    let labels = &mut *self.labels;
-                    if !enums.is_empty() {
-                        labels.refresh(client, &enums).await?;
-                    }
-                    let table =
-                        resolve_relation(client, xid, &description, self.config, labels).await?;
-                    self.assembler.add_relation(description, table)
+                    self.waiting = true;
+                    self.queries.ask(Question::Table {
+                        xid,
+                        description,
+                        enums,
+                    });
+                    return Ok(());
                 }
                 Step::GoOn => self.assembler.go_on(self.sink)?,
                 Step::Next | Step::Replay => return Ok(()),
             };
         }
+    }
+
+    fn answered(&mut self, answer: Answer) -> Result<(), Error> {
+        match answer {
+            Answer::Table(description, table) => {
+                self.waiting = false;
+                let step = self.assembler.add_relation(description, table);
+                self.follow(step)?;
+            }
+            Answer::WalEnd(lsn) => self.status.set_server_wal_end(lsn),
+            Answer::Xmin(xmin) => self.assembler.set_xmin(xmin),
+            Answer::None => {}
+        }
+        Ok(())
     }
 
     async fn on_keepalive(&mut self, keepalive: PrimaryKeepalive) -> Result<(), Error> {
@@ -409,23 +448,6 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         }
     }
 
-    async fn read_xmin(&mut self) -> Result<(), Error> {
-        let client = self.control.client().await?;
-        let xmin = slot_xmin(client, &self.config.slot_name).await?;
-        self.assembler.set_xmin(xmin);
-        Ok(())
-    }
-
-    /// Only for show: a failure shows in the stream soon enough.
-    async fn ask_wal_end(&mut self) {
-        let Ok(client) = self.control.client().await else {
-            return;
-        };
-        if let Ok(lsn) = wal_flush_lsn(client).await {
-            self.status.set_server_wal_end(lsn);
-        }
-    }
-
     /// Stream everything that commits before `until`, the moment of a snapshot that follows, and deliver it. Answers what
     /// is confirmed then.
     pub(super) async fn catch_up(mut self, until: Lsn) -> Result<Lsn, Error> {
@@ -439,8 +461,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             if end == TurnEnd::Reached {
                 break;
             }
+            if self.waiting {
+                self.heard_at = Instant::now();
+            }
             tokio::select! {
                 biased;
+                answer = self.queries.answer() => self.answered(answer?)?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => {
                     self.on_tick().await?;
@@ -451,7 +477,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     read?;
                     self.heard_at = Instant::now();
                 }
-                () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
+                () = std::future::ready(()), if end.has_more() && self.sink.has_room() => {}
             }
         }
         while !self.sink.is_idle() {
@@ -468,8 +494,10 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     async fn drain(mut self) -> Result<(), Error> {
         self.status.enter(Phase::Draining);
         self.draining = true;
-        let deadline = tokio::time::Instant::now() + DRAIN_PATIENCE;
-        self.finish_transaction(deadline).await?;
+        let mut deadline = tokio::time::Instant::now() + DRAIN_PATIENCE;
+        if !self.finish_transaction(deadline).await? {
+            deadline = deadline.min(tokio::time::Instant::now() + REST_PATIENCE);
+        }
         self.sink.begin_drain();
         self.deliver_all(deadline).await?;
         self.mark_idle()?;
@@ -480,23 +508,31 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         Ok(())
     }
 
-    /// Some sinks can only make whole transactions durable: read to the end of the one at hand, and no further.
-    async fn finish_transaction(&mut self, deadline: tokio::time::Instant) -> Result<(), Error> {
+    /// Some sinks can only make whole transactions durable: read to the end of the one at hand, and no further. Answers
+    /// whether it was reached.
+    async fn finish_transaction(&mut self, deadline: tokio::time::Instant) -> Result<bool, Error> {
+        let catalog_deadline = tokio::time::Instant::now() + CATALOG_DRAIN_PATIENCE;
         while self.assembler.is_inside_transaction() {
             let end = self.turn().await?;
             self.sink.dispatch()?;
             if !self.assembler.is_inside_transaction() {
                 break;
             }
+            let has_room = self.sink.has_room();
             tokio::select! {
                 biased;
-                () = tokio::time::sleep_until(deadline) => break,
+                () = tokio::time::sleep_until(deadline) => return Ok(false),
+                answer = self.queries.answer(), if self.waiting => self.answered(answer?)?,
+                () = tokio::time::sleep_until(catalog_deadline), if self.waiting => {
+                    tracing::warn!("stopped while a change waited for the catalog: its transaction is sent again at the next start");
+                    return Ok(false);
+                }
                 progress = self.sink.progress() => self.delivered(progress?),
-                read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => read?,
-                () = std::future::ready(()), if end != TurnEnd::Empty && self.sink.has_room() => {}
+                read = self.connection.fill(), if end == TurnEnd::Empty && has_room => read?,
+                () = std::future::ready(()), if end.has_more() && has_room => {}
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn deliver_all(&mut self, deadline: tokio::time::Instant) -> Result<(), Error> {

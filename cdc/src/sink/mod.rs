@@ -5,7 +5,9 @@ pub mod kafka;
 pub mod null;
 mod versions;
 
-use debezium::{ChangeEvent, ChangePosition, SourceRecord};
+use std::sync::Arc;
+
+use debezium::{ChangeEvent, ChangePosition, SourceRecord, TableSchema};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
@@ -50,6 +52,12 @@ pub enum IdleMark {
 /// One batch is open and at most one in flight. Memory is bounded by `has_room`: when it answers false the caller stops
 /// reading the socket, so PostgreSQL keeps the WAL and nothing grows here.
 pub trait EventSink: Send {
+    /// The versions of tables that this sink keeps durably, in the order in which they came in force, as far as they were
+    /// not asked for before. A sink that keeps none leaves the catalog of now as the only witness of the past.
+    fn published_versions(&mut self) -> Vec<Arc<TableSchema>> {
+        Vec::new()
+    }
+
     /// A snapshot as of `point` is about to be written. One that goes on has delivered `read` already, and what is written
     /// before its next row are changes of those tables; for one that starts from scratch positions that were stored before
     /// say nothing any more.

@@ -6,9 +6,7 @@ use debezium::{
     ChangeEvent, ContractSettings, EncodeError, EventEncoder, TableSchema, halves, topic_name,
 };
 
-use super::{
-    EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos, versions::Versions,
-};
+use super::{EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos, versions::Versions};
 use crate::{Error, ErrorKind, config::ConnectorConfig, error::defect};
 
 /// A sink in which everything is durable at once.

@@ -4,8 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use debezium::{EventEncoder, TableSchema};
 
-/// Versions that are kept before the first look for those that nobody can write to any more.
-const FIRST_SWEEP: usize = 256;
+/// Columns that are kept before the first look for versions that nobody can write to any more: what is kept for a version
+/// grows with its columns.
+const FIRST_SWEEP: usize = 4096;
 
 /// What is kept for one version.
 pub(super) trait OfVersion {
@@ -29,8 +30,8 @@ impl OfVersion for EventEncoder {
 /// Entries by the address of their version, which each entry keeps alive, so that the address stands for nothing else.
 ///
 /// Invariant: an entry whose version nobody else holds is let go. No event of it can come, because an event borrows the
-/// version from its holder. The look for such entries runs whenever their number has doubled: at most twice as many are
-/// kept as are in use, and a new version costs the same however many there are.
+/// version from its holder. The look for such entries runs whenever the columns of all have doubled: at most twice as much
+/// is kept as is in use, and a new version costs the same however many there are.
 #[derive(Debug)]
 pub(super) struct Versions<R> {
     entries: Vec<Option<R>>,
@@ -38,6 +39,8 @@ pub(super) struct Versions<R> {
     by_address: HashMap<usize, usize>,
     /// Most changes are of the same table as the one before.
     last: Option<(usize, usize)>,
+    /// Columns of all entries.
+    columns: usize,
     sweep_at: usize,
 }
 
@@ -48,6 +51,7 @@ impl<R: OfVersion> Versions<R> {
             free: Vec::new(),
             by_address: HashMap::new(),
             last: None,
+            columns: 0,
             sweep_at: FIRST_SWEEP,
         }
     }
@@ -84,9 +88,9 @@ impl<R: OfVersion> Versions<R> {
 
     /// Where the next entry will stand.
     pub(super) fn next_index(&mut self) -> usize {
-        if self.by_address.len() >= self.sweep_at {
+        if self.columns >= self.sweep_at {
             self.sweep();
-            self.sweep_at = (self.by_address.len() * 2).max(FIRST_SWEEP);
+            self.sweep_at = (self.columns * 2).max(FIRST_SWEEP);
         }
         self.free.last().copied().unwrap_or(self.entries.len())
     }
@@ -95,6 +99,7 @@ impl<R: OfVersion> Versions<R> {
     pub(super) fn add(&mut self, entry: R) -> usize {
         let address = Arc::as_ptr(entry.version()).addr();
         let index = self.next_index();
+        self.columns += weight(&entry);
         match self.entries.get_mut(index) {
             Some(place) => {
                 *place = Some(entry);
@@ -111,23 +116,31 @@ impl<R: OfVersion> Versions<R> {
             entries,
             free,
             by_address,
+            columns,
             ..
         } = self;
+        *columns = 0;
         by_address.retain(|_, index| {
             let Some(place) = entries.get_mut(*index) else {
                 return false;
             };
-            let is_used = place
+            let used = place
                 .as_ref()
-                .is_some_and(|entry| entry.is_busy() || Arc::strong_count(entry.version()) > 1);
-            if !is_used {
-                *place = None;
-                free.push(*index);
+                .filter(|entry| entry.is_busy() || Arc::strong_count(entry.version()) > 1);
+            if let Some(entry) = used {
+                *columns += weight(entry);
+                return true;
             }
-            is_used
+            *place = None;
+            free.push(*index);
+            false
         });
         self.last = None;
     }
+}
+
+fn weight<R: OfVersion>(entry: &R) -> usize {
+    entry.version().columns.len() + 1
 }
 
 #[cfg(test)]

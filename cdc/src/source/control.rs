@@ -42,6 +42,13 @@ impl Control {
         Ok(&mut self.connection.insert(connection).client)
     }
 
+    /// The open connection does not answer: nobody waits for it any more, and the next one asked for is a new one.
+    pub(crate) fn give_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.task.abort();
+        }
+    }
+
     /// The open connection, for somebody who keeps it: the next one asked for is a new one.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub struct Durable {
     pub resume: Option<Resume>,
     pub ends: Vec<TransactionEnd>,
     pub idle_marks: Vec<TransactionEnd>,
+    /// The versions of tables are not kept, as on the direct road.
+    pub forgets_versions: bool,
     /// No more events than this are taken, as by a destination that is down.
     pub limit: Option<usize>,
 }
@@ -162,6 +164,13 @@ fn text(row: &[ColumnValue<'_>]) -> Vec<Option<String>> {
 }
 
 impl EventSink for RecordingSink {
+    /// As the schema topic has them.
+    fn published_versions(&mut self) -> Vec<Arc<TableSchema>> {
+        let store = self.store.lock();
+        let events = store.events.iter().filter(|_| !store.forgets_versions);
+        events.map(|event| Arc::clone(&event.table)).collect()
+    }
+
     fn begin_snapshot(&mut self, read: Option<&TablesRead>, point: Lsn) {
         if read.is_none() {
             self.end_lsn = Some(point.0);

@@ -64,6 +64,7 @@ impl Catalog {
             columns: version.streamed().map(known_since).collect(),
             key: key.map(|column| column.name.clone()).collect(),
             generated: version.generated.clone(),
+            changed_by: None,
         };
         Ok(streamed_table(relation, known, |oid| oid, config))
     }

@@ -29,7 +29,10 @@ impl Assembler {
                 return Ok(Step::Next);
             }
             PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
-            PgOutputMessage::Type(_) => return Ok(Step::Next),
+            PgOutputMessage::Type(told) => {
+                self.accept_type(told);
+                return Ok(Step::Next);
+            }
             PgOutputMessage::Origin(origin) => {
                 self.open.set_origin(xid, origin.name);
                 return Ok(Step::Next);

@@ -10,7 +10,7 @@ mod sql_ascii;
 
 use std::{sync::Arc, time::Duration};
 
-use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord};
+use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord, TableSchema};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
@@ -246,6 +246,10 @@ impl KafkaSink {
 }
 
 impl EventSink for KafkaSink {
+    fn published_versions(&mut self) -> Vec<Arc<TableSchema>> {
+        self.published.take_versions()
+    }
+
     fn begin_snapshot(&mut self, read: Option<&TablesRead>, point: Lsn) {
         if read.is_none() {
             self.stored = StoredOffset::default();
@@ -257,6 +261,7 @@ impl EventSink for KafkaSink {
     }
 
     fn begin_table(&mut self, oid: u32) {
+        self.published.keep_versions();
         if let Some(read) = &mut self.tables_read {
             read.begin(oid);
         }

@@ -2,18 +2,23 @@
 //! table as it is (snapshot), and a Relation message completed by the catalog (stream).
 
 mod labels;
+mod past;
 mod read;
 mod relation;
 mod schema;
+mod then;
 mod types;
 mod visibility;
 
 pub use labels::EnumLabels;
-pub use read::{CatalogColumn, CatalogTable, read_table, read_types};
-pub use relation::{RelationColumn, RelationDescription};
-pub use schema::{
-    EnumColumn, KnownColumns, StreamedTable, snapshot_schema, stream_schema, streamed_table,
+pub use past::Past;
+pub use read::{
+    CatalogColumn, CatalogKey, CatalogTable, GeneratedExpressions, read_generated, read_table,
+    read_types,
 };
+pub use relation::{RelationColumn, RelationDescription, TypeName};
+pub use schema::{EnumColumn, KnownColumns, StreamedTable, snapshot_schema, streamed_table};
+pub use then::{Doubt, known_then};
 pub use types::TypeCatalog;
 use visibility::wait_visible;
 
@@ -23,8 +28,14 @@ use tokio_postgres::Client;
 
 use crate::{Error, config::ConnectorConfig};
 
-/// Complete a Relation message of the committed transaction `xid` with what the catalog knows now; of enums, with the
-/// `labels` that are known.
+/// What is remembered between two looks at the catalog.
+#[derive(Debug, Default)]
+pub struct CatalogMemory {
+    pub labels: EnumLabels,
+    pub past: Past,
+}
+
+/// Complete a Relation message of the committed transaction `xid` by what the catalog knows now and what is remembered.
 ///
 /// # Errors
 /// The catalog cannot be read.
@@ -33,13 +44,33 @@ pub async fn resolve_relation(
     xid: u32,
     relation: &RelationDescription,
     config: &ConnectorConfig,
-    labels: &mut EnumLabels,
+    memory: &mut CatalogMemory,
 ) -> Result<StreamedTable, Error> {
     wait_visible(client, xid).await?;
-    let table = read_table(client, relation.id).await?;
+    let (oid, since) = (relation.id, Some(xid));
+    let mut table = read_table(client, oid, since, GeneratedExpressions::No).await?;
+    let sends_generated = table.as_ref().is_some_and(|table| {
+        let mut generated = table.columns.iter().filter(|column| column.generated);
+        generated.any(|column| relation.columns.iter().any(|sent| sent.name == column.name))
+    });
+    if sends_generated && let Some(whole) = read_generated(client, oid, since).await? {
+        table = Some(whole);
+    }
     let oids = relation.columns.iter().map(|column| column.type_oid);
-    let types = read_types(client, oids.collect(), Some(labels)).await?;
-    Ok(stream_schema(relation, table.as_ref(), &types, config))
+    let told = relation.columns.iter().filter_map(|column| {
+        let told = column.type_name.as_ref()?;
+        (told.namespace == "pg_catalog").then_some(told.name.as_str())
+    });
+    let (oids, told) = (oids.collect(), told.collect());
+    let types = read_types(client, oids, told, Some(&mut memory.labels)).await?;
+    let (known, doubts) = known_then(relation, xid, table.as_ref(), &types, &memory.past);
+    let mut streamed = streamed_table(relation, known, |oid| types.base(oid), config);
+    let (schema, is_new) = memory.past.learn(oid, streamed.schema);
+    streamed.schema = schema;
+    for doubt in doubts.iter().filter(|_| is_new) {
+        tracing::warn!(table = %streamed.schema.table, xid, "the catalog has changed since this transaction: {doubt}");
+    }
+    Ok(streamed)
 }
 
 /// A table as it is now; None when it is gone.
@@ -51,10 +82,11 @@ pub async fn current_schema(
     oid: u32,
     config: &ConnectorConfig,
 ) -> Result<Option<Arc<TableSchema>>, Error> {
-    let Some(table) = read_table(client, oid).await? else {
+    let table = read_table(client, oid, None, GeneratedExpressions::Wait);
+    let Some(table) = table.await? else {
         return Ok(None);
     };
     let oids = table.columns.iter().map(|column| column.type_oid);
-    let types = read_types(client, oids.collect(), None).await?;
+    let types = read_types(client, oids.collect(), Vec::new(), None).await?;
     Ok(Some(Arc::new(snapshot_schema(&table, &types, config))))
 }

@@ -1,13 +1,17 @@
 use std::collections::HashMap;
 
 use debezium::ReplicaIdentity;
+use serde::Deserialize;
 use tokio_postgres::Client;
 
 use super::{
     labels::EnumLabels,
     types::{TypeCatalog, TypeEntry},
 };
-use crate::{Error, source::server_error::control_error};
+use crate::{
+    Error, ErrorKind,
+    source::server_error::{LOCK_NOT_AVAILABLE, control_error, sqlstate},
+};
 
 /// A table of the catalog, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +22,30 @@ pub struct CatalogTable {
     pub replica_identity: ReplicaIdentity,
     /// By attribute number; dropped ones are left out.
     pub columns: Vec<CatalogColumn>,
-    /// Names of the primary key's columns in key order, else of the first usable unique index; empty without either.
-    pub key: Vec<String>,
+    /// What identifies its rows: the primary key, then the usable unique indexes by name.
+    pub keys: Vec<CatalogKey>,
+}
+
+/// A primary key or unique index that identifies rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct CatalogKey {
+    /// Names of its columns in key order, as Debezium counts them: those that an index only includes count too, but not
+    /// to the primary key.
+    pub columns: Vec<String>,
+    /// Those that make it unique.
+    pub unique: Vec<String>,
+    pub primary: bool,
+    /// It is the replica identity: a Relation message flags the columns of `unique`.
+    pub identity: bool,
+    /// See [`CatalogColumn::changed_by`].
+    pub changed_by: Option<u32>,
+}
+
+impl CatalogTable {
+    /// The primary key, else the first usable unique index; empty without either.
+    pub fn key(&self) -> &[String] {
+        self.keys.first().map_or(&[], |key| &key.columns)
+    }
 }
 
 /// A column of a [`CatalogTable`].
@@ -34,36 +60,70 @@ pub struct CatalogColumn {
     pub generated: bool,
     /// `pg_get_expr`: of a generated column what it is made from.
     pub default_expression: Option<String>,
+    /// The transaction that wrote this row of the catalog, where it began after the one that was asked about: then the
+    /// row may tell of a later time.
+    pub changed_by: Option<u32>,
+}
+
+/// Whether the expressions of generated columns are wanted. They name columns, and PostgreSQL locks the table (`ACCESS
+/// SHARE`) to print those: the query waits for every `ALTER TABLE` that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneratedExpressions {
+    /// Take none.
+    No,
+    /// Wait for the lock.
+    Wait,
 }
 
 // One statement, so that columns and key are of one moment even while the table changes. A table without columns is one
 // row without a name of a column.
 //
-// The primary key comes first, then unique indexes by name; those over expressions or a part of the rows identify
-// nothing. A NOT NULL that is NOT VALID (PostgreSQL 18) promises nothing of the rows there are. Columns that an index only includes count as Debezium counts them: not to the primary key, but to others.
+// Unique indexes over expressions or a part of the rows identify nothing. A NOT NULL that is NOT VALID (PostgreSQL 18)
+// promises nothing of the rows there are.
+//
+// Nothing here waits for a lock on the table: the catalog is read like any other table, and an expression without
+// columns is printed without opening one (relation 0). With the table's OID `pg_get_expr` takes ACCESS SHARE and waits
+// behind every ACCESS EXCLUSIVE, which is why only those who can wait ask for the expressions of generated columns.
+//
+// age() counts back from the next transaction id; rows that are older than it can count are negative, and frozen ones
+// are older than everything.
 const TABLE: &str = "
-select n.nspname::text, c.relname::text, c.relreplident::text, coalesce(identity.key, '{}'),
+select n.nspname::text, c.relname::text, c.relreplident::text, identity.keys,
        a.attname::text, a.atttypid, a.atttypmod,
        a.attnotnull and not exists (
            select from pg_catalog.pg_constraint u
            where u.conrelid = a.attrelid and u.contype = 'n' and u.conkey[1] = a.attnum and not u.convalidated)
        or (t.typtype = 'd' and t.typnotnull),
        a.attgenerated <> '',
-       pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+       case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, 0::oid)
+            when $3 then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
+       case when pg_catalog.age(a.xmin) >= 0 and pg_catalog.age(a.xmin) < pg_catalog.age($2::text::xid)
+            then a.xmin::text end
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join lateral (
-    select array(
-        select a.attname::text
-        from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
-        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-        where k.place <= i.indnkeyatts or not i.indisprimary
-        order by k.place)
+    select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+        'columns', array(
+            select a.attname::text
+            from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
+            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+            where k.place <= i.indnkeyatts or not i.indisprimary
+            order by k.place),
+        'unique', array(
+            select a.attname::text
+            from unnest(i.indkey::int2[]) with ordinality k(attnum, place)
+            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+            where k.place <= i.indnkeyatts
+            order by k.place),
+        'primary', i.indisprimary,
+        'identity', i.indimmediate and case c.relreplident when 'd' then i.indisprimary
+            when 'i' then i.indisreplident else false end,
+        'changed_by', case when pg_catalog.age(i.xmin) >= 0
+            and pg_catalog.age(i.xmin) < pg_catalog.age($2::text::xid) then i.xmin::text::int8 end)
+        order by i.indisprimary desc, ic.relname), '[]')::text
     from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
     where i.indrelid = c.oid and i.indisunique and i.indisvalid
-      and i.indexprs is null and i.indpred is null
-    order by i.indisprimary desc, ic.relname
-    limit 1) identity(key) on true
+      and i.indexprs is null and i.indpred is null) identity(keys) on true
 left join (pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid)
        on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -73,6 +133,8 @@ order by a.attnum";
 const TYPES: &str = "
 with recursive needed(oid) as (
     select unnest($1::oid[])
+    union
+    select t.oid from pg_catalog.pg_type t where t.typnamespace = 11 and t.typname = any ($2::text[])
     union
     select part.oid
     from needed n
@@ -86,13 +148,25 @@ select t.oid, t.typname::text, t.typtype::text, t.typbasetype,
        array(select e.enumlabel::text from pg_catalog.pg_enum e where e.enumtypid = t.oid order by e.enumsortorder)
 from pg_catalog.pg_type t join needed n on n.oid = t.oid";
 
-/// Read a table by its OID; None when it does not exist (any more).
+/// Read a table by its OID; None when it does not exist (any more). `since` is the transaction whose time is asked
+/// about: what was written by a later one is marked.
 ///
 /// # Errors
 /// The catalog cannot be read.
-pub async fn read_table(client: &Client, oid: u32) -> Result<Option<CatalogTable>, Error> {
-    let failed = |error| control_error(format!("read the catalog of table {oid}"), error);
-    let rows = client.query(TABLE, &[&oid]).await.map_err(failed)?;
+pub async fn read_table(
+    client: &Client,
+    oid: u32,
+    since: Option<u32>,
+    generated: GeneratedExpressions,
+) -> Result<Option<CatalogTable>, Error> {
+    let attempted = format!("read the catalog of table {oid}");
+    let failed = |error| control_error(attempted.clone(), error);
+    let since = since.map(|xid| xid.to_string());
+    let wanted = generated == GeneratedExpressions::Wait;
+    let rows = client
+        .query(TABLE, &[&oid, &since, &wanted])
+        .await
+        .map_err(failed)?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
@@ -109,8 +183,15 @@ pub async fn read_table(client: &Client, oid: u32) -> Result<Option<CatalogTable
             not_null: column.try_get(7).map_err(failed)?,
             generated: column.try_get(8).map_err(failed)?,
             default_expression: column.try_get(9).map_err(failed)?,
+            changed_by: column
+                .try_get::<_, Option<String>>(10)
+                .map_err(failed)?
+                .and_then(|xid| xid.parse().ok()),
         });
     }
+    let keys: String = row.try_get(3).map_err(failed)?;
+    let keys = serde_json::from_str(&keys)
+        .map_err(|error| Error::new(ErrorKind::Protocol, attempted.clone()).with_source(error))?;
     Ok(Some(CatalogTable {
         oid,
         schema: row.try_get(0).map_err(failed)?,
@@ -122,23 +203,52 @@ pub async fn read_table(client: &Client, oid: u32) -> Result<Option<CatalogTable
             _ => ReplicaIdentity::Default,
         },
         columns,
-        key: row.try_get(3).map_err(failed)?,
+        keys,
     }))
 }
 
+/// How long the printing of a generated column's expression may wait for a lock.
+const LOCK_PATIENCE: &str = "begin; set local lock_timeout = '250ms'";
+
+/// Read a table with the expressions of its generated columns, if that does not have to wait: None where somebody holds
+/// an ACCESS EXCLUSIVE lock on it, or it does not exist.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn read_generated(
+    client: &Client,
+    oid: u32,
+    since: Option<u32>,
+) -> Result<Option<CatalogTable>, Error> {
+    let attempted = || format!("read the generated columns of table {oid}");
+    let failed = |error| control_error(attempted(), error);
+    client.batch_execute(LOCK_PATIENCE).await.map_err(failed)?;
+    let read = read_table(client, oid, since, GeneratedExpressions::Wait).await;
+    client.batch_execute("rollback").await.map_err(failed)?;
+    match read {
+        Err(error) if sqlstate(&error) == Some(LOCK_NOT_AVAILABLE) => Ok(None),
+        read => read,
+    }
+}
+
 /// Read types and everything they are made of: base types of domains, elements of arrays, labels of enums, which are
-/// those of `labels` where they are known there.
+/// those of `labels` where they are known there. `built_in` are names of types of PostgreSQL itself.
 ///
 /// # Errors
 /// The catalog cannot be read.
 pub async fn read_types(
     client: &Client,
     oids: Vec<u32>,
+    built_in: Vec<&str>,
     mut labels: Option<&mut EnumLabels>,
 ) -> Result<TypeCatalog, Error> {
     let failed = |error| control_error("read the catalog of types", error);
     let mut entries = HashMap::new();
-    for row in client.query(TYPES, &[&oids]).await.map_err(failed)? {
+    let rows = client
+        .query(TYPES, &[&oids, &built_in])
+        .await
+        .map_err(failed)?;
+    for row in rows {
         let kind: String = row.try_get(2).map_err(failed)?;
         let oid = row.try_get(0).map_err(failed)?;
         let mut entry = TypeEntry {

@@ -1,5 +1,5 @@
 use debezium::ReplicaIdentity;
-use pgoutput::Relation;
+use pgoutput::{Relation, Type};
 
 /// A Relation message, kept beyond its frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,20 +19,42 @@ pub struct RelationColumn {
     pub name: String,
     pub type_oid: u32,
     pub type_modifier: i32,
+    /// What a Type message told of it: PostgreSQL sends one for every type that is not its own.
+    pub type_name: Option<TypeName>,
     /// Part of the replica identity.
     pub part_of_key: bool,
+}
+
+/// The name of a type as it was where its Type message stands in the WAL; of a domain, that of its base type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeName {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl From<&Type<'_>> for TypeName {
+    fn from(told: &Type<'_>) -> Self {
+        Self {
+            namespace: namespace(told.namespace),
+            name: told.name.to_owned(),
+        }
+    }
+}
+
+/// The protocol abbreviates this one schema.
+fn namespace(sent: &str) -> String {
+    match sent {
+        "" => "pg_catalog",
+        other => other,
+    }
+    .to_owned()
 }
 
 impl From<&Relation<'_>> for RelationDescription {
     fn from(relation: &Relation<'_>) -> Self {
         Self {
             id: relation.relation_id,
-            // The protocol abbreviates this one schema.
-            namespace: match relation.namespace {
-                "" => "pg_catalog",
-                other => other,
-            }
-            .to_owned(),
+            namespace: namespace(relation.namespace),
             name: relation.name.to_owned(),
             replica_identity: match relation.replica_identity {
                 pgoutput::ReplicaIdentity::Default => ReplicaIdentity::Default,
@@ -47,6 +69,7 @@ impl From<&Relation<'_>> for RelationDescription {
                     name: column.name.to_owned(),
                     type_oid: column.type_oid,
                     type_modifier: column.type_modifier,
+                    type_name: None,
                     part_of_key: column.part_of_key,
                 })
                 .collect(),

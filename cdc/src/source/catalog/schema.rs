@@ -16,6 +16,9 @@ pub struct StreamedTable {
     pub kept: Option<Vec<bool>>,
     /// The columns whose type is an enum.
     pub enums: Vec<EnumColumn>,
+    /// The catalog has changed by this transaction since the one that the table was read for: changes of later ones ask
+    /// again.
+    pub changed_by: Option<u32>,
 }
 
 /// A column of a tuple, and what its events list as the labels of its type.
@@ -34,7 +37,13 @@ pub fn snapshot_schema(
     config: &ConnectorConfig,
 ) -> TableSchema {
     let names = table.columns.iter().map(|column| column.name.as_str());
-    let key_names = key_names(table.key.clone(), &table.schema, &table.name, names, config);
+    let key_names = key_names(
+        table.key().to_vec(),
+        &table.schema,
+        &table.name,
+        names,
+        config,
+    );
     let columns = table
         .columns
         .iter()
@@ -86,36 +95,8 @@ pub struct KnownColumns {
     pub key: Vec<String>,
     /// Names of generated columns, which are not streamed.
     pub generated: Vec<String>,
-}
-
-/// Names, types and order are the message's: exact for its place in the WAL. Nullability, defaults and the key are the
-/// catalog's of now; without a catalog entry every column is optional and there is no key.
-pub fn stream_schema(
-    relation: &RelationDescription,
-    table: Option<&CatalogTable>,
-    types: &TypeCatalog,
-    config: &ConnectorConfig,
-) -> StreamedTable {
-    let columns = relation.columns.iter().map(|column| {
-        let known = table.and_then(|table| find_column(table, &column.name));
-        Column {
-            name: column.name.clone(),
-            pg_type: types.pg_type(column.type_oid, column.type_modifier),
-            optional: known.is_none_or(|known| !known.not_null),
-            default_expression: known.and_then(|known| default_of(known, types)),
-            generated: known.is_some_and(|known| known.generated),
-            rule: None,
-        }
-    });
-    let known = KnownColumns {
-        columns: columns.collect(),
-        key: table.map(|table| table.key.clone()).unwrap_or_default(),
-        generated: table.map_or_else(Vec::new, |table| {
-            let generated = table.columns.iter().filter(|column| column.generated);
-            generated.map(|column| column.name.clone()).collect()
-        }),
-    };
-    streamed_table(relation, known, |oid| types.base(oid), config)
+    /// See [`StreamedTable::changed_by`].
+    pub changed_by: Option<u32>,
 }
 
 /// A Relation message with what is known of its columns, as the settings want it. `enum_of` is the enum that a column's
@@ -192,11 +173,12 @@ pub fn streamed_table(
         schema,
         kept: kept.contains(&false).then_some(kept),
         enums,
+        changed_by: known.changed_by,
     }
 }
 
 /// Debezium knows no defaults of domains.
-fn default_of(column: &CatalogColumn, types: &TypeCatalog) -> Option<String> {
+pub(super) fn default_of(column: &CatalogColumn, types: &TypeCatalog) -> Option<String> {
     let expression = column.default_expression.as_ref();
     expression
         .filter(|_| !types.is_domain(column.type_oid))
@@ -253,8 +235,4 @@ fn key_indexes(names: &[String], columns: &[Column]) -> Vec<usize> {
         .iter()
         .filter_map(|name| columns.iter().position(|column| column.name == *name))
         .collect()
-}
-
-fn find_column<'a>(table: &'a CatalogTable, name: &str) -> Option<&'a CatalogColumn> {
-    table.columns.iter().find(|column| column.name == name)
 }

@@ -30,6 +30,9 @@ pub struct TypeCatalog {
 /// A domain over a domain over .. ends here: the catalog has no cycles, but its rows are read, not trusted.
 const MAX_DEPTH: u8 = 32;
 
+/// `FirstNormalObjectId`: what users make has this OID or a later one.
+pub(super) const FIRST_OID_OF_USERS: u32 = 16_384;
+
 /// What PostgreSQL subtracts from the modifier of numeric, varchar and bpchar: the length of a varlena header.
 const VARHDRSZ: i32 = 4;
 
@@ -53,6 +56,19 @@ impl TypeCatalog {
             }
         }
         base
+    }
+
+    /// Whether the catalog has the type.
+    pub fn has(&self, oid: u32) -> bool {
+        self.entries.contains_key(&oid)
+    }
+
+    /// The type of PostgreSQL itself that has this name, of those that were asked for.
+    pub fn built_in(&self, name: &str) -> Option<u32> {
+        let mut entries = self.entries.iter();
+        entries
+            .find(|(oid, entry)| **oid < FIRST_OID_OF_USERS && entry.name == name)
+            .map(|(oid, _)| *oid)
     }
 
     /// Whether the type is a domain, whatever its base.
@@ -207,7 +223,7 @@ fn numeric(modifier: i32) -> PgTypeKind {
 }
 
 /// Types of extensions have no fixed OID; Debezium knows them by name.
-fn of_extension(name: &str) -> Option<PgTypeKind> {
+pub(super) fn of_extension(name: &str) -> Option<PgTypeKind> {
     Some(match name {
         "hstore" => PgTypeKind::Hstore,
         "citext" => PgTypeKind::Citext,
