@@ -64,6 +64,15 @@ impl LakeConfig {
             ..Self::default()
         }
     }
+
+    /// Where it is, for messages.
+    pub fn place(&self) -> String {
+        let url = without_passwords(&self.url);
+        match &self.endpoint {
+            Some(endpoint) => format!("`{url}` on `{}`", without_passwords(endpoint)),
+            None => format!("`{url}`"),
+        }
+    }
 }
 
 /// A regular expression as librdkafka takes it, for topics whose whole name it matches: `a|b` means the topics `a` and

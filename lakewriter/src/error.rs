@@ -85,14 +85,41 @@ pub(crate) fn task_ended(attempted: impl Into<String>, error: tokio::task::JoinE
     Error::new(ErrorKind::Defect, attempted).with_source(error)
 }
 
-/// An object store's error: permission problems halt, the rest may be retried.
+/// S3's code for a bucket that is not there, in the body of its answer.
+const NO_BUCKET: &str = "<Code>NoSuchBucket</Code>";
+
+/// An object store's error: permission problems and a bucket that is not there halt, the rest may be retried.
 pub(crate) fn storage_error(attempted: impl Into<String>, source: object_store::Error) -> Error {
+    if let Some(told) = no_bucket(&source) {
+        return Error::new(ErrorKind::Configuration, attempted)
+            .with_source(told)
+            .with_hint("make it with `tributary bucket create`, or correct lake.url");
+    }
     let kind = match source {
         object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. } => ErrorKind::Permission,
         _ => ErrorKind::Storage,
     };
     Error::new(kind, attempted).with_source(source)
+}
+
+/// What an answer says of a bucket that is not there; it is a document in XML.
+fn no_bucket(error: &object_store::Error) -> Option<String> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if text.contains(NO_BUCKET) {
+            let name = text
+                .split_once("<BucketName>")
+                .and_then(|(_, rest)| rest.split_once("</BucketName>"));
+            return Some(match name {
+                Some((name, _)) => format!("there is no bucket `{name}`"),
+                None => "there is no such bucket".to_owned(),
+            });
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// An error of the Delta library.
@@ -108,6 +135,22 @@ pub(crate) fn delta_error(
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_bucket_that_is_not_there_is_told_without_xml() {
+        let source = object_store::Error::NotFound {
+            path: "x".to_owned(),
+            source: "<Error><Code>NoSuchBucket</Code><BucketName>lakes</BucketName></Error>".into(),
+        };
+        let error = super::storage_error("test conditional PUT", source);
+        let text = service::render_error(&error, Some(error.hint()));
+        assert_eq!(error.kind(), super::ErrorKind::Configuration);
+        assert!(
+            text.contains("there is no bucket `lakes`") && text.contains("tributary bucket create"),
+            "{text}"
+        );
+        assert!(!text.contains('<'), "{text}");
+    }
+
     use service::ErrorKind as _;
 
     use super::*;

@@ -60,9 +60,11 @@ pub async fn run(
         }
         let delay = backoff.next_delay();
         tracing::warn!(
-            error = service::render_error(&error, None),
+            error = %service::render_error(&error, None),
             attempt = backoff.attempt(),
             ?delay,
+            kafka = config.kafka.bootstrap,
+            lake = %config.lake.place(),
             "starting over from the lake"
         );
         tokio::select! {
@@ -78,7 +80,8 @@ async fn session(
     progress: &Arc<LakeProgress>,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
-    let lake = Lake::open(&config.lake).await?;
+    let what = || format!("the lake at {}", config.lake.place());
+    let lake = service::told(what, Lake::open(&config.lake)).await?;
     let session = Session {
         config: config.clone(),
         assignments: Arc::new(LakeAssignments::new(

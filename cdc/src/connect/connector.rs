@@ -5,7 +5,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::task::{TaskContext, run_task};
 use crate::{
-    Error, config::shown, error::unfinished, pipeline::PipelineStatus, sink::kafka::ActiveTopics,
+    Error, ErrorKind, config::shown, error::unfinished, pipeline::PipelineStatus,
+    registry::percent_encoded, sink::kafka::ActiveTopics,
 };
 
 /// What the operator wants of a connector.
@@ -196,6 +197,19 @@ async fn note_topics(name: String, context: TaskContext, end: CancellationToken)
     }
 }
 
+/// The remedy of a lost slot as commands for a shell: it stands behind the refusal to go on, and is needed in a hurry.
+fn with_commands(error: Error, name: &str, rest_url: &str) -> Error {
+    if error.kind() != ErrorKind::SlotLost {
+        return error;
+    }
+    let url = format!("{rest_url}/connectors/{}", percent_encoded(name));
+    let hint = format!(
+        "{}; the position is deleted with: curl -X PUT '{url}/stop' && curl -X DELETE '{url}/offsets' && curl -X PUT '{url}/resume'",
+        error.hint()
+    );
+    error.with_hint(hint)
+}
+
 /// Run what is ordered until the end, by `run`: one task at a time, a new one only when the old one has ended.
 async fn run_orders<Run, Running>(
     name: String,
@@ -232,6 +246,7 @@ async fn run_orders<Run, Running>(
             });
             match outcome {
                 Err(error) => {
+                    let error = with_commands(error, &name, &context.rest_url);
                     let trace = service::render_error(&error, Some(error.hint()));
                     tracing::error!(connector = %name, error = %trace, "the connector failed");
                     context
@@ -294,6 +309,7 @@ mod tests {
             providers: Arc::new(Providers::default()),
             topics: ActiveTopics::default(),
             status: Arc::default(),
+            rest_url: "http://w".to_owned(),
         };
         let (order, orders) = watch::channel(Order {
             properties: BTreeMap::new(),
@@ -320,5 +336,24 @@ mod tests {
         }
         end.cancel();
         runner.await.unwrap();
+    }
+
+    #[test]
+    fn the_remedy_of_a_lost_slot_is_a_command() {
+        let lost = |kind| Error::new(kind, "use replication slot `s`").with_hint("start again");
+        let told = with_commands(
+            lost(ErrorKind::SlotLost),
+            "my shop",
+            "http://127.0.0.1:8083",
+        );
+        let url = "http://127.0.0.1:8083/connectors/my%20shop";
+        for part in [
+            "start again; ".to_owned(),
+            format!("curl -X PUT '{url}/stop' && curl -X DELETE '{url}/offsets'"),
+        ] {
+            assert!(told.hint().contains(&part), "{}", told.hint());
+        }
+        let other = with_commands(lost(ErrorKind::Configuration), "x", "http://r");
+        assert_eq!(other.hint(), "start again");
     }
 }

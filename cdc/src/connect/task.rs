@@ -23,6 +23,8 @@ pub(super) struct TaskContext {
     pub(super) topics: ActiveTopics,
     pub(super) status: Arc<PipelineStatus>,
     pub(super) states: StatusWriter,
+    /// Of the REST face, for commands that are told.
+    pub(super) rest_url: String,
 }
 
 /// Run a connector until asked to stop.

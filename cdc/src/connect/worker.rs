@@ -136,6 +136,15 @@ impl Worker {
             .unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
+    /// The connectors whose task has failed.
+    pub(super) fn failed(&self) -> Vec<String> {
+        self.connectors()
+            .iter()
+            .filter(|(_, connector)| matches!(connector.task(), TaskState::Failed(_)))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     pub fn show_secrets(&self) -> bool {
         self.config.show_secrets
     }
@@ -163,9 +172,19 @@ impl Worker {
             topics,
             status: Arc::default(),
             states: self.states(),
+            rest_url: self.url(),
         };
         let connector = Connector::start(name.clone(), properties, state, context);
         self.connectors().insert(name, connector);
+    }
+
+    /// Where others reach the REST face.
+    fn url(&self) -> String {
+        let scheme = match self.config.rest_tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        format!("{scheme}://{}", self.id)
     }
 
     fn states(&self) -> StatusWriter {

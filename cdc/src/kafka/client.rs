@@ -124,6 +124,8 @@ impl KafkaClient {
 #[derive(Debug, Clone, Default)]
 pub(super) struct LogContext {
     refusal: Arc<Mutex<Option<KafkaRefusal>>>,
+    /// The last error that the client told of.
+    error: Arc<Mutex<Option<String>>>,
 }
 
 impl LogContext {
@@ -133,6 +135,12 @@ impl LogContext {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What the client said last of what went wrong.
+    pub(super) fn last_error(&self) -> Option<String> {
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        error.clone()
     }
 
     fn note(&self, line: &str) {
@@ -154,6 +162,7 @@ impl ClientContext for LogContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.note(reason);
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
         log_line("ERROR", &format!("{error}: {reason}"));
     }
 }

@@ -20,6 +20,8 @@ use crate::{Error, ErrorKind, config::TopicCreation};
 const REQUEST: Duration = Duration::from_secs(20);
 /// One turn of waiting for an answer.
 const TURN: Duration = Duration::from_secs(1);
+/// The first turn: what is waited for is told after it.
+const FIRST_TURN: Duration = Duration::from_millis(300);
 /// How often the cluster is asked whether a new topic is there.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -123,13 +125,19 @@ impl Topics {
             .create_with_context(context.clone())
             .map_err(|error| failed(attempted(), error))?;
         let deadline = Instant::now() + REQUEST;
+        let mut silent = true;
         loop {
-            let error = match listener.fetch_metadata(None, TURN) {
+            let turn = if silent { FIRST_TURN } else { TURN };
+            let error = match listener.fetch_metadata(None, turn) {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => error,
             };
             // Their errors come by polling; a consumer without topics has no records.
             while listener.poll(Duration::ZERO).is_some() {}
+            if std::mem::take(&mut silent) && context.refusal().is_none() {
+                let reason = context.last_error().unwrap_or_else(|| error.to_string());
+                tracing::warn!(reason, "waiting for Kafka at `{}`", self.address);
+            }
             match context.refusal() {
                 Some(refusal) if refusal.is_final() || Instant::now() >= deadline => {
                     return Err(not_let_in(attempted(), refusal));

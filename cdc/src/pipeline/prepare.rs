@@ -26,7 +26,7 @@ use crate::{
             Slot, SlotState, SystemIdentity, create_slot, drop_slot, find_slot, identify_system,
             identity, verify_resume, verify_usable,
         },
-        told_while_waiting,
+        tell_unmatched, told_while_waiting,
     },
 };
 
@@ -76,6 +76,7 @@ pub(super) async fn prepare<S: EventSink>(
     let system = identify_system(&mut replication).await?;
     let client = control.client().await?;
     require_logical_wal(client).await?;
+    tell_unmatched(client, config).await?;
     let mode = config.snapshot_mode;
     let resume = start.resume.as_ref();
     let completed = resume.filter(|resume| resume.snapshot_completed);

@@ -246,8 +246,8 @@ fn shown(url: &str) -> String {
     }
 }
 
-/// A subject as a part of a path.
-fn percent_encoded(subject: &str) -> String {
+/// A name as a part of a path, which a shell takes as it is.
+pub(crate) fn percent_encoded(subject: &str) -> String {
     let mut out = String::with_capacity(subject.len());
     for byte in subject.bytes() {
         match byte {

@@ -9,4 +9,5 @@ mod client;
 mod routes;
 
 pub use client::Registry;
+pub(crate) use client::percent_encoded;
 pub(crate) use routes::{RegisteredIds, SchemaRegistries, Subjects};

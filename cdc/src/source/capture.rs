@@ -10,9 +10,14 @@ fn listed(include: &[Regex], exclude: &[Regex], name: &str) -> bool {
     (include.is_empty() || matches(include)) && !matches(exclude)
 }
 
+/// Whether a schema holds no user's tables.
+pub(super) fn is_of_the_system(schema: &str) -> bool {
+    SYSTEM_SCHEMAS.contains(&schema) || schema.starts_with("pg_temp_")
+}
+
 /// Whether changes of this table are captured.
 pub fn captures_table(filter: &CaptureFilter, schema: &str, table: &str) -> bool {
-    if SYSTEM_SCHEMAS.contains(&schema) || schema.starts_with("pg_temp_") {
+    if is_of_the_system(schema) {
         return false;
     }
     listed(&filter.schema_include, &filter.schema_exclude, schema)

@@ -94,7 +94,8 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<OrdinaryConnect
     if !database.password.is_empty() {
         config.password(database.password.reveal());
     }
-    let (client, connection) = postgres_tls::connect(&config, &database.tls)
+    let what = || format!("PostgreSQL at {}", Address(database));
+    let (client, connection) = service::told(what, postgres_tls::connect(&config, &database.tls))
         .await
         .map_err(|error| not_connected(database, error))?;
     let is_sql_ascii = connection.parameter(SERVER_ENCODING) == Some(SQL_ASCII);
@@ -133,6 +134,11 @@ fn not_connected(database: &DatabaseConfig, error: ConnectError) -> Error {
     }
     if let Some(refused) = error.auth_refused() {
         return auth_error(attempted, refused);
+    }
+    if error.lacks_password() {
+        return Error::new(ErrorKind::Configuration, attempted)
+            .with_source(error)
+            .with_hint("the server asks for a password: set `database.password`");
     }
     let answer = error
         .postgres()

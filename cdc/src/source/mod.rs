@@ -16,6 +16,7 @@ pub(crate) mod server;
 pub(crate) mod server_error;
 pub(crate) mod slot;
 pub mod snapshot;
+mod unmatched;
 mod waiting;
 mod wal_end;
 
@@ -31,6 +32,7 @@ pub(crate) use row_security::{require_all_rows, tables_with_policies, told as to
 pub(crate) use server::{is_sql_ascii, wal_level};
 pub use server_error::ServerError;
 pub use slot::{Slot, SlotState, drop_slot};
+pub(crate) use unmatched::tell_unmatched;
 pub(crate) use waiting::{blockers, end_process, slot_reader, told_while_waiting};
 pub use wal_end::current_wal_lsn;
 

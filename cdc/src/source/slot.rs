@@ -379,10 +379,15 @@ pub fn verify_resume(
 }
 
 fn lost(attempted: String, from: Lsn, to: Lsn, first: &str) -> Error {
-    Error::new(
-        ErrorKind::SlotLost,
-        format!("{attempted}; changes committed between {from} and {to} may be lost"),
-    )
+    let window = if from < to {
+        format!("changes committed between {from} and {to} may be lost")
+    } else {
+        // An empty window says nothing; what comes until somebody acts is lost all the same.
+        format!(
+            "the server has nothing after {from} yet; what is committed from now on may be lost"
+        )
+    };
+    Error::new(ErrorKind::SlotLost, format!("{attempted}; {window}"))
     .with_hint(
         format!("{first} delete the connector's stored position (offsets) and start again: it takes a new snapshot")
             .trim_start()
@@ -475,6 +480,20 @@ mod tests {
             assert!(error.to_string().contains(window), "{error}");
             assert!(error.hint().contains("start again"), "{}", error.hint());
         }
+    }
+
+    #[test]
+    fn an_empty_window_is_no_window() {
+        let system = SystemIdentity {
+            wal_end: Lsn(600),
+            ..system()
+        };
+        let error = verify_resume("s", None, &resume(), &system, false).expect_err("halts");
+        let text = error.to_string();
+        assert!(
+            text.contains("nothing after 0/258") && !text.contains("between"),
+            "{text}"
+        );
     }
 
     #[test]

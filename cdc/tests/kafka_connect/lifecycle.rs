@@ -178,7 +178,16 @@ pub async fn lifecycle(rest: &Rest, kafka: &Kafka, postgres: &Postgres) -> Resul
                 .is_some_and(|value| value.starts_with(br#"{"state":"FAILED""#))
     });
     ensure!(failed, "the failure is in the status topic");
+    let ready = rest.get("/readyz").await?;
+    ensure!(
+        ready.status == 503 && ready.text.contains("connector failing is FAILED: GET "),
+        "{} {}",
+        ready.status,
+        ready.text
+    );
     rest.expect("DELETE", "/connectors/failing", None, 204, Value::Null)
         .await?;
+    let ready = rest.get("/readyz").await?;
+    assert_eq!((ready.status, ready.text.as_str()), (200, "ready\n"));
     Ok(())
 }

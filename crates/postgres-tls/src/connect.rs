@@ -38,6 +38,15 @@ impl ConnectError {
         }
     }
 
+    /// Whether the server asks for a password, and there is none. Only a change of settings helps.
+    pub fn lacks_password(&self) -> bool {
+        // The library has no kind for it that it would tell, only this text.
+        const TEXT: &str = "password missing";
+        self.postgres()
+            .and_then(Error::source)
+            .is_some_and(|reason| reason.to_string() == TEXT)
+    }
+
     /// What is wrong with TLS, if that is what is wrong.
     pub fn tls_problem(&self) -> Option<TlsProblem> {
         match self.decisive() {

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
 };
 
-use crate::LogLines;
+use crate::{LogLines, one_line::OneLine};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +62,7 @@ pub fn init_telemetry(format: LogFormat, default_level: &str) {
     };
     let _ = LEVELS.set(Mutex::new(levels));
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(LogLines(std::io::stderr))
+        .with_writer(LogLines(OneLine))
         .with_ansi(std::io::stderr().is_terminal());
     let lines = match format {
         LogFormat::Text => lines.with_target(false).boxed(),

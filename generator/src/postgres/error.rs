@@ -61,6 +61,9 @@ impl Error {
             Self::Connect {
                 hint: Some(hint), ..
             } => Some(hint),
+            Self::Connect { source, .. } if source.lacks_password() => Some(
+                "the server asks for a password: set generator.password, or give it in the connection string",
+            ),
             Self::Connect { source, .. } => match source.code() {
                 Some(&SqlState::INVALID_PASSWORD) => {
                     Some("give the password that db/02-roles.sql set for the role")

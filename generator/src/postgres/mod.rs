@@ -88,7 +88,7 @@ impl Session {
 
 /// Whether the same thing may work later: the connection broke or the server is short of something.
 fn is_passing(error: &ConnectError) -> bool {
-    if error.postgres().is_none() || error.tls_problem().is_some() {
+    if error.postgres().is_none() || error.tls_problem().is_some() || error.lacks_password() {
         // A setting or a certificate has to change.
         return false;
     }

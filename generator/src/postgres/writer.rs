@@ -55,7 +55,8 @@ impl<'a> Writer<'a> {
         };
         let patience = Instant::now() + FIRST_CONNECTION_PATIENCE;
         while !shutdown.is_cancelled() {
-            match Session::open(&writer.connector).await {
+            let what = || format!("PostgreSQL at {}", writer.connector.address());
+            match service::told(what, Session::open(&writer.connector)).await {
                 Ok(session) => {
                     writer.session = Some(session);
                     writer.backoff.reset();
@@ -169,7 +170,8 @@ impl<'a> Writer<'a> {
             .and_then(std::error::Error::source)
             .map(ToString::to_string)
             .unwrap_or_default();
-        tracing::warn!(attempt, ?delay, %error, reason, "no connection to PostgreSQL, trying again");
+        let address = self.connector.address();
+        tracing::warn!(attempt, ?delay, %error, reason, "no connection to PostgreSQL at {address}, trying again");
         tokio::select! {
             () = self.shutdown.cancelled() => {}
             () = sleep(delay) => {}

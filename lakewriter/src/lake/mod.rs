@@ -2,6 +2,7 @@
 
 mod bucket;
 mod certificate;
+mod credentials;
 pub mod delta;
 mod durable_disk;
 mod layout;

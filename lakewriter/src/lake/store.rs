@@ -220,6 +220,7 @@ fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
         })?;
         builder = builder.with_config(key, value);
     }
+    super::credentials::check(config, &builder)?;
     let store = builder
         .build()
         .map_err(|error| unusable(config).with_source(error))?;
@@ -264,6 +265,8 @@ mod tests {
         let mut config = LakeConfig::new("s3://bucket/some/prefix");
         config.endpoint = Some("http://127.0.0.1:9000/".to_owned());
         config.allow_http = true;
+        config.access_key = Some("key".to_owned());
+        config.secret_key = Some(service::Secret::new("secret"));
         let lake = Lake::connect(&config).expect("s3");
         assert_eq!(lake.root().as_ref(), "some/prefix");
         assert_eq!(

@@ -185,11 +185,18 @@ async fn health(State(worker): Shared) -> Response {
 }
 
 async fn ready(State(worker): Shared) -> Response {
-    if worker.is_ready() {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, worker.waits_for() + "\n").into_response()
+    if !worker.is_ready() {
+        return (StatusCode::SERVICE_UNAVAILABLE, worker.waits_for() + "\n").into_response();
     }
+    let failed = worker.failed();
+    if failed.is_empty() {
+        return "ready\n".into_response();
+    }
+    // Who asks here has shown no login: the reason is told where one is asked for.
+    let lines = failed.iter().map(|name| {
+        format!("connector {name} is FAILED: GET /connectors/{name}/status says why\n")
+    });
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect::<String>()).into_response()
 }
 
 async fn metrics(State(worker): Shared) -> Response {

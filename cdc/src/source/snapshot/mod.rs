@@ -18,4 +18,5 @@ pub use copy_text::{CopyRow, CopyTextError};
 use pinned::PinnedConnection;
 pub use progress::SnapshotProgress;
 pub use reader::{SnapshotEnd, read_snapshot};
+pub(crate) use tables::all_tables;
 pub use tables::{SnapshotTable, TableName, captured_tables, snapshot_tables};

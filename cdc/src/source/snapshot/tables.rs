@@ -51,6 +51,23 @@ from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamesp
 where c.relkind in ('r', 'p') and c.relpersistence <> 't'
 order by n.nspname::text collate \"C\", c.relname::text collate \"C\"";
 
+/// Every table that could be captured, by name.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) async fn all_tables(client: &Client) -> Result<Vec<TableName>, Error> {
+    let failed = |error| control_error("read the list of tables", error);
+    let rows = client.query(TABLES, &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            Ok(TableName {
+                schema: row.try_get(1).map_err(failed)?,
+                table: row.try_get(2).map_err(failed)?,
+            })
+        })
+        .collect()
+}
+
 /// The captured tables in the order of their snapshot: that of the regexes of `table.include.list`, by name within one.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ mod config;
 mod consumer;
 mod foreign;
 mod headers;
+mod matching;
 mod order;
 mod reach;
 mod readers;

@@ -1,7 +1,7 @@
 //! Whether the cluster lets us in: librdkafka's calls only say that no broker answers, its errors and log lines say why.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use rdkafka::{
 };
 use service::kafka::{KafkaRefusal, RefusalKind};
 
-use super::config::client_config;
+use super::{config::client_config, matching::tell_unmatched};
 use crate::{Error, ErrorKind, KafkaConfig};
 
 /// How long the cluster may take to answer.
@@ -22,12 +22,23 @@ const ANSWER: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Option<KafkaRefusal>>>);
+struct Listener(Arc<Mutex<Heard>>);
+
+#[derive(Clone, Default)]
+struct Heard {
+    refusal: Option<KafkaRefusal>,
+    /// The last error that the client told of.
+    error: Option<String>,
+}
 
 impl Listener {
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, message: &str) {
         if let Some(refusal) = KafkaRefusal::find(message) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+            self.heard().refusal = Some(refusal);
         }
     }
 }
@@ -35,6 +46,7 @@ impl Listener {
 impl ClientContext for Listener {
     fn error(&self, error: KafkaError, reason: &str) {
         self.note(reason);
+        self.heard().error = Some(reason.to_owned());
         tracing::debug!(%error, reason, "librdkafka");
     }
 
@@ -67,19 +79,24 @@ pub(crate) fn reach(config: &KafkaConfig) -> Result<(), Error> {
                 Error::new(ErrorKind::Configuration, attempted.clone()).with_source(error)
             })?;
     let deadline = Instant::now() + ANSWER;
+    let mut silent = true;
     loop {
-        let Err(error) = consumer.fetch_metadata(None, TURN) else {
-            return Ok(());
+        let error = match consumer.fetch_metadata(None, TURN) {
+            Ok(metadata) => {
+                tell_unmatched(config, &metadata);
+                return Ok(());
+            }
+            Err(error) => error,
         };
         // Brokers' errors come by polling; a consumer without topics has no records.
         while consumer.poll(Duration::ZERO).is_some() {}
         let over = Instant::now() >= deadline;
-        let refusal = listener
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        match refusal {
+        let heard = listener.heard().clone();
+        if std::mem::take(&mut silent) && heard.refusal.is_none() {
+            let reason = heard.error.unwrap_or_else(|| error.to_string());
+            tracing::warn!(reason, "waiting for Kafka at `{}`", config.bootstrap);
+        }
+        match heard.refusal {
             Some(refusal) if refusal.is_final() || over => {
                 let kind = match refusal.kind {
                     RefusalKind::Credentials => ErrorKind::Permission,

@@ -1,0 +1,86 @@
+//! Whose keys open an S3 lake. Without any, object_store asks the metadata service of an EC2 instance, which takes half
+//! a minute of silence wherever there is none: it is asked only where somebody names it.
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
+
+use crate::{Error, ErrorKind, LakeConfig};
+
+/// Sources of keys that object_store knows, besides the instance's.
+const SOURCES: [Key; 5] = [
+    Key::AccessKeyId,
+    Key::WebIdentityTokenFile,
+    Key::ContainerCredentialsRelativeUri,
+    Key::ContainerCredentialsFullUri,
+    Key::MetadataEndpoint,
+];
+
+/// Whether there are keys, or a place to ask for them.
+///
+/// # Errors
+/// `Configuration`, with the settings that are missing.
+pub(super) fn check(config: &LakeConfig, builder: &AmazonS3Builder) -> Result<(), Error> {
+    let missing = |what: &str| {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("open the lake at {}: {what}", config.place()),
+        )
+        .with_hint(
+            "set lake.access_key_id and lake.secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; on an EC2 instance with a role set AWS_METADATA_ENDPOINT=http://169.254.169.254",
+        )
+    };
+    match (&config.access_key, &config.secret_key) {
+        (Some(_), None) => return Err(missing("lake.secret_access_key is not set")),
+        (None, Some(_)) => return Err(missing("lake.access_key_id is not set")),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    let unsigned = builder.get_config_value(&Key::SkipSignature);
+    if unsigned.as_deref() == Some("true")
+        || SOURCES.iter().any(|key| {
+            builder
+                .get_config_value(key)
+                .is_some_and(|value| !value.is_empty())
+        })
+    {
+        return Ok(());
+    }
+    Err(missing("there are no keys for it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(config: &LakeConfig, settings: &[(Key, &str)]) -> Option<String> {
+        let builder = settings
+            .iter()
+            .fold(AmazonS3Builder::new(), |builder, (key, value)| {
+                builder.with_config(*key, *value)
+            });
+        let error = check(config, &builder).err()?;
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(
+            error.hint().contains("lake.secret_access_key"),
+            "{}",
+            error.hint()
+        );
+        Some(error.to_string())
+    }
+
+    #[test]
+    fn an_instance_is_asked_only_where_it_is_named() {
+        let mut config = LakeConfig::new("s3://lake/x");
+        config.endpoint = Some("http://127.0.0.1:9000".to_owned());
+        let told = checked(&config, &[]).expect("no keys");
+        assert!(
+            told.contains("s3://lake/x") && told.contains("127.0.0.1:9000"),
+            "{told}"
+        );
+        for source in SOURCES {
+            assert_eq!(checked(&config, &[(source, "x")]), None, "{source:?}");
+        }
+        assert_eq!(checked(&config, &[(Key::SkipSignature, "true")]), None);
+        config.access_key = Some("k".to_owned());
+        let told = checked(&config, &[(Key::AccessKeyId, "k")]).expect("half a pair");
+        assert!(told.contains("lake.secret_access_key is not set"), "{told}");
+    }
+}
