@@ -6,10 +6,15 @@ mod settings;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
+use command::{Arguments, examples, invocation};
 
 fn main() -> ExitCode {
-    let arguments = command::Arguments::parse();
+    let line = examples::called_as(Arguments::command(), &invocation::program());
+    let arguments = match Arguments::from_arg_matches(&line.get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     match command::run(arguments) {
         Ok(()) => ExitCode::from(service::ExitStatus::Clean as u8),
         Err(failure) => {

@@ -3,6 +3,8 @@
 
 mod connector;
 mod list;
+mod near_miss;
+mod values;
 
 use std::{
     collections::BTreeMap,
@@ -43,6 +45,8 @@ pub struct SettingsError(Vec<String>);
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
     connector: BTreeMap<String, (String, Origin)>,
+    /// Of variables that have no effect.
+    warnings: Vec<String>,
 }
 
 impl fmt::Debug for Settings {
@@ -73,13 +77,47 @@ impl Settings {
         if let Some(path) = file.or_else(|| default_file.exists().then_some(default_file)) {
             settings.read_file(path, &mut problems);
         }
-        let environment: Vec<(String, String)> = environment.collect();
+        let environment = settings.without_near_misses(environment);
         settings.read_connector(environment.clone(), &mut problems);
         settings.read_environment(environment.into_iter(), &mut problems);
+        settings.check_values(&mut problems);
         if problems.is_empty() {
             Ok(settings)
         } else {
             Err(SettingsError(problems))
+        }
+    }
+
+    /// Warns of variables that are almost those of settings, and leaves them out.
+    fn without_near_misses(
+        &mut self,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Vec<(String, String)> {
+        let (mut known, mut warnings) = (Vec::new(), Vec::new());
+        for (variable, value) in environment {
+            match near_miss::meant(&variable) {
+                None => known.push((variable, value)),
+                Some(setting) => warnings.push(format!(
+                    "the variable {variable} has no effect; did you mean {}?",
+                    setting.variable()
+                )),
+            }
+        }
+        self.warnings = warnings;
+        known
+    }
+
+    /// What has no effect although it looks as if it should.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn check_values(&self, problems: &mut Vec<String>) {
+        for (key, (text, origin)) in &self.values {
+            if let Err(problem) = values::check(key, text) {
+                let text = service::without_passwords(text);
+                problems.push(format!("{key} = `{text}` ({origin}): {problem}"));
+            }
         }
     }
 
@@ -168,6 +206,25 @@ impl Settings {
         if let Some(value) = value.filter(|_| untouched) {
             self.set(key, value, Origin::Environment(origin.to_owned()));
         }
+    }
+
+    /// What a settings file says, where nothing but the default stands.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has a key that does not exist.
+    pub fn fill_in(&mut self, file: &Path) -> Result<(), SettingsError> {
+        let (mut read, mut problems) = (Self::default(), Vec::new());
+        read.read_file(file, &mut problems);
+        read.check_values(&mut problems);
+        if !problems.is_empty() {
+            return Err(SettingsError(problems));
+        }
+        for (key, (value, origin)) in read.values {
+            if !self.is_set(key) {
+                self.set(key, value, origin);
+            }
+        }
+        Ok(())
     }
 
     /// Whether more than the default stands.
@@ -281,7 +338,7 @@ pub fn reference() -> String {
     let mut text =
         String::from("| setting | environment | default | meaning |\n|---|---|---|---|\n");
     for setting in SETTINGS {
-        let environment = setting.key.to_uppercase().replacen('.', "__", 1);
+        let environment = setting.variable();
         let default = setting.default.map_or_else(
             || "-".to_owned(),
             |text| format!("`{}`", text.replace('|', "\\|")),
@@ -292,7 +349,7 @@ pub fn reference() -> String {
             ""
         };
         text.push_str(&format!(
-            "| `{}` | `TRIBUTARY_{environment}` | {default} | {}{secret} |\n",
+            "| `{}` | `{environment}` | {default} | {}{secret} |\n",
             setting.key, setting.doc
         ));
     }

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 #[command(
     after_help = "Connectors are Debezium's own JSON, from a folder or posted as to Kafka Connect:
   tributary cdc --connectors deploy/connectors
-  curl -X POST -H 'Content-Type: application/json' http://127.0.0.1:8083/connectors -d @register-postgres.json
+  curl -X POST -H 'Content-Type: application/json' http://127.0.0.1:8083/connectors -d @deploy/connectors/twitter.json
 
 A connector may also stand in [cdc] of tributary.toml, in a .properties file (Debezium Server's debezium.source.* too),
 or in the environment: TRIBUTARY_CDC_DATABASE_HOSTNAME, DEBEZIUM_SOURCE_DATABASE_HOSTNAME.

@@ -1,6 +1,6 @@
-use cdc::config::{KNOWN, Property};
+use cdc::config::{ConnectorConfig, ConnectorFile, KNOWN, Property};
 
-use super::Failure;
+use super::{Failure, kafka};
 use crate::settings::{Settings, reference};
 
 #[derive(Debug, clap::Args)]
@@ -14,7 +14,26 @@ pub fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
     if arguments.reference {
         print!("{}", document());
     } else {
+        for warning in settings.warnings() {
+            eprintln!("warning: {warning}");
+        }
         print!("{}", settings.print());
+        check(settings)?;
+    }
+    Ok(())
+}
+
+/// What several settings are together.
+fn check(settings: &Settings) -> Result<(), Failure> {
+    service::kafka::security_settings(&kafka::security(settings))
+        .map_err(|error| Failure::Usage(format!("use the settings of [kafka]: {error}")))?;
+    let connector = settings.connector()?;
+    // What a reference stands for is known to the worker that reads it.
+    let whole =
+        |connector: &ConnectorFile| !connector.properties.values().any(|it| it.contains("${"));
+    if let Some(connector) = connector.filter(whole) {
+        ConnectorConfig::parse(&connector.properties)
+            .map_err(|report| Failure::Usage(format!("use the connector of [cdc]: {report}")))?;
     }
     Ok(())
 }
@@ -26,8 +45,9 @@ This page is printed by `tributary config --reference`.
 
 ## Settings
 
-Embedded defaults, then `tributary.toml` (`[section]` and `key`), then the environment, then flags. An unknown key is an
-error that names the nearest one. `tributary config` shows the effective values and where each comes from.
+Embedded defaults, then `tributary.toml` (`[section]` and `key`), then the environment, then flags. An unknown key and a
+value that cannot be are errors, whichever command runs; a variable with other underscores than a setting's has no effect
+and is warned of. `tributary config` shows the effective values and where each comes from.
 
 ";
 

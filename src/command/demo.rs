@@ -9,10 +9,10 @@ use crate::demo::{self, Plan};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  tributary demo                       until Ctrl-C
-  tributary demo --seconds 30          ends by itself
+  tributary demo                       # until Ctrl-C
+  tributary demo --seconds 30          # ends by itself
   tributary demo --rate 2000/s --seed 7
-  tributary demo --clean               remove everything the demo made")]
+  tributary demo --clean               # remove what the demo made, and nothing else")]
 pub struct Arguments {
     /// End after so many seconds; without it Ctrl-C ends the demo
     #[arg(long, value_name = "N")]
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Time between two commits to the lake
     #[arg(long, value_name = "TIME", default_value = "500ms")]
     freshness: quantity::Time,
-    /// Remove the demo's cluster and lake
+    /// Remove what the demo made in its folder, and nothing else
     #[arg(long)]
     clean: bool,
     /// Log lines on standard error
@@ -48,7 +48,7 @@ enum LogStyle {
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.clean {
-        return Ok(demo::clean(&arguments.folder)?);
+        return demo::clean(&arguments.folder);
     }
     let plan = Plan {
         folder: arguments.folder,

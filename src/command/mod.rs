@@ -5,13 +5,16 @@ mod cdc;
 mod config;
 mod demo;
 mod drain;
+pub mod examples;
 mod generate;
 mod healthcheck;
 mod image;
+pub mod invocation;
 mod kafka;
 mod lake;
 mod lakewriter;
-mod quantity;
+mod nearby;
+pub mod quantity;
 mod sql;
 
 use std::path::PathBuf;
@@ -34,10 +37,10 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  tributary demo --seconds 30                     the whole road in one process, no servers needed
-  tributary generate --rate 50/s                  fake tweets into PostgreSQL
-  tributary cdc --connectors deploy/connectors    PostgreSQL's WAL to Kafka, Connect REST on :8083
-  tributary lakewriter                            Kafka to Delta tables
+  tributary demo --seconds 30                     # the whole road in one process, no servers needed
+  tributary generate --rate 50/s                  # fake tweets into PostgreSQL
+  tributary cdc --connectors deploy/connectors    # PostgreSQL's WAL to Kafka, Connect REST on :8083
+  tributary lakewriter                            # Kafka to Delta tables
   tributary sql 'select count(*) from public.tweets'";
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +72,9 @@ pub enum Failure {
     Settings(#[from] SettingsError),
     #[error("{0}")]
     Usage(String),
+    /// What was asked for would harm something.
+    #[error("{what}")]
+    Refused { what: String, hint: String },
     #[error(transparent)]
     Cdc(#[from] ::cdc::Error),
     #[error(transparent)]
@@ -87,6 +93,7 @@ impl Failure {
         match self {
             Self::Settings(error) => service::render_error(error, None),
             Self::Usage(_) => service::render_error(self, None),
+            Self::Refused { hint, .. } => service::render_error(self, Some(hint)),
             Self::Cdc(error) => service::render_error(error, Some(error.hint())),
             Self::LakeWriter(error) => service::render_error(error, Some(error.hint())),
             Self::Generator(error) => service::render_error(error, error.hint()),
@@ -98,7 +105,7 @@ impl Failure {
     /// The process exit code.
     pub fn status(&self) -> ExitStatus {
         match self {
-            Self::Settings(_) | Self::Usage(_) => ExitStatus::Configuration,
+            Self::Settings(_) | Self::Usage(_) | Self::Refused { .. } => ExitStatus::Configuration,
             Self::Cdc(error) if error.kind() == ::cdc::ErrorKind::Configuration => {
                 ExitStatus::Configuration
             }
@@ -133,5 +140,8 @@ fn hosts(settings: &Settings, key: &str) -> Vec<String> {
 /// Telemetry and a runtime for a long-running part.
 fn start(settings: &Settings, default_level: &str) -> Result<Runtime, Failure> {
     service::init_telemetry(settings.parse::<LogFormat>("log.format")?, default_level);
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
     Ok(Runtime::new().map_err(anyhow::Error::from)?)
 }

@@ -5,13 +5,15 @@ use std::{
 
 use console::{OutputFormat, SqlEngine, run_prompt, write_result};
 
-use super::{Failure, lake, start};
+use super::{Failure, lake, nearby, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Every table stands under its PostgreSQL name: public.tweets is the latest row of each key,
 public.tweets_changes the log of its changes. Without a query: a prompt with history (\\d lists tables).
+Where neither --lake nor a setting names the lake it is data/lake, the running stack's, or the demo's, whichever is
+there, in this folder or in the checkout of this program.
 
 Examples:
   tributary sql 'select count(*) from public.tweets'
@@ -21,7 +23,7 @@ Examples:
 pub struct Arguments {
     /// The query; without it a prompt opens
     query: Option<String>,
-    /// Root of the lake (lake.url)
+    /// Root of the lake (lake.url); without it, the one of the demo or the stack beside this program
     #[arg(long, value_name = "URL")]
     lake: Option<String>,
     /// table, csv, json (one object a line) or parquet
@@ -31,6 +33,7 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
     settings.set_flag("lake.url", arguments.lake);
+    nearby::choose(settings)?;
     let config = lake::config(settings);
     if arguments.format == OutputFormat::Parquet && std::io::stdout().is_terminal() {
         return Err(Failure::Usage(

@@ -1,8 +1,11 @@
 //! A private PostgreSQL cluster: found or installed, made, started and stopped by the demo.
 
+mod account;
+mod home;
+
 use std::{
     fs,
-    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,14 +13,23 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+pub use self::home::home;
+use self::{
+    account::{Account, give_to, run_as, unprivileged_account},
+    home::{home_of_socket, reachable_home, remove_elsewhere, socket_folder},
+};
+
 /// Finds the server programs, or installs them with an ordinary package client; prints their folder.
 const FIND_OR_INSTALL: &str = include_str!("../../tests/servers/postgres.sh");
 
 /// What that script sources from its own folder.
 const ENSURE: &str = include_str!("../../tests/servers/ensure.sh");
 
-/// Longest path of a Unix socket (`sun_path`), less the name PostgreSQL puts into the folder.
-const SOCKET_FOLDER_MAX: usize = 107 - ".s.PGSQL.5432.lock".len();
+/// The file that every start of the demo writes.
+const CONFIGURATION: &str = "postgresql.auto.conf";
+
+/// What it begins with: by it a cluster is known as a demo's.
+const HEADER: &str = "# written at every start of the demo\n";
 
 /// The name of its only port: part of the socket's file name, nothing listens on TCP.
 const PORT: u16 = 5432;
@@ -30,25 +42,15 @@ pub struct Cluster {
     bin: PathBuf,
 }
 
-/// Who the server runs as: PostgreSQL refuses root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
-
 impl Cluster {
-    /// Make the cluster under `folder` if it is not there, and start it.
+    /// Make the cluster under `folder`, which this process holds, if it is not there, and start it.
     ///
     /// # Errors
     /// No server programs, no room on the disk, a cluster that another process uses.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
         let bin = find_programs()?;
         let account = unprivileged_account()?;
-        fs::create_dir_all(folder)
-            .with_context(|| format!("make the folder `{}`", folder.display()))?;
-        let folder = fs::canonicalize(folder)?;
-        let home = reachable_home(&folder, account)?;
+        let home = reachable_home(folder, account)?;
         let data = home.join("postgres");
         let socket_folder = socket_folder(&home, account)?;
         if !data.join("PG_VERSION").exists() {
@@ -117,10 +119,7 @@ impl Cluster {
     }
 
     fn data_folder(&self) -> PathBuf {
-        // The socket stands either beside the data or in a short folder that links back to it.
-        fs::read_link(self.socket_folder.join("home"))
-            .unwrap_or_else(|_| self.socket_folder.clone())
-            .join("postgres")
+        home_of_socket(&self.socket_folder).join("postgres")
     }
 
     /// Folder of the Unix socket, for `psql -h`.
@@ -156,24 +155,11 @@ impl Cluster {
     /// # Errors
     /// The server cannot be stopped, or a folder not removed.
     pub fn remove(folder: &Path) -> anyhow::Result<()> {
-        let Ok(folder) = fs::canonicalize(folder) else {
-            return Ok(());
-        };
-        let home = fs::read_link(folder.join("cluster")).unwrap_or_else(|_| folder.clone());
-        let data = home.join("postgres");
-        if data.join("postmaster.pid").exists() {
+        let data = home(folder).join("postgres");
+        if is_ours(&data) && data.join("postmaster.pid").exists() {
             stop_leftover(&find_programs()?, &data, unprivileged_account()?)?;
         }
-        for outside in [
-            home,
-            PathBuf::from(format!("/tmp/tributary-demo-{}", token(&folder))),
-        ] {
-            if outside != folder && outside.exists() {
-                fs::remove_dir_all(&outside)
-                    .with_context(|| format!("remove `{}`", outside.display()))?;
-            }
-        }
-        Ok(())
+        remove_elsewhere(folder)
     }
 
     /// Fast shutdown: sessions are ended, a checkpoint is written.
@@ -246,103 +232,6 @@ fn find_programs() -> anyhow::Result<PathBuf> {
     }
 }
 
-fn unprivileged_account() -> anyhow::Result<Option<Account>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    let passwd = fs::read_to_string("/etc/passwd").context("read `/etc/passwd`")?;
-    ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| account_of(&passwd, name))
-        .map(Some)
-        .context("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`: run the demo as an ordinary user")
-}
-
-fn account_of(passwd: &str, name: &str) -> Option<Account> {
-    let line = passwd
-        .lines()
-        .find(|line| line.split(':').next() == Some(name))?;
-    let mut fields = line.split(':').skip(2);
-    Some(Account {
-        uid: fields.next()?.parse().ok()?,
-        gid: fields.next()?.parse().ok()?,
-    })
-}
-
-fn run_as(command: &mut Command, account: Option<Account>) {
-    command.current_dir("/");
-    if let Some(Account { uid, gid }) = account {
-        command.uid(uid).gid(gid);
-    }
-}
-
-fn give_to(path: &Path, account: Option<Account>) -> anyhow::Result<()> {
-    if let Some(Account { uid, gid }) = account {
-        std::os::unix::fs::chown(path, Some(uid), Some(gid))
-            .with_context(|| format!("give `{}` to user {uid}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// `folder` itself, or a folder under `/var/tmp` where the server's user cannot reach it (a checkout in root's home).
-fn reachable_home(folder: &Path, account: Option<Account>) -> anyhow::Result<PathBuf> {
-    let Some(account) = account else {
-        return Ok(folder.to_owned());
-    };
-    let reachable = folder.ancestors().skip(1).all(|parent| {
-        fs::metadata(parent).is_ok_and(|meta| {
-            meta.mode() & 0o001 != 0
-                || (meta.uid() == account.uid && meta.mode() & 0o100 != 0)
-                || (meta.gid() == account.gid && meta.mode() & 0o010 != 0)
-        })
-    });
-    let home = if reachable {
-        folder.to_owned()
-    } else {
-        let link = folder.join("cluster");
-        let home = match fs::read_link(&link) {
-            Ok(home) => home,
-            Err(_) => {
-                let home = PathBuf::from(format!("/var/tmp/tributary-demo-{}", token(folder)));
-                std::os::unix::fs::symlink(&home, &link)
-                    .with_context(|| format!("link `{}`", link.display()))?;
-                home
-            }
-        };
-        fs::create_dir_all(&home)?;
-        eprintln!(
-            "the server's user cannot reach {}: the cluster is in {}",
-            folder.display(),
-            home.display()
-        );
-        home
-    };
-    give_to(&home, Some(account))?;
-    Ok(home)
-}
-
-/// A stable short name for a path.
-fn token(path: &Path) -> String {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    format!("{:08x}", hasher.finish() as u32)
-}
-
-fn socket_folder(home: &Path, account: Option<Account>) -> anyhow::Result<PathBuf> {
-    if home.as_os_str().len() <= SOCKET_FOLDER_MAX {
-        return Ok(home.to_owned());
-    }
-    let short = PathBuf::from(format!("/tmp/tributary-demo-{}", token(home)));
-    fs::create_dir_all(&short)?;
-    let link = short.join("home");
-    if fs::read_link(&link).is_err() {
-        std::os::unix::fs::symlink(home, &link)?;
-    }
-    give_to(&short, account)?;
-    Ok(short)
-}
-
 fn initialise(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Result<()> {
     // A half-made cluster of a killed run has no PG_VERSION, or is not complete: begin again beside it.
     let fresh = data.with_extension("new");
@@ -395,20 +284,49 @@ fn check_version(bin: &Path, data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a demo made this cluster.
+pub fn is_ours(data: &Path) -> bool {
+    fs::read_to_string(data.join(CONFIGURATION)).is_ok_and(|text| text.starts_with(HEADER))
+}
+
 /// A demo that was killed leaves its server behind.
 fn stop_leftover(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Result<()> {
-    if !data.join("postmaster.pid").exists() {
+    let Some(pid) = running_server(data) else {
+        // A stale pid file, whose pid may be anybody's by now: the server itself sorts that out at its next start.
         return Ok(());
-    }
+    };
     let mut command = Command::new(bin.join("pg_ctl"));
     command
         .args(["stop", "-m", "fast", "-w", "-t", "30", "-D"])
         .arg(data)
         .stdin(Stdio::null());
     run_as(&mut command, account);
-    // Fails where the pid file is stale; the server itself sorts that out at start.
-    let _ = command.output().context("run pg_ctl stop")?;
+    let output = command.output().context("run pg_ctl stop")?;
+    if running_server(data).is_some() {
+        bail!(
+            "stop the PostgreSQL server of an earlier demo, pid {pid}: {}",
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
     Ok(())
+}
+
+/// The server that runs on this data, by its pid file. A postmaster's working folder is its data.
+fn running_server(data: &Path) -> Option<u32> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let pid: u32 = text.lines().next()?.trim().parse().ok()?;
+    let process = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)?;
+    let alive = matches!(
+        rustix::process::test_kill_process(process),
+        Ok(()) | Err(rustix::io::Errno::PERM)
+    );
+    let here = match fs::read_link(format!("/proc/{pid}/cwd")) {
+        Ok(folder) => fs::canonicalize(data).is_ok_and(|data| folder == data),
+        Err(_) => !Path::new("/proc/self").exists(),
+    };
+    (alive && here).then_some(pid)
 }
 
 fn write_configuration(
@@ -416,9 +334,9 @@ fn write_configuration(
     socket_folder: &Path,
     account: Option<Account>,
 ) -> anyhow::Result<()> {
-    let path = data.join("postgresql.auto.conf");
+    let path = data.join(CONFIGURATION);
     let text = format!(
-        "# written at every start of the demo\n\
+        "{HEADER}\
          listen_addresses = ''\n\
          port = {PORT}\n\
          unix_socket_directories = '{}'\n\
@@ -441,26 +359,4 @@ fn last_lines(path: &Path, count: usize) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_come_from_passwd() {
-        let passwd =
-            "root:x:0:0:root:/root:/bin/bash\npostgres:x:114:121::/var/lib/postgresql:/bin/sh\n";
-        assert_eq!(
-            account_of(passwd, "postgres"),
-            Some(Account { uid: 114, gid: 121 })
-        );
-        assert_eq!(account_of(passwd, "nobody"), None);
-    }
-
-    #[test]
-    fn tokens_are_stable_and_differ() {
-        assert_eq!(token(Path::new("/a")), token(Path::new("/a")));
-        assert_ne!(token(Path::new("/a")), token(Path::new("/b")));
-    }
 }

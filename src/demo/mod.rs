@@ -1,13 +1,14 @@
 //! The whole road in one process: generator, PostgreSQL, reader of the WAL, lake.
 
 mod cluster;
+mod folder;
 mod panel;
 mod road;
 mod sink;
 mod summary;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,8 +19,10 @@ use generator::Pace;
 use lakewriter::LakeProgress;
 use tokio_util::sync::CancellationToken;
 
+pub use self::folder::clean;
 use self::{
     cluster::Cluster,
+    folder::Folder,
     panel::{Panel, Reading},
 };
 
@@ -49,16 +52,19 @@ impl Plan {
 /// A part could not start, or halted.
 pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::command::Failure> {
     let began = Instant::now();
+    // Held to the end of this process: its server and its lake have one writer.
+    let folder = Folder::claim(&plan.folder)?;
     println!(
         "PostgreSQL: starting a private cluster under {}",
         plan.folder.display()
     );
-    let mut cluster = Cluster::start(&plan.folder)?;
+    let mut cluster = Cluster::start(folder.path())?;
     println!(
         "PostgreSQL: ready after {:.1} s, socket folder {}",
         began.elapsed().as_secs_f64(),
         cluster.socket_folder().display()
     );
+    summary::print_questions(&plan, &cluster);
     generator::create_tables(&cluster.dsn("postgres"))
         .await
         .context("make the tables `users` and `tweets`")?;
@@ -128,7 +134,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::comma
     };
     panel.close(&read());
     ended.context("wait for the reader of the WAL")??;
-    summary::print(&plan, &cluster, &summary, &lake).await?;
+    summary::print(&plan, &summary, &lake).await?;
     cluster.stop()?;
     Ok(())
 }
@@ -165,18 +171,4 @@ fn reading(
         freshness_p50: lake.freshness(0.5),
         freshness_p99: lake.freshness(0.99),
     }
-}
-
-/// Remove everything the demo made.
-///
-/// # Errors
-/// A file cannot be removed.
-pub fn clean(folder: &Path) -> anyhow::Result<()> {
-    Cluster::remove(folder)?;
-    if folder.exists() {
-        std::fs::remove_dir_all(folder)
-            .with_context(|| format!("remove `{}`", folder.display()))?;
-    }
-    println!("removed {}", folder.display());
-    Ok(())
 }

@@ -4,6 +4,9 @@ use std::{io::IsTerminal as _, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Columns of the narrowest terminal that the panel is for, less the one in which a terminal breaks the line.
+const WIDTH: usize = 58;
+
 /// One look at every joint of the road.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reading {
@@ -42,21 +45,40 @@ impl Reading {
         )
     }
 
+    /// One thing a line; no line is longer than [`WIDTH`], or a terminal that is narrower would break it, and redrawing
+    /// would leave its first part behind.
     fn lines(&self) -> String {
-        format!(
-            "  tweets written      {}\n  changes captured    {}  (insert {}, update {}, delete {}, snapshot {})\n  rows in the lake    {}\n  replication lag     {}\n  freshness           p50 {}, p99 {}  (commit in PostgreSQL to visible in the lake)\n  {:.0} s; Ctrl-C ends",
-            self.tweets_written,
-            self.created + self.updated + self.deleted + self.read,
-            self.created,
-            self.updated,
-            self.deleted,
-            self.read,
-            self.lake_rows,
-            bytes(self.lag_bytes),
-            delay(self.freshness_p50),
-            delay(self.freshness_p99),
-            self.elapsed.as_secs_f64(),
-        )
+        let lines = [
+            format!("  tweets written     {}", self.tweets_written),
+            format!(
+                "  changes captured   {}",
+                self.created + self.updated + self.deleted + self.read
+            ),
+            format!("    insert {}, update {}", self.created, self.updated),
+            format!("    delete {}, snapshot {}", self.deleted, self.read),
+            format!("  rows in the lake   {}", self.lake_rows),
+            format!("  replication lag    {}", bytes(self.lag_bytes)),
+            format!(
+                "  commit to lake     p50 {}, p99 {}",
+                delay(self.freshness_p50),
+                delay(self.freshness_p99)
+            ),
+        ];
+        lines
+            .map(|line| line.chars().take(WIDTH).collect::<String>())
+            .join("\n")
+    }
+
+    /// While it goes on.
+    fn running(&self) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        format!("{}\n  {seconds:.0} s; Ctrl-C ends", self.lines())
+    }
+
+    /// At the end, in the same number of lines.
+    fn ended(&self) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        format!("{}\n  ended after {seconds:.0} s", self.lines())
     }
 }
 
@@ -90,7 +112,7 @@ impl Panel {
 
     pub fn show(&self, reading: &Reading) {
         match &self.bar {
-            Some(bar) => bar.set_message(reading.lines()),
+            Some(bar) => bar.set_message(reading.running()),
             None => println!("{}", reading.line()),
         }
     }
@@ -98,7 +120,7 @@ impl Panel {
     /// Leaves the last reading on the screen.
     pub fn close(self, reading: &Reading) {
         match self.bar {
-            Some(bar) => bar.finish_with_message(reading.lines()),
+            Some(bar) => bar.finish_with_message(reading.ended()),
             None => println!("{}", reading.line()),
         }
     }
@@ -119,6 +141,28 @@ fn delay(delay: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_panel_keeps_its_width_and_its_height() {
+        let large = Reading {
+            elapsed: Duration::from_secs(1_000_000),
+            tweets_written: u64::MAX,
+            created: 123_456_789_012,
+            updated: 123_456_789_012,
+            deleted: 123_456_789_012,
+            read: 123_456_789_012,
+            lake_rows: u64::MAX,
+            lag_bytes: u64::MAX,
+            freshness_p50: Some(Duration::from_secs(1_000_000)),
+            freshness_p99: Some(Duration::from_secs(1_000_000)),
+        };
+        for reading in [large, Reading::default()] {
+            for shown in [reading.running(), reading.ended()] {
+                assert_eq!(shown.lines().count(), 8, "{shown}");
+                assert!(shown.lines().all(|line| line.len() <= WIDTH), "{shown}");
+            }
+        }
+    }
 
     #[test]
     fn a_line_says_everything() {

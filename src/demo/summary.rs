@@ -4,7 +4,13 @@ use console::{OutputFormat, SqlEngine, write_result};
 use lakewriter::{LakeConfig, LakeProgress};
 
 use super::{Plan, cluster::Cluster};
-use crate::command::Failure;
+use crate::command::{
+    Failure,
+    invocation::{program, quoted},
+};
+
+/// Finds a Python with readers of Delta tables, or makes one; prints its path.
+const READERS: &str = "tests/servers/readers.sh";
 
 const EXAMPLES: [(&str, &str); 3] = [
     (
@@ -21,10 +27,28 @@ const EXAMPLES: [(&str, &str); 3] = [
     ),
 ];
 
+/// What can be asked while the demo runs.
+pub fn print_questions(plan: &Plan, cluster: &Cluster) {
+    println!("while it runs, in another terminal:");
+    if let Some(psql) = cluster.psql() {
+        println!(
+            "  {} -h {} -U postgres postgres -c 'select count(*) from tweets'",
+            quoted(&psql.display().to_string()),
+            quoted(&cluster.socket_folder().display().to_string())
+        );
+    }
+    println!("  {} 'select count(*) from public.tweets'", sql(plan));
+}
+
+/// `tributary sql` of the demo's lake.
+fn sql(plan: &Plan) -> String {
+    let lake = plan.lake().display().to_string();
+    format!("{} sql --lake {}", program(), quoted(&lake))
+}
+
 /// Summary, example queries, commands.
 pub async fn print(
     plan: &Plan,
-    cluster: &Cluster,
     generated: &generator::Summary,
     lake: &LakeProgress,
 ) -> Result<(), Failure> {
@@ -38,7 +62,6 @@ pub async fn print(
         milliseconds(lake.freshness(0.99)),
     );
     let folder = plan.lake();
-    let shown = folder.display();
     let engine = SqlEngine::open(&LakeConfig::new(folder.display().to_string())).await?;
     for (title, sql) in EXAMPLES {
         println!("\n-- {title}\n{sql};");
@@ -46,23 +69,25 @@ pub async fn print(
         write_result(frame, OutputFormat::Table, &mut std::io::stdout()).await?;
     }
     println!("\nAsk it yourself:");
-    println!("  tributary sql --lake {shown} 'select * from public.tweets limit 5'");
-    println!("  tributary sql --lake {shown}");
-    if let Some(table) = engine.tables().find(|table| table.table == "tweets") {
-        println!(
-            "  duckdb -c \"select _op, count(*) from delta_scan('{shown}/{}') group by 1\"",
-            table.folder
-        );
+    println!("  {} 'select * from public.tweets limit 5'", sql(plan));
+    println!("  {}", sql(plan));
+    if let Some(tweets) = engine.tables().find(|table| table.table == "tweets") {
+        let tweets = folder.join(&tweets.folder).display().to_string();
+        println!("{}", other_reader(&tweets));
     }
-    println!("  while the demo runs, the source:");
-    let psql = cluster
-        .psql()
-        .map_or_else(|| "psql".to_owned(), |path| path.display().to_string());
-    println!(
-        "  {psql} -h {} -U postgres postgres -c 'select count(*) from tweets'",
-        cluster.socket_folder().display()
-    );
     Ok(())
+}
+
+/// How another reader than ours sees a table: in a checkout with the readers that its tests use.
+fn other_reader(table: &str) -> String {
+    if !std::path::Path::new(READERS).exists() {
+        return format!("or by any reader of Delta tables, which {table} is");
+    }
+    let table = serde_json::Value::from(table);
+    let python = format!(
+        "import polars; print(polars.scan_delta({table}).group_by(\"_op\").len().collect())"
+    );
+    format!("or by Polars:\n  \"$({READERS})\" -c {}", quoted(&python))
 }
 
 fn milliseconds(delay: Option<std::time::Duration>) -> String {

@@ -7,6 +7,16 @@ pub struct Setting {
     pub doc: &'static str,
 }
 
+impl Setting {
+    /// Its variable in the environment.
+    pub fn variable(&self) -> String {
+        format!(
+            "TRIBUTARY_{}",
+            self.key.to_uppercase().replacen('.', "__", 1)
+        )
+    }
+}
+
 const fn setting(key: &'static str, default: &'static str, doc: &'static str) -> Setting {
     Setting {
         key,
@@ -145,7 +155,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     secret(
         "lake.access_key_id",
-        "S3 access key. Without it: the environment's usual AWS sources.",
+        "S3 access key. Without it: `AWS_ACCESS_KEY_ID`, a web identity or a container's credentials; an EC2 instance is asked only where `AWS_METADATA_ENDPOINT` names its service.",
     ),
     secret("lake.secret_access_key", "S3 secret key."),
     setting(

@@ -113,3 +113,56 @@ type = "T"
     let none = Settings::load(None, environment(&[])).unwrap();
     assert!(none.connector().unwrap().is_none());
 }
+
+#[test]
+fn a_value_that_cannot_be_is_told_whichever_command_runs() {
+    for (variable, value, told) in [
+        (
+            "TRIBUTARY_LAKEWRITER__FRESHNESS",
+            "banana",
+            "lakewriter.freshness = `banana`",
+        ),
+        (
+            "TRIBUTARY_LAKEWRITER__MAX_BATCH_BYTES",
+            "64 bananas",
+            "lakewriter.max_batch_bytes",
+        ),
+        (
+            "TRIBUTARY_LAKEWRITER__MAX_BATCH_ROWS",
+            "0",
+            "lakewriter.max_batch_rows",
+        ),
+        ("TRIBUTARY_LAKEWRITER__LISTEN", "8084", "lakewriter.listen"),
+        ("TRIBUTARY_CDC__LISTEN", "everywhere", "cdc.listen"),
+        ("TRIBUTARY_GENERATOR__RATE", "fast", "generator.rate"),
+        ("TRIBUTARY_GENERATOR__MIX", "all", "generator.mix"),
+        ("TRIBUTARY_GENERATOR__SEED", "-1", "generator.seed"),
+        ("TRIBUTARY_LOG__FORMAT", "xml", "log.format"),
+    ] {
+        let error = Settings::load(None, environment(&[(variable, value)]))
+            .expect_err(variable)
+            .to_string();
+        assert!(error.contains(told) && error.contains(variable), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_with_one_underscore_is_told_and_has_no_effect() {
+    let settings = Settings::load(
+        None,
+        environment(&[
+            ("TRIBUTARY_LAKE_URL", "s3://mine"),
+            ("TRIBUTARY_CDC_LISTEN", "0.0.0.0:1"),
+        ]),
+    )
+    .unwrap();
+    assert_eq!(settings.get("lake.url"), Some("data/lake"));
+    assert_eq!(
+        settings.warnings(),
+        [
+            "the variable TRIBUTARY_LAKE_URL has no effect; did you mean TRIBUTARY_LAKE__URL?",
+            "the variable TRIBUTARY_CDC_LISTEN has no effect; did you mean TRIBUTARY_CDC__LISTEN?",
+        ]
+    );
+    assert!(settings.connector().unwrap().is_none());
+}

@@ -1,4 +1,5 @@
-//! Proves: `tributary demo` ends by itself, goes on from where it was, and after a kill has everything once.
+//! Proves: `tributary demo` ends by itself, goes on from where it was, shares its folder with nobody, removes what it
+//! made and nothing else, and after a kill has everything once.
 //! Steps: a run that ends by itself; a quiet run, in which the audit begins, ended as by Ctrl-C; a busy run that is
 //! killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL.
 //! Requires: PostgreSQL, DuckDB.
@@ -107,6 +108,24 @@ impl Demo {
         Ok(())
     }
 
+    /// A second demo and a clean are refused while one runs, and tell which process it is.
+    async fn is_held_by(&self, pid: u32) -> Result<()> {
+        for arguments in [&["--seconds", "1"][..], &["--clean"]] {
+            let command = self.command(arguments)?;
+            let output = tokio::process::Command::from(command).output();
+            let output = tokio::time::timeout(RUN, output).await??;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(
+                output.status.code() == Some(2)
+                    && said.contains(&format!("the demo with pid {pid} runs in this folder")),
+                "demo {arguments:?} in the folder of a running one: {}\n{said}",
+                output.status
+            );
+        }
+        ensure!(self.path().join("lake").exists(), "the lake is gone");
+        Ok(())
+    }
+
     async fn sql(&self, query: &str) -> Result<PathBuf> {
         let name: String = query
             .chars()
@@ -165,6 +184,7 @@ async fn the_demo_goes_on_after_its_end_and_after_a_kill() -> Result<()> {
     ensure!(lake_rows(&output) > 0, "the lake got no rows:\n{output}");
 
     let (mut second, client) = demo.start_quiet().await?;
+    demo.is_held_by(second.pid()).await?;
     truth::watch(&client, &TABLES).await?;
     let lsn = truth::first_column(&client, "select (pg_current_wal_lsn() - '0/0')::text").await?;
     let after_lsn = lsn.first().context("no LSN")?.parse()?;
@@ -200,6 +220,17 @@ async fn the_demo_goes_on_after_its_end_and_after_a_kill() -> Result<()> {
         last.output()?
     );
 
+    let beside = demo.path().join("notes.txt");
+    std::fs::write(&beside, "mine")?;
+    let output = demo.command(&["--clean"])?.output()?;
+    ensure!(
+        output.status.success() && beside.exists(),
+        "demo --clean: {output:?}"
+    );
+    let left: Vec<_> = std::fs::read_dir(demo.path())?.collect();
+    ensure!(left.len() == 1, "--clean leaves {left:?}");
+    std::fs::remove_file(&beside)?;
+    std::fs::remove_dir(demo.path())?;
     Ok(())
 }
 
