@@ -12,4 +12,4 @@ mod state;
 pub use address::Ports;
 pub use composition::Composition;
 pub use file::ComposeFile;
-pub use state::State;
+pub use state::{Started, State};

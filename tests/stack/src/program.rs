@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::OnceCell;
 
 use crate::PostgresVersion;
@@ -60,7 +62,11 @@ pub async fn docker_compose() -> Result<&'static Path> {
     ensure(&FOUND, "compose").await
 }
 
-/// Runs `tests/servers/<name>.sh`, which installs or builds the program when it is missing and prints its path.
+/// How often it is told that something is still being fetched or built.
+const STILL: Duration = Duration::from_secs(15);
+
+/// Runs `tests/servers/<name>.sh`, which installs or builds the program when it is missing and prints its path. What it
+/// says meanwhile goes to standard error.
 async fn ensure(found: &'static OnceCell<PathBuf>, name: &str) -> Result<&'static Path> {
     ensure_with(found, name, None).await
 }
@@ -75,23 +81,60 @@ async fn ensure_with(
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../servers")
             .join(format!("{name}.sh"));
-        let output = tokio::process::Command::new("bash")
+        let attempted = || format!("run `{}`", script.display());
+        let mut child = tokio::process::Command::new("bash")
             .arg(&script)
             .envs(variable)
             .stdin(Stdio::null())
-            .output()
-            .await
-            .with_context(|| format!("run `{}`", script.display()))?;
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(attempted)?;
+        let said = child.stderr.take().map(|said| listen(name, said));
+        let said = async {
+            match said {
+                Some(said) => said.await,
+                None => Ok(String::new()),
+            }
+        };
+        let (output, said) = tokio::join!(child.wait_with_output(), said);
+        let (output, said) = (output.with_context(attempted)?, said?);
         let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if !output.status.success() || path.is_empty() {
             bail!(
-                "`{}` found no {name}, {}:\n{}",
+                "`{}` found no {name}, {}:\n{said}",
                 script.display(),
                 output.status,
-                String::from_utf8_lossy(&output.stderr)
             );
         }
         Ok(PathBuf::from(path))
     });
     Ok(path.await?)
+}
+
+/// Passes on line by line what a script says, and that it still works when it says nothing. All of it, at its end.
+async fn listen(name: &str, said: tokio::process::ChildStderr) -> Result<String> {
+    let started = Instant::now();
+    let mut lines = BufReader::new(said).lines();
+    let (mut all, mut telling) = (String::new(), false);
+    loop {
+        match tokio::time::timeout(STILL, lines.next_line()).await {
+            Ok(Ok(Some(line))) => {
+                eprintln!("{line}");
+                all.push_str(&line);
+                all.push('\n');
+                telling = true;
+            }
+            Ok(Ok(None)) => return Ok(all),
+            Ok(Err(error)) => return Err(error).context("read what a script says"),
+            // a script that has said nothing yet only looks around, or waits for another one that fetches the same
+            Err(_) => {
+                let doing = if telling { "works" } else { "waits" };
+                eprintln!(
+                    "{name}: still {doing} after {} s",
+                    started.elapsed().as_secs()
+                );
+            }
+        }
+    }
 }

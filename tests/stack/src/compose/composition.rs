@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use rustix::process::Signal;
 use super::address::{Addresses, Ports};
 use super::file::{ComposeFile, Condition};
 use super::service::{Kind, Launch, NativeService};
+use super::state::Started;
 use crate::Lifetime;
 
 /// Longest time that a one-shot service may take.
@@ -35,20 +37,50 @@ impl Composition {
         lifetime: Lifetime,
         mut progress: impl FnMut(&str),
     ) -> Result<Self> {
-        let addresses = Addresses::new(file, ports)?;
-        let mut composition = Self {
-            addresses,
+        let mut starting = Starting(Some(Self {
+            addresses: Addresses::new(file, ports)?,
             running: Vec::new(),
             left_out: Vec::new(),
-        };
-        let started = composition
-            .start_all(file, folder, lifetime, &mut progress)
-            .await;
-        if let Err(error) = started {
-            composition.stop().await;
-            return Err(error);
+        }));
+        if let Some(composition) = &mut starting.0 {
+            let started = composition.start_all(file, folder, lifetime, &mut progress);
+            if let Err(error) = started.await {
+                composition.stop().await;
+                return Err(error);
+            }
         }
-        Ok(composition)
+        starting.0.take().context("a composition that has started")
+    }
+
+    /// Starts one service again beside the others of a composition that runs on its published ports, as
+    /// [`Lifetime::Detached`], whatever has become of those that it depends on.
+    pub async fn start_one(file: &ComposeFile, folder: &Path, name: &str) -> Result<Started> {
+        let addresses = Addresses::new(file, Ports::Published)?;
+        let service = file.services.get(name);
+        let kind = service
+            .and_then(Kind::of)
+            .ok_or_else(|| anyhow!("no service `{name}` runs without its container"))?;
+        let launch = Launch::prepare(file, name, &addresses, folder, Lifetime::Detached)?;
+        let native = launch
+            .start(kind)
+            .await
+            .with_context(|| format!("start service `{name}`"))?;
+        let log = native.child.log().to_owned();
+        Started::new(name, native.child.pid(), addresses.of(name), log)
+    }
+
+    /// The environment of a service, with the addresses that stand for those of containers.
+    pub fn environment(
+        &self,
+        file: &ComposeFile,
+        service: &str,
+    ) -> Result<BTreeMap<String, String>> {
+        let pairs = file.services.get(service).map(|found| &found.environment);
+        pairs
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| Ok((name.clone(), self.addresses.rewrite(service, value)?)))
+            .collect()
     }
 
     async fn start_all(
@@ -58,6 +90,8 @@ impl Composition {
         lifetime: Lifetime,
         progress: &mut impl FnMut(&str),
     ) -> Result<()> {
+        let kinds = file.services.values().filter_map(Kind::of);
+        Kind::fetch(kinds.collect(), progress).await?;
         for name in file.start_order()? {
             let Some((service, kind)) = file
                 .services
@@ -70,12 +104,16 @@ impl Composition {
                 self.left_out.push(name.to_owned());
                 continue;
             };
+            if !service.depends_on.is_empty() {
+                let waits: Vec<&str> = service.depends_on.keys().map(String::as_str).collect();
+                progress(&format!("{name} waits for {}", waits.join(", ")));
+            }
             for (dependency, wanted) in &service.depends_on {
                 self.meet(dependency, wanted.condition)
                     .await
                     .with_context(|| format!("service `{name}` waits"))?;
             }
-            progress(&format!("starting {name}"));
+            progress(&format!("{name} is starting"));
             let launch = Launch::prepare(file, name, &self.addresses, folder, lifetime)?;
             let native = launch
                 .start(kind)
@@ -163,6 +201,18 @@ impl Composition {
             .iter_mut()
             .find(|native| native.name == service);
         found.ok_or_else(|| anyhow!("no service `{service}` runs"))
+    }
+}
+
+/// A composition that is not up yet: given up, it takes along what it has started, whoever owns that.
+struct Starting(Option<Composition>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        let running = self.0.iter_mut().flat_map(|it| it.running.iter_mut().rev());
+        for service in running {
+            service.child.end(stop_signal(service.kind), GRACE);
+        }
     }
 }
 

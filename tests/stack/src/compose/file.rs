@@ -30,6 +30,15 @@ pub struct Service {
     pub depends_on: BTreeMap<String, Dependency>,
     pub healthcheck: Option<Healthcheck>,
     pub networks: BTreeMap<String, Network>,
+    /// `no` where nothing is said.
+    pub restart: String,
+}
+
+impl Service {
+    /// Whether it is started again when it ends.
+    pub fn restarts(&self) -> bool {
+        !matches!(self.restart.as_str(), "" | "no")
+    }
 }
 
 #[derive(Debug, Deserialize)]

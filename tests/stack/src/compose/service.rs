@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::{get, port, program, tributary, until, user};
 const START: Duration = Duration::from_secs(120);
 
 /// A program that can stand for a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Postgres,
     Kafka,
@@ -37,6 +37,39 @@ impl Kind {
             "minio" => Some(Self::Minio),
             _ => None,
         }
+    }
+}
+
+impl Kind {
+    /// Makes sure that the programs of these are here, all at the same time: the first time that takes minutes.
+    pub async fn fetch(kinds: BTreeSet<Self>, progress: &mut impl FnMut(&str)) -> Result<()> {
+        let wanted = |kind| kinds.contains(&kind);
+        let postgres = async {
+            match wanted(Self::Postgres) {
+                true => tokio::try_join!(program::postgres(), program::psql())
+                    .map(|(folder, _)| Some(folder)),
+                false => Ok(None),
+            }
+        };
+        let kafka = async {
+            match wanted(Self::Kafka) {
+                true => program::kafka().await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let minio = async {
+            match wanted(Self::Minio) {
+                true => program::minio().await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let (postgres, kafka, minio) = tokio::try_join!(postgres, kafka, minio)?;
+        for (name, path) in [("PostgreSQL", postgres), ("Kafka", kafka), ("MinIO", minio)] {
+            if let Some(path) = path {
+                progress(&format!("{name} is in {}", path.display()));
+            }
+        }
+        Ok(())
     }
 }
 

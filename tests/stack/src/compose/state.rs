@@ -11,15 +11,18 @@ use crate::until;
 
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What `stack up` left running, kept in a file for `stack status` and `stack down`.
+/// What `stack up` left running, kept in a file for the other commands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// In the order of their start.
     pub services: Vec<Started>,
+    /// The process that starts again what ends.
+    #[serde(default)]
+    pub supervisor: Option<Started>,
 }
 
 /// A process that was started for a service.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
     pub service: String,
     pub pid: i32,
@@ -28,6 +31,9 @@ pub struct Started {
     /// Container port to loopback port.
     pub ports: BTreeMap<u16, u16>,
     pub log: PathBuf,
+    /// How often it ended and was started again.
+    #[serde(default)]
+    pub restarts: u32,
 }
 
 impl State {
@@ -37,17 +43,13 @@ impl State {
         for service in composition.services() {
             let (pid, log) = composition.process(service)?;
             let ports = composition.ports(service).into_iter().collect();
-            let pid = i32::try_from(pid).context("a pid")?;
-            services.push(Started {
-                service: service.to_owned(),
-                pid,
-                start_time: start_time(pid),
-                ports,
-                log,
-            });
+            services.push(Started::new(service, pid, ports, log)?);
         }
         services.retain(Started::runs);
-        Ok(Self { services })
+        Ok(Self {
+            services,
+            supervisor: None,
+        })
     }
 
     /// The state file's content; nothing where there is no file.
@@ -61,41 +63,63 @@ impl State {
         }
     }
 
+    /// Whole or not at all: others read it at any time.
     pub fn save(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)?;
-        std::fs::write(path, text).with_context(|| format!("write `{}`", path.display()))
+        let fresh = path.with_extension("new");
+        std::fs::write(&fresh, text)
+            .and_then(|()| std::fs::rename(&fresh, path))
+            .with_context(|| format!("write `{}`", path.display()))
     }
 
-    /// Stops the processes that still are the ones that were started, last started first.
+    /// Stops the processes that still are the ones that were started, last started first, the supervisor before all.
     pub async fn stop(&self, mut progress: impl FnMut(&str)) -> Result<()> {
-        for started in self.services.iter().rev() {
-            if !started.runs() {
-                progress(&format!("{} had ended", started.service));
-                continue;
+        for started in self.supervisor.iter().chain(self.services.iter().rev()) {
+            let (service, pid) = (&started.service, started.pid);
+            match started.stop().await? {
+                true => progress(&format!("{service} stopped, was pid {pid}")),
+                false => progress(&format!("{service} had ended")),
             }
-            // PostgreSQL's fast shutdown is SIGINT, SIGTERM would wait for its clients
-            let signal = if started.service == "postgres" {
-                Signal::INT
-            } else {
-                Signal::TERM
-            };
-            started.signal(signal)?;
-            let what = format!("{} to stop", started.service);
-            let gone = async || Ok((!started.runs()).then_some(()));
-            if until(&what, GRACE, gone).await.is_err() {
-                started.signal(Signal::KILL)?;
-                until(&what, GRACE, gone).await?;
-            }
-            progress(&format!(
-                "{} stopped, was pid {}",
-                started.service, started.pid
-            ));
         }
         Ok(())
     }
 }
 
 impl Started {
+    /// A process that was just started.
+    pub fn new(service: &str, pid: u32, ports: BTreeMap<u16, u16>, log: PathBuf) -> Result<Self> {
+        let pid = i32::try_from(pid).context("a pid")?;
+        Ok(Self {
+            service: service.to_owned(),
+            pid,
+            start_time: start_time(pid),
+            ports,
+            log,
+            restarts: 0,
+        })
+    }
+
+    /// Asks the process to end, and kills it where it does not. False: it had ended.
+    pub async fn stop(&self) -> Result<bool> {
+        if !self.runs() {
+            return Ok(false);
+        }
+        // PostgreSQL's fast shutdown is SIGINT, SIGTERM would wait for its clients
+        let signal = if self.service == "postgres" {
+            Signal::INT
+        } else {
+            Signal::TERM
+        };
+        self.signal(signal)?;
+        let what = format!("{} to stop", self.service);
+        let gone = async || Ok((!self.runs()).then_some(()));
+        if until(&what, GRACE, gone).await.is_err() {
+            self.signal(Signal::KILL)?;
+            until(&what, GRACE, gone).await?;
+        }
+        Ok(true)
+    }
+
     /// Whether the very process that was started still runs.
     pub fn runs(&self) -> bool {
         let alive = Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid).is_ok());
@@ -134,6 +158,7 @@ mod tests {
             start_time,
             ports: BTreeMap::new(),
             log: PathBuf::new(),
+            restarts: 0,
         };
         assert!(me(start_time(pid)).runs());
         assert!(!me(Some(1)).runs());
