@@ -92,3 +92,76 @@ fn the_image_is_a_worker() -> Result<()> {
     );
     Ok(())
 }
+
+/// The binary in the image has no symbols, and they are kept apart; it is built by the profile that is made for it.
+#[test]
+fn the_image_carries_a_stripped_binary() -> Result<()> {
+    let instructions = instructions()?;
+    let built = instructions
+        .iter()
+        .filter(|line| line.contains("cargo build"));
+    let built: Vec<&String> = built.collect();
+    ensure!(
+        built.len() == 2 && built.iter().all(|line| line.contains("--profile image ")),
+        "both layers are built by one profile, or the second builds all again: {built:?}"
+    );
+    let last = built.last().context("a build")?;
+    for wanted in [
+        "objcopy --only-keep-debug",
+        "strip --strip-all",
+        "--add-gnu-debuglink",
+        "root-filesystem.sh tributary /image",
+    ] {
+        ensure!(last.contains(wanted), "{wanted}");
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    ensure!(manifest.contains("[profile.image]"), "no such profile");
+    for wanted in [
+        "COPY --from=build /build/target/image/tributary.debug /",
+        "FROM scratch",
+        "COPY --from=build /image /",
+    ] {
+        ensure!(instructions.iter().any(|line| line == wanted), "{wanted}");
+    }
+    Ok(())
+}
+
+/// What the image consists of is enough for the binary: it runs where there is nothing else.
+#[test]
+fn the_binary_runs_in_the_images_file_system() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("image");
+    let output = Command::new(root().join("deploy/root-filesystem.sh"))
+        .arg(env!("CARGO_BIN_EXE_tributary"))
+        .arg(&image)
+        .output()?;
+    ensure!(output.status.success(), "{output:?}");
+    for (arguments, want) in [
+        (&["--version"][..], "tributary "),
+        (&["config"], "kafka.bootstrap_servers"),
+    ] {
+        // Another root folder is root's to give; anybody may be that in a namespace of its own.
+        let mut command = if rustix::process::geteuid().is_root() {
+            Command::new("chroot")
+        } else {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "chroot"]);
+            command
+        };
+        let output = command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .arg(&image)
+            .arg("/usr/local/bin/tributary")
+            .args(arguments)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() && said.contains(want), "{output:?}");
+    }
+    let certificates = image.join("usr/lib/ssl/certs");
+    ensure!(
+        fs::symlink_metadata(certificates)?.is_symlink(),
+        "no certificates"
+    );
+    Ok(())
+}
