@@ -216,6 +216,9 @@ where
         let delay = backoff.next_delay();
         tracing::warn!(
             error = %service::render_error(&error, None).replace('\n', "; "),
+            connector = %config.name,
+            host = %config.database.hostname,
+            port = config.database.port,
             attempt = backoff.attempt(),
             delay_ms = delay.as_millis() as u64,
             "connector failed and starts again"

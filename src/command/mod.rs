@@ -109,9 +109,19 @@ impl Failure {
             Self::Cdc(error) if error.kind() == ::cdc::ErrorKind::Configuration => {
                 ExitStatus::Configuration
             }
+            Self::LakeWriter(error) if is_configuration(error) => ExitStatus::Configuration,
+            Self::Console(::console::Error::OpenLake { source, .. })
+                if source.downcast_ref().is_some_and(is_configuration) =>
+            {
+                ExitStatus::Configuration
+            }
             _ => ExitStatus::Halted,
         }
     }
+}
+
+fn is_configuration(error: &::lakewriter::Error) -> bool {
+    error.kind() == ::lakewriter::ErrorKind::Configuration
 }
 
 /// Everything that can be checked is checked before the runtime exists.

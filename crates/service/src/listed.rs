@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut() {
-        assert_eq!(listed::<&str>(&[]), "is none");
+        assert_eq!(listed(&[] as &[&str]), "is none");
         assert_eq!(listed(&["a"]), "is a");
         assert_eq!(listed(&["a", "b"]), "are a, b");
         let many: Vec<String> = (0..15).map(|n| format!("t{n}")).collect();

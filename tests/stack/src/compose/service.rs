@@ -46,7 +46,7 @@ impl Kind {
         let wanted = |kind| kinds.contains(&kind);
         let postgres = async {
             match wanted(Self::Postgres) {
-                true => tokio::try_join!(program::postgres(), program::psql())
+                true => tokio::try_join!(program::postgres(None), program::psql())
                     .map(|(folder, _)| Some(folder)),
                 false => Ok(None),
             }
