@@ -89,7 +89,10 @@ impl Drop for Place {
 fn commands_after<'a>(output: &'a str, title: &str) -> Vec<&'a str> {
     let mut lines = output.lines().skip_while(|line| !line.starts_with(title));
     lines.next();
-    let block = lines.take_while(|line| line.starts_with("  ") || line.starts_with("or by"));
+    // Where there is no terminal, lines with what was read so far come between.
+    let block = lines
+        .take_while(|line| line.starts_with("  ") || line.starts_with("or by"))
+        .filter(|line| !line.contains("s  tweets "));
     block.filter_map(|line| line.strip_prefix("  ")).collect()
 }
 

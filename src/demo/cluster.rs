@@ -133,10 +133,10 @@ impl Cluster {
 
     /// A connection string.
     pub fn dsn(&self, database: &str) -> String {
-        format!(
-            "host={} port={PORT} user=postgres dbname={database}",
-            self.socket_folder.display()
-        )
+        // Quoted, as libpq has it: a folder's name may have spaces.
+        let host = self.socket_folder.display().to_string();
+        let host = host.replace('\\', r"\\").replace('\'', r"\'");
+        format!("host='{host}' port={PORT} user=postgres dbname={database}")
     }
 
     /// A `psql` beside the server programs or on the PATH.

@@ -174,7 +174,7 @@ async fn the_demo_goes_on_after_its_end_and_after_a_kill() -> Result<()> {
         "lake        ",
         "-- hashtags",
         "Ask it yourself:",
-        "delta_scan(",
+        "any reader of Delta tables",
     ] {
         ensure!(
             output.contains(part),
