@@ -171,6 +171,7 @@ mod tests {
             columns: Vec::new(),
             key: Vec::new(),
             replica_identity: ReplicaIdentity::Default,
+            oid: None,
         })
     }
 

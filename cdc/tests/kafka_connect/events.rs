@@ -78,6 +78,7 @@ fn column(name: &str, kind: PgTypeKind, type_name: &str, optional: bool) -> Colu
         optional,
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     }
 }
@@ -96,6 +97,7 @@ pub fn table(name: &str) -> Arc<TableSchema> {
         ],
         key: vec![0],
         replica_identity: ReplicaIdentity::Default,
+        oid: None,
     })
 }
 

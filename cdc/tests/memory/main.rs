@@ -77,6 +77,7 @@ impl Stream {
             optional: !sent.part_of_key,
             default_expression: default.map(str::to_owned),
             generated: false,
+            number: None,
             rule: None,
         });
         let known = KnownColumns {

@@ -46,11 +46,13 @@ fn tweets() -> TableSchema {
                 optional: name != "id",
                 default_expression: None,
                 generated: false,
+                number: None,
                 rule: None,
             })
             .into(),
         key: vec![0],
         replica_identity: ReplicaIdentity::Default,
+        oid: None,
     }
 }
 

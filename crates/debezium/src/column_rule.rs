@@ -231,6 +231,7 @@ mod tests {
             optional: true,
             default_expression: None,
             generated: false,
+            number: None,
             rule,
         };
         let (mask, cut) = (

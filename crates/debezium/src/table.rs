@@ -73,6 +73,10 @@ pub struct TableSchema {
     /// `message.key.columns`. Empty: events have no key.
     pub key: Vec<usize>,
     pub replica_identity: ReplicaIdentity,
+    /// `pg_class.oid`: a table that was dropped and made again under its old name has another one. None where nobody
+    /// asked the catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oid: Option<u32>,
 }
 
 /// One column.
@@ -89,6 +93,10 @@ pub struct Column {
     /// The value is worked out from the expression, so that NULL is a value like others and never the default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub generated: bool,
+    /// `pg_attribute.attnum`: what stays the same when the column is renamed or gets another type, and is never used a
+    /// second time in its table. None where nobody asked the catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<i16>,
     /// What the connector's column properties make of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<ColumnRule>,

@@ -105,6 +105,7 @@ fn table() -> Arc<TableSchema> {
         optional: true,
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     });
     Arc::new(TableSchema {
@@ -116,6 +117,7 @@ fn table() -> Arc<TableSchema> {
         columns: columns.collect(),
         key: vec![3],
         replica_identity: ReplicaIdentity::Default,
+        oid: None,
     })
 }
 
@@ -241,6 +243,7 @@ proptest! {
                 optional: true,
                 default_expression: Some(expression.clone()),
                 generated: false,
+                number: None,
                 rule: None,
             };
             if let Some(default) = debezium::mapping(&column, &ContractSettings::new("p")).and_then(|schema| schema.default) {

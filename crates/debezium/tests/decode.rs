@@ -221,6 +221,7 @@ fn column(name: &str, kind: PgTypeKind) -> Column {
         optional: true,
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     }
 }
@@ -240,6 +241,7 @@ fn decoder() -> EnvelopeDecoder {
         ],
         key: vec![0],
         replica_identity: ReplicaIdentity::Default,
+        oid: None,
     };
     EnvelopeDecoder::new(Arc::new(table), &ContractSettings::new("p"))
 }

@@ -26,6 +26,7 @@ pub fn column(name: &str, kind: PgTypeKind) -> Column {
         optional: false,
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     }
 }
@@ -40,6 +41,7 @@ pub fn table(name: &str) -> Arc<TableSchema> {
         columns: vec![column("id", PgTypeKind::Int8)],
         key: vec![0],
         replica_identity: ReplicaIdentity::Default,
+        oid: None,
     })
 }
 

@@ -52,6 +52,8 @@ impl CatalogTable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogColumn {
     pub name: String,
+    /// `attnum`.
+    pub number: i16,
     pub type_oid: u32,
     pub type_modifier: i32,
     /// By the column itself or by its domain.
@@ -98,7 +100,7 @@ select n.nspname::text, c.relname::text, c.relreplident::text, identity.keys,
        case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, 0::oid)
             when $3 then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
        case when pg_catalog.age(a.xmin) >= 0 and pg_catalog.age(a.xmin) < pg_catalog.age($2::text::xid)
-            then a.xmin::text end
+            then a.xmin::text end, a.attnum
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join lateral (
@@ -187,6 +189,7 @@ pub async fn read_table(
                 .try_get::<_, Option<String>>(10)
                 .map_err(failed)?
                 .and_then(|xid| xid.parse().ok()),
+            number: column.try_get(11).map_err(failed)?,
         });
     }
     let keys: String = row.try_get(3).map_err(failed)?;

@@ -70,6 +70,7 @@ pub fn snapshot_schema(
                 optional: !column.not_null,
                 default_expression: default_of(column, types),
                 generated: column.generated,
+                number: Some(column.number),
                 rule,
             }
         })
@@ -83,6 +84,7 @@ pub fn snapshot_schema(
         key: key_indexes(&key_names, &columns),
         columns,
         replica_identity: table.replica_identity,
+        oid: Some(table.oid),
     }
 }
 
@@ -168,6 +170,7 @@ pub fn streamed_table(
         columns,
         key,
         replica_identity: relation.replica_identity,
+        oid: Some(relation.id),
     });
     StreamedTable {
         schema,

@@ -91,6 +91,7 @@ pub fn known_then(
             optional: now.is_none_or(|now| !now.not_null),
             default_expression: now.and_then(|now| default_of(now, types)),
             generated: now.is_some_and(|now| now.generated),
+            number: number_then(sent, table, then, is_of_now),
             rule: None,
         };
         match then {
@@ -129,6 +130,23 @@ pub fn known_then(
         changed_by: changed_by(xid, table),
     };
     (known, doubts)
+}
+
+/// The attribute number of a message's column. A name and a type that the catalog has changed since may be those of
+/// another column by now: then what was known before goes first.
+fn number_then(
+    sent: &RelationColumn,
+    table: Option<&CatalogTable>,
+    then: Option<&Column>,
+    is_of_now: bool,
+) -> Option<i16> {
+    let mut named = table.into_iter().flat_map(|table| &table.columns);
+    let now = named.find(|column| column.name == sent.name);
+    let now = now.map(|column| column.number);
+    match then.and_then(|then| then.number) {
+        Some(number) if !is_of_now => Some(number),
+        _ => now,
+    }
 }
 
 /// The column of the catalog that a message's column still is.

@@ -37,6 +37,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 fn catalog(identity: ReplicaIdentity, columns: &[&str], keys: Vec<CatalogKey>) -> CatalogTable {
     let column = |name: &&str| CatalogColumn {
         name: (*name).to_owned(),
+        number: 1,
         type_oid: 23,
         type_modifier: -1,
         not_null: true,
@@ -80,6 +81,7 @@ fn version(columns: &[&str], key: &[&str]) -> TableSchema {
         optional: true,
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     };
     let index = |name: &&str| columns.iter().position(|column| column == name);
@@ -92,6 +94,7 @@ fn version(columns: &[&str], key: &[&str]) -> TableSchema {
         columns: columns.iter().map(column).collect(),
         key: key.iter().filter_map(index).collect(),
         replica_identity: ReplicaIdentity::Default,
+        oid: None,
     }
 }
 

@@ -218,6 +218,7 @@ impl ForeignDecoders {
             columns: columns.into_iter().map(|c| c.column).collect(),
             key: key_columns,
             replica_identity: ReplicaIdentity::Default,
+            oid: None,
         };
         let decoder =
             EnvelopeDecoder::with_representations(Arc::new(schema), field_names, representations);
@@ -381,6 +382,7 @@ fn columns_of_schema(schema: &[u8]) -> Result<Vec<ForeignColumn>, Boxed> {
                     optional: field.schema.optional,
                     default_expression: None,
                     generated: false,
+                    number: None,
                     rule: None,
                 },
                 representation,
@@ -404,6 +406,7 @@ fn column_of((name, inferred): &(String, InferredType)) -> ForeignColumn {
             optional: true,
             default_expression: None,
             generated: false,
+            number: None,
             rule: None,
         },
         representation,

@@ -33,6 +33,7 @@ fn table(
         pg_type: pg_type(kind),
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     });
     Arc::new(TableSchema {
@@ -44,6 +45,7 @@ fn table(
         columns: columns.collect(),
         key: vec![0],
         replica_identity,
+        oid: None,
     })
 }
 
@@ -177,6 +179,7 @@ fn columns_that_events_lack_are_not_in_the_lake() {
             optional: true,
             default_expression: None,
             generated: false,
+            number: None,
             rule: None,
         };
         let lake = LakeType::of(&column.pg_type);
