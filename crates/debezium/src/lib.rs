@@ -37,7 +37,7 @@ pub use connect_json::ParseSchemaError;
 pub use connect_value::ConnectValue;
 pub use encode::{
     EncodeError, EventEncoder, HeartbeatEncoder, MessageEncoder, RecordEncoder, TransactionEncoder,
-    Unconverted, halves, has_tombstone,
+    Unconverted, halves, has_tombstone, whole_row_halves,
 };
 pub use event::{
     ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Origin, SnapshotMarker, Source,

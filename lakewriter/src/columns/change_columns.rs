@@ -8,7 +8,7 @@ use arrow::{
 use debezium::{
     ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, TableSchema,
     decode::{DecodedEvent, DecodedOldRow, DecodedRow},
-    halves,
+    halves, whole_row_halves,
 };
 
 use super::{
@@ -33,7 +33,8 @@ pub struct RowMeta {
 /// Gathers the changes of one version of one table, and makes record batches of them.
 ///
 /// A row is the row after the change; for deletes the row before, of which only the key columns are kept unless the
-/// table's replica identity is FULL; for truncates nothing. Columns that Debezium leaves out of its events are not in
+/// table's replica identity is FULL; for truncates nothing. Rows without a key are told apart by all their values: an
+/// update is the delete of the whole old row and the creation of the new one, two rows at one position. Columns that Debezium leaves out of its events are not in
 /// the lake, whichever road a change comes by. An append that fails leaves nothing behind.
 #[derive(Debug)]
 pub struct ChangeColumns {
@@ -117,7 +118,11 @@ impl ChangeColumns {
     }
 
     fn append_halves(&mut self, event: &ChangeEvent<'_>, meta: RowMeta) -> Result<(), ColumnError> {
-        let (first, second) = halves(*event);
+        let (first, second) = if self.table.row_key().is_empty() {
+            whole_row_halves(*event)
+        } else {
+            halves(*event)
+        };
         self.append_one(&first, meta)?;
         match second {
             Some(create) => self.append_one(&create, meta),
@@ -193,6 +198,39 @@ impl ChangeColumns {
         event: &DecodedEvent<'_>,
         meta: RowMeta,
     ) -> Result<(), ColumnError> {
+        let DecodedOldRow::Full(old) = event.before else {
+            return self.append_decoded_one(event, meta);
+        };
+        if event.op != Operation::Update || !self.table.row_key().is_empty() {
+            return self.append_decoded_one(event, meta);
+        }
+        // As `whole_row_halves`.
+        let rows = self.rows;
+        let delete = DecodedEvent {
+            op: Operation::Delete,
+            after: None,
+            unavailable: &[],
+            ..*event
+        };
+        let create = DecodedEvent {
+            op: Operation::Create,
+            before: DecodedOldRow::Full(old),
+            ..*event
+        };
+        let appended = self
+            .append_decoded_one(&delete, meta)
+            .and_then(|()| self.append_decoded_one(&create, meta));
+        if appended.is_err() {
+            self.truncate(rows);
+        }
+        appended
+    }
+
+    fn append_decoded_one(
+        &mut self,
+        event: &DecodedEvent<'_>,
+        meta: RowMeta,
+    ) -> Result<(), ColumnError> {
         let tx_id = event.source.tx_id.and_then(|id| u64::try_from(id).ok());
         let commit_micros = event.source.commit_micros;
         let change = Change::new(event.op, event.position, tx_id, commit_micros, meta)?;
@@ -222,8 +260,12 @@ impl ChangeColumns {
             (Operation::Delete, DecodedOldRow::Full(row)) => {
                 self.append_row(&change, |column| value(Some(row), column))
             }
-            _ => self.append_row(&change, |column| {
+            (_, before) => self.append_row(&change, |column| {
                 if event.unavailable.binary_search(&column.lake.index).is_ok() {
+                    // A TOASTed value that the new row lacks may stand in the old one.
+                    if let DecodedOldRow::Full(old) = before {
+                        return value(Some(old), column);
+                    }
                     column.values.push_null();
                     return Ok(Found::Unavailable);
                 }

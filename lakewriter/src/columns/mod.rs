@@ -43,3 +43,5 @@ mod schema;
 mod temporal;
 
 pub use change_columns::{ChangeColumns, RowMeta};
+pub use metadata::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+pub(crate) use schema::{LakeColumn, lake_columns};

@@ -3,26 +3,26 @@ use std::{collections::HashSet, sync::Arc};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use debezium::TableSchema;
 
-use super::{lake_type::LakeType, metadata::MetadataColumns};
+use super::{
+    lake_type::LakeType,
+    metadata::{MetadataColumns, OWN_COLUMNS},
+};
 
 /// A column of the lake and where its values come from.
 #[derive(Debug, Clone)]
-pub(super) struct LakeColumn {
+pub(crate) struct LakeColumn {
     /// Of the column in the table.
     pub index: usize,
     pub name: String,
     /// Of the text column for values that the type cannot tell.
     pub raw_name: String,
-    pub lake_type: LakeType,
+    pub(super) lake_type: LakeType,
 }
 
 /// The columns of a table that are in the lake. Delta ignores case in names, so a name that is taken gets a number:
 /// `id`, `ID__2`.
-pub(super) fn lake_columns(table: &TableSchema) -> Vec<LakeColumn> {
-    let mut taken: HashSet<String> = MetadataColumns::fields()
-        .iter()
-        .map(|field| field.name().to_owned())
-        .collect();
+pub(crate) fn lake_columns(table: &TableSchema) -> Vec<LakeColumn> {
+    let mut taken: HashSet<String> = OWN_COLUMNS.map(str::to_owned).into();
     let mut free = |name: &str| {
         let mut free = name.to_owned();
         let mut number = 2;

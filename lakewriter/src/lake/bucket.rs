@@ -5,7 +5,10 @@ use object_store::{
     client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector},
 };
 
-use super::{certificate::untrusted, store::client_options};
+use super::{
+    certificate::untrusted,
+    store::{client_options, endpoint},
+};
 use crate::{Error, ErrorKind, LakeConfig, error::storage_error};
 
 /// Whether a bucket had to be made.
@@ -25,11 +28,7 @@ pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Er
     let missing = |what: &str| {
         Error::new(ErrorKind::Configuration, attempted()).with_hint(format!("set {what}"))
     };
-    let endpoint = config
-        .endpoint
-        .as_deref()
-        .ok_or_else(|| missing("lake.endpoint"))?
-        .trim_end_matches('/');
+    let endpoint = endpoint(config)?.ok_or_else(|| missing("lake.endpoint"))?;
     let (Some(access_key), Some(secret_key)) = (&config.access_key, &config.secret_key) else {
         return Err(missing("lake.access_key_id and lake.secret_access_key"));
     };

@@ -9,8 +9,11 @@ mod layout;
 mod position;
 mod probe;
 mod store;
+mod table_version;
 mod tables;
+mod versioned_rows;
 
+pub use crate::columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
 pub use bucket::{Bucket, create_bucket};
 pub use certificate::check as check_certificate;
 pub use delta::property;
@@ -18,4 +21,7 @@ pub(crate) use layout::POSITIONS;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};
 pub use store::Lake;
+pub use table_version::{
+    RowIdentity, Since, TableShape, TableVersion, UNNUMBERED, VersionColumn, read_versions,
+};
 pub(crate) use tables::LakeTables;

@@ -1,6 +1,10 @@
 //! A lake's URL -> the object store it names.
 
-use std::{path::Path as FilePath, sync::Arc, time::Duration};
+use std::{
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use object_store::{
@@ -35,6 +39,10 @@ impl Lake {
     /// `Permission` and `Storage` as the store answers.
     pub async fn open(config: &LakeConfig) -> Result<Self, Error> {
         super::certificate::check(config).await?;
+        if let Some(folder) = local_folder(config)? {
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| unusable(config).with_source(error))?;
+        }
         Self::prove(Self::connect(config)?).await
     }
 
@@ -47,22 +55,16 @@ impl Lake {
         Ok(lake)
     }
 
-    /// The same without a request: for readers, which need no proof.
+    /// The same without a request: for readers, which need no proof. They make nothing: a local folder must be there.
     ///
     /// # Errors
-    /// `Configuration` for a URL that names no store.
+    /// `Configuration` for a URL that names no store, or a folder that does not exist.
     pub fn connect(config: &LakeConfig) -> Result<Self, Error> {
-        let (store, origin, root) = match Url::parse(&config.url) {
-            Ok(url) if url.scheme() == "s3" || url.scheme() == "s3a" => s3(config, &url)?,
-            Ok(url) if url.scheme() == "file" => {
-                let folder = url.to_file_path().map_err(|()| unusable(config))?;
-                local(config, &folder)?
-            }
-            Ok(url) => any(config, &url)?,
-            Err(url::ParseError::RelativeUrlWithoutBase) => {
-                local(config, FilePath::new(&config.url))?
-            }
-            Err(error) => return Err(unusable(config).with_source(error)),
+        let (store, origin, root) = match (local_folder(config)?, Url::parse(&config.url)) {
+            (Some(folder), _) => local(config, &folder)?,
+            (None, Ok(url)) if url.scheme() == "s3" || url.scheme() == "s3a" => s3(config, &url)?,
+            (None, Ok(url)) => any(config, &url)?,
+            (None, Err(error)) => return Err(unusable(config).with_source(error)),
         };
         Ok(Self {
             store,
@@ -156,6 +158,31 @@ pub(super) fn client_options(config: &LakeConfig) -> Result<ClientOptions, Error
     Ok(options)
 }
 
+/// The S3 server that is not Amazon's, without a slash at the end.
+///
+/// # Errors
+/// `Configuration`: it is no URL of a server. The object store's library does not look before its first request, and
+/// panics then.
+pub(super) fn endpoint(config: &LakeConfig) -> Result<Option<&str>, Error> {
+    let Some(endpoint) = config.endpoint.as_deref() else {
+        return Ok(None);
+    };
+    let wrong = || {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("use `{endpoint}` as the endpoint of the lake (lake.endpoint)"),
+        )
+        .with_hint(
+            "write it with its scheme, as `http://127.0.0.1:9000` or `https://minio.example.com`",
+        )
+    };
+    let url = Url::parse(endpoint).map_err(|error| wrong().with_source(error))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong());
+    }
+    Ok(Some(endpoint.trim_end_matches('/')))
+}
+
 type Opened = (Arc<dyn ObjectStore>, Url, Path);
 
 fn unusable(config: &LakeConfig) -> Error {
@@ -170,10 +197,28 @@ fn origin(config: &LakeConfig, text: &str) -> Result<Url, Error> {
     Url::parse(text).map_err(|error| unusable(config).with_source(error))
 }
 
+/// The folder of the local disk that the URL names; None if it names another store.
+fn local_folder(config: &LakeConfig) -> Result<Option<PathBuf>, Error> {
+    match Url::parse(&config.url) {
+        Ok(url) if url.scheme() == "file" => {
+            url.to_file_path().map(Some).map_err(|()| unusable(config))
+        }
+        Err(url::ParseError::RelativeUrlWithoutBase) => Ok(Some(PathBuf::from(&config.url))),
+        Ok(_) => Ok(None),
+        Err(error) => Err(unusable(config).with_source(error)),
+    }
+}
+
 fn local(config: &LakeConfig, folder: &FilePath) -> Result<Opened, Error> {
-    let folder = std::fs::create_dir_all(folder)
-        .and_then(|()| folder.canonicalize())
-        .map_err(|error| unusable(config).with_source(error))?;
+    let folder = folder.canonicalize().map_err(|error| {
+        let attempted = unusable(config);
+        if error.kind() == std::io::ErrorKind::NotFound {
+            attempted.with_hint("there is no such folder: check the spelling of the lake's URL")
+        } else {
+            attempted
+        }
+        .with_source(error)
+    })?;
     let root =
         Path::from_absolute_path(&folder).map_err(|error| unusable(config).with_source(error))?;
     Ok((
@@ -201,8 +246,8 @@ fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
     if let Some(region) = &config.region {
         builder = builder.with_region(region);
     }
-    if let Some(endpoint) = &config.endpoint {
-        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+    if let Some(endpoint) = endpoint(config)? {
+        builder = builder.with_endpoint(endpoint);
     }
     if let (Some(access_key), Some(secret_key)) = (&config.access_key, &config.secret_key) {
         builder = builder
@@ -250,8 +295,13 @@ mod tests {
     fn urls_name_stores() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("my lake");
-        let lake = Lake::connect(&LakeConfig::new(path.display().to_string())).expect("a folder");
-        assert!(path.is_dir());
+        let config = LakeConfig::new(path.display().to_string());
+        let error = Lake::connect(&config).expect_err("no folder yet");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.hint().contains("spelling"), "{}", error.hint());
+        assert!(!path.exists(), "a reader made a folder");
+        std::fs::create_dir(&path).expect("make the folder");
+        let lake = Lake::connect(&config).expect("a folder");
         let url = lake.table_url("app/public.t/changes").expect("a url");
         assert_eq!(
             url.to_file_path().ok(),
@@ -279,6 +329,20 @@ mod tests {
     fn wrong_settings_are_named() {
         let error = Lake::connect(&LakeConfig::new("nonsense://x")).expect_err("no such store");
         assert_eq!(error.kind(), ErrorKind::Configuration);
+        for endpoint in [
+            "127.0.0.1:9000",
+            "minio:9000",
+            "minio",
+            "",
+            "ftp://minio:9000",
+            "http://",
+        ] {
+            let mut config = LakeConfig::new("s3://bucket");
+            config.endpoint = Some(endpoint.to_owned());
+            let error = Lake::connect(&config).expect_err("no endpoint");
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{endpoint}");
+            assert!(error.hint().contains("http://"), "{}", error.hint());
+        }
         let mut config = LakeConfig::new("s3://bucket");
         config.options.insert("colour".to_owned(), "red".to_owned());
         let error = Lake::connect(&config).expect_err("no such option");

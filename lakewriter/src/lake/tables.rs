@@ -13,6 +13,7 @@ use super::{
     Lake, LakeTableName,
     delta::{LakeTable, StagedFile, TableProperties, delta_schema, property, stage},
     layout::POSITIONS,
+    versioned_rows::VersionedRows,
 };
 use crate::Error;
 
@@ -82,10 +83,10 @@ impl LakeTables {
         rows: RecordBatch,
         file: &str,
     ) -> Result<Vec<StagedFile>, Error> {
-        let mut properties = TableProperties::of_source(version);
-        let path = name.changes_path();
+        let relative = name.changes_path();
+        let mut properties = TableProperties::of_source(&name.namespace, version);
         if let Some(pipeline) = &self.pipeline {
-            let mut pipelines = match self.get(&path).await? {
+            let mut pipelines = match self.get(&relative).await? {
                 Some(table) => table.lock().await.pipelines()?,
                 None => Vec::new(),
             };
@@ -95,7 +96,23 @@ impl LakeTables {
                 properties.0.push((property::PIPELINES.to_owned(), list));
             }
         }
-        self.stage_rows(&path, &properties, rows, file).await
+        let rows = VersionedRows::new(version, rows)?;
+        let table = self
+            .get_or_create(
+                &relative,
+                rows.schema(),
+                &rows.properties_at_first(&properties)?,
+            )
+            .await?;
+        let rows = {
+            let mut table = table.lock().await;
+            let evolution = table.evolve(rows.schema()).await?;
+            let shape = rows.shape(&table.schema())?;
+            let first = rows.first_position();
+            let id = table.keep_version(&properties, &shape, first).await?;
+            evolution.rename(&rows.numbered(id, &evolution)?)?
+        };
+        stage(&self.lake, &relative, rows, file).await
     }
 
     /// Rows -> files of the table in this folder, which is made or widened first.

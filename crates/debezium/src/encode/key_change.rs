@@ -16,6 +16,23 @@ pub fn halves<'a>(event: ChangeEvent<'a>) -> (ChangeEvent<'a>, Option<ChangeEven
     if !key_changed(&event, old, new) {
         return (event, None);
     }
+    split(event, old, new)
+}
+
+/// The halves of an UPDATE of a table whose rows are told apart by nothing but their values: the whole old row goes, the
+/// whole new row comes. Every event whose old row is not known whole comes back as it is.
+pub fn whole_row_halves<'a>(event: ChangeEvent<'a>) -> (ChangeEvent<'a>, Option<ChangeEvent<'a>>) {
+    match (event.op, event.before, event.after) {
+        (Operation::Update, OldRow::Full(old), Some(new)) => split(event, old, new),
+        _ => (event, None),
+    }
+}
+
+fn split<'a>(
+    event: ChangeEvent<'a>,
+    old: &'a [ColumnValue<'a>],
+    new: &'a [ColumnValue<'a>],
+) -> (ChangeEvent<'a>, Option<ChangeEvent<'a>>) {
     let delete = ChangeEvent {
         op: Operation::Delete,
         after: None,

@@ -20,7 +20,7 @@ pub use encoder::{EventEncoder, Unconverted};
 pub(crate) use envelope::envelope_schema;
 pub use error::EncodeError;
 pub use heartbeat::HeartbeatEncoder;
-pub use key_change::{halves, has_tombstone};
+pub use key_change::{halves, has_tombstone, whole_row_halves};
 pub use message::MessageEncoder;
 pub use record::RecordEncoder;
 pub use transaction::TransactionEncoder;

@@ -21,6 +21,10 @@ pub mod property {
     pub const REPLICA_IDENTITY: &str = "tributary.replica_identity";
     /// JSON list of the pipelines that wrote records of Kafka to the table.
     pub const PIPELINES: &str = "tributary.pipelines";
+    /// The topic prefix, or the database on the direct road: the first folder of the table's path.
+    pub const NAMESPACE: &str = "tributary.namespace";
+    /// JSON list of the table's versions through time.
+    pub const VERSIONS: &str = "tributary.versions";
 }
 
 /// The partition column: the UTC date of the row's commit.
@@ -32,7 +36,7 @@ pub struct TableProperties(pub Vec<(String, String)>);
 
 impl TableProperties {
     /// What readers need in order to show a source table: its names and its key.
-    pub fn of_source(table: &TableSchema) -> Self {
+    pub fn of_source(namespace: &str, table: &TableSchema) -> Self {
         let key: Vec<&str> = table
             .row_key()
             .iter()
@@ -46,6 +50,7 @@ impl TableProperties {
             ReplicaIdentity::Index => "index",
         };
         let mut properties = vec![
+            (property::NAMESPACE, namespace.to_owned()),
             (property::DATABASE, table.table.database.clone()),
             (property::SCHEMA, table.table.schema.clone()),
             (property::TABLE, table.table.table.clone()),

@@ -17,9 +17,16 @@ use deltalake_core::kernel::{
 use super::{
     LakeTable, TableProperties,
     commit::is_metadata_conflict,
-    create::{PARTITION_COLUMN, quiet},
+    create::{PARTITION_COLUMN, property, quiet},
 };
-use crate::{Error, ErrorKind, error::delta_error};
+use crate::{
+    Error, ErrorKind,
+    columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN},
+    error::delta_error,
+    lake::table_version::{
+        Since, TableShape, before_versions, place, read_versions, version_at, versions_property,
+    },
+};
 
 /// How columns of one shape stand in the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,15 +120,16 @@ fn same_type(left: &DataType, right: &DataType) -> bool {
     }
 }
 
+/// An Arrow schema as Delta's.
+pub(crate) fn kernel_schema(schema: &SchemaRef) -> Result<StructType, Error> {
+    schema.as_ref().try_into_kernel().map_err(|error| {
+        Error::new(ErrorKind::Encode, "express the columns as Delta types").with_source(error)
+    })
+}
+
 /// An Arrow schema as Delta's, with the partition column.
 pub(crate) fn delta_schema(schema: &SchemaRef) -> Result<StructType, Error> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new(ErrorKind::Encode, "express the columns as Delta types").with_source(error)
-    };
-    let converted: StructType = schema
-        .as_ref()
-        .try_into_kernel()
-        .map_err(|error| failed(Box::new(error)))?;
+    let converted = kernel_schema(schema)?;
     if converted.field(PARTITION_COLUMN).is_some() {
         return Ok(converted);
     }
@@ -131,7 +139,9 @@ pub(crate) fn delta_schema(schema: &SchemaRef) -> Result<StructType, Error> {
             .cloned()
             .chain([StructField::nullable(PARTITION_COLUMN, DataType::DATE)]),
     )
-    .map_err(|error| failed(Box::new(error)))
+    .map_err(|error| {
+        Error::new(ErrorKind::Encode, "express the columns as Delta types").with_source(error)
+    })
 }
 
 impl LakeTable {
@@ -141,13 +151,7 @@ impl LakeTable {
     /// # Errors
     /// The store's, or `Encode` if a type has no place in Delta.
     pub(crate) async fn evolve(&mut self, incoming: &SchemaRef) -> Result<Evolution, Error> {
-        let incoming: StructType = incoming.as_ref().try_into_kernel().map_err(|error| {
-            Error::new(
-                ErrorKind::Encode,
-                format!("express the columns of `{}` as Delta types", self.relative),
-            )
-            .with_source(error)
-        })?;
+        let incoming = kernel_schema(incoming)?;
         let mut attempts = 0;
         loop {
             let plan = Evolution::plan(&self.schema(), &incoming);
@@ -185,31 +189,122 @@ impl LakeTable {
         }
     }
 
-    /// Write the source table's key and names into the table's configuration where they changed.
+    /// Write the wanted values into the table's configuration where they differ.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn keep_properties(&mut self, wanted: &TableProperties) -> Result<(), Error> {
-        let changed: std::collections::HashMap<String, String> = wanted
-            .0
-            .iter()
-            .filter(|(key, value)| self.property(key) != Some(value))
-            .cloned()
-            .collect();
-        if changed.is_empty() {
-            return Ok(());
+        self.configure(|_| Ok((wanted.0.clone(), ()))).await
+    }
+
+    /// The number of the table's version that has this shape at the position of its first row. A new version is
+    /// recorded in the table's configuration, before any of its rows is committed.
+    ///
+    /// # Errors
+    /// The store's; `Table` if the recorded versions cannot be read.
+    pub(crate) async fn keep_version(
+        &mut self,
+        wanted: &TableProperties,
+        shape: &TableShape,
+        first: Since,
+    ) -> Result<i32, Error> {
+        self.configure(|table| {
+            let mut versions =
+                read_versions(table.property(property::VERSIONS)).map_err(|error| {
+                    Error::new(
+                        ErrorKind::Table,
+                        format!("read the versions of `{}`", table.relative),
+                    )
+                    .with_source(error)
+                })?;
+            // A truncate of which nothing else was told says nothing about the table: it belongs to the version there is.
+            if shape.columns.is_empty() {
+                return Ok((wanted.0.clone(), version_at(&versions, first)));
+            }
+            if versions.is_empty() {
+                table.refuse_foreign_columns()?;
+                versions.push(before_versions(
+                    &table.schema(),
+                    table.property(property::KEY),
+                ));
+            }
+            let (id, changed) = place(&mut versions, shape.clone(), first);
+            let mut wanted = wanted.0.clone();
+            if changed {
+                wanted.push(versions_property(&versions));
+            }
+            Ok((wanted, id))
+        })
+        .await
+    }
+
+    /// A table that was written before it kept versions may have a column of the source under a name that is the lake's
+    /// own by now: its values would be taken for the lake's.
+    fn refuse_foreign_columns(&self) -> Result<(), Error> {
+        let schema = self.schema();
+        let added = |name: &&&str| matches!(**name, "_incarnation" | TABLE_VERSION_COLUMN);
+        let foreign = OWN_COLUMNS.iter().filter(added).find(|name| {
+            let holds = |field: &&StructField| field.name().eq_ignore_ascii_case(name);
+            // What this program added a moment ago has this spelling and this type, and no rows yet.
+            let own_type = match **name {
+                TABLE_VERSION_COLUMN => DataType::INTEGER,
+                _ => DataType::LONG,
+            };
+            let mut fields = schema.fields();
+            fields
+                .find(holds)
+                .is_some_and(|field| *field.name() != **name || *field.data_type() != own_type)
+        });
+        match foreign {
+            None => Ok(()),
+            Some(name) => Err(Error::new(
+                ErrorKind::Table,
+                format!(
+                    "write to `{}`: its column `{name}` is the source table's, and the lake needs the name",
+                    self.relative
+                ),
+            )
+            .with_hint("move the lake's table away and take a new snapshot: a new table calls that column otherwise")),
         }
-        let table = self.handle().await?;
-        table
-            .set_tbl_properties()
-            .with_properties(changed)
-            .with_raise_if_not_exists(false)
-            .with_commit_properties(quiet())
-            .await
-            .map_err(|error| {
-                delta_error(format!("set properties of `{}`", self.relative), error)
-            })?;
-        self.reload().await
+    }
+
+    /// Bring the configuration to what `wanted` says of it. Another writer of the table may do the same at the same
+    /// moment: then `wanted` is asked again.
+    async fn configure<T>(
+        &mut self,
+        wanted: impl Fn(&Self) -> Result<(Vec<(String, String)>, T), Error>,
+    ) -> Result<T, Error> {
+        let mut attempts = 0;
+        loop {
+            let (properties, answer) = wanted(self)?;
+            let changed: std::collections::HashMap<String, String> = properties
+                .into_iter()
+                .filter(|(key, value)| self.property(key) != Some(value))
+                .collect();
+            if changed.is_empty() {
+                return Ok(answer);
+            }
+            attempts += 1;
+            let table = self.handle().await?;
+            let set = table
+                .set_tbl_properties()
+                .with_properties(changed)
+                .with_raise_if_not_exists(false)
+                .with_commit_properties(quiet())
+                .await;
+            // Whatever the answer was, the table tells what its configuration is now.
+            self.reload().await?;
+            if let Err(error) = set {
+                if attempts == 5 {
+                    return Err(delta_error(
+                        format!("set properties of `{}`", self.relative),
+                        error,
+                    ));
+                }
+                let conflict = is_metadata_conflict(&error);
+                tracing::warn!(%error, conflict, table = self.relative, "setting properties again");
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ mod table;
 
 pub use commit::{CommitOutcome, PreparedCommit, TxnAdvance};
 pub use create::{TableProperties, property};
-pub(crate) use evolve::delta_schema;
+pub(crate) use evolve::{Evolution, delta_schema, kernel_schema};
 pub use staged::StagedFile;
 pub(crate) use staged::stage;
 pub use table::LakeTable;
