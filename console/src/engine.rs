@@ -1,73 +1,44 @@
 use std::{collections::BTreeSet, sync::Arc};
 
-use arrow::datatypes::DataType;
 use datafusion::{
-    catalog::{
-        CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
-    },
+    catalog::{MemoryCatalogProvider, MemorySchemaProvider, TableProvider},
     dataframe::DataFrame,
     error::DataFusionError,
-    execution::context::SQLOptions,
+    execution::{context::SQLOptions, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
     prelude::{SessionConfig, SessionContext},
 };
-use deltalake_core::DeltaTable;
 use lakewriter::{
     LakeConfig,
-    lake::{Lake, check_certificate, property},
+    lake::{DEAD_LETTERS, Lake, check_certificate},
 };
 
 use crate::{
     Error,
-    latest::{ViewColumn, latest_rows, quote},
+    describe::{self, Listed},
+    latest::LatestRows,
+    memory,
+    names::{CATALOG, DEFAULT_SCHEMA, SourceName, SqlNames, sql_names},
+    tables::{self, OpenTable, TableInfo},
 };
-
-/// The catalog of unqualified names.
-const CATALOG: &str = "lake";
-
-/// The schema of unqualified names, as PostgreSQL's default search path has it.
-const DEFAULT_SCHEMA: &str = "public";
-
-/// Columns that the writer adds to a source table's own.
-const CHANGE_COLUMNS: [&str; 10] = [
-    "_op",
-    "_lsn",
-    "_seq",
-    "_tx_id",
-    "_ts",
-    "_ingest_ts",
-    "_partition",
-    "_offset",
-    "_unavailable",
-    "_date",
-];
-
-/// A source table that the lake holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableInfo {
-    pub schema: String,
-    pub table: String,
-    /// Names of the key's columns; empty for a table without a key.
-    pub key: Vec<String>,
-    /// Folder of its `changes` table, relative to the lake's root.
-    pub folder: String,
-    /// Version of that Delta table.
-    pub version: u64,
-}
 
 /// DataFusion over every table of a lake. Read-only.
 pub struct SqlEngine {
     url: String,
     lake: Lake,
     session: SessionContext,
-    tables: Vec<(TableInfo, DeltaTable)>,
+    memory_limit: usize,
+    tables: Vec<TableInfo>,
+    listed: Vec<Listed>,
+    warnings: Vec<String>,
 }
 
 impl SqlEngine {
-    /// Open the lake and register its tables.
+    /// Open the lake and register its tables. Queries take at most `memory_limit` bytes; without it, a quarter of the
+    /// machine's memory.
     ///
     /// # Errors
     /// The URL names no store, or the store cannot be read.
-    pub async fn open(config: &LakeConfig) -> Result<Self, Error> {
+    pub async fn open(config: &LakeConfig, memory_limit: Option<usize>) -> Result<Self, Error> {
         let trusted = check_certificate(config).await;
         let lake = trusted
             .and_then(|()| Lake::connect(config))
@@ -75,15 +46,23 @@ impl SqlEngine {
                 url: config.url.clone(),
                 source: source.into(),
             })?;
+        let memory_limit = memory_limit.unwrap_or_else(memory::default_limit);
         let mut session_config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA)
             .with_information_schema(true);
         session_config.options_mut().sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory_limit)))
+            .build_arc()
+            .map_err(Error::Query)?;
         let mut engine = Self {
             url: config.url.clone(),
             lake,
-            session: SessionContext::new_with_config(session_config),
+            session: SessionContext::new_with_config_rt(session_config, runtime),
+            memory_limit,
             tables: Vec::new(),
+            listed: Vec::new(),
+            warnings: Vec::new(),
         };
         engine.refresh().await?;
         Ok(engine)
@@ -96,35 +75,47 @@ impl SqlEngine {
 
     /// What the lake holds, as of the last refresh.
     pub fn tables(&self) -> impl Iterator<Item = &TableInfo> {
-        self.tables.iter().map(|(info, _)| info)
+        self.tables.iter()
     }
 
-    /// See what was committed since: new tables, and the newest version of the known ones.
+    /// What of the lake cannot be shown, and what is not what it seems.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// See what was committed since: new tables, and the newest version of the known ones. A table that cannot be
+    /// shown is left out, and a warning names it.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The store cannot be read, or none of its tables.
     pub async fn refresh(&mut self) -> Result<(), Error> {
         let folders = self
             .lake
             .list_changes()
             .await
             .map_err(|source| self.unreadable(source))?;
-        let mut tables = Vec::with_capacity(folders.len());
-        for folder in folders {
-            let log_store = self
-                .lake
-                .log_store(&folder)
-                .map_err(|source| self.unreadable(source))?;
-            let mut table = DeltaTable::new(log_store);
-            table
-                .load()
-                .await
-                .map_err(|source| self.unreadable(source))?;
-            let info = describe(&table, &folder).map_err(|source| self.unreadable(source))?;
-            tables.push((info, table));
+        self.warnings.clear();
+        let mut open = Vec::with_capacity(folders.len());
+        let mut first_failure = None;
+        for folder in &folders {
+            match tables::open(&self.lake, &self.session, folder).await {
+                Ok(table) => open.push(table),
+                Err(error) => {
+                    self.warnings.push(left_out(folder, error.as_ref()));
+                    first_failure.get_or_insert(error);
+                }
+            }
         }
-        self.tables = tables;
-        self.register().await
+        if let Some(error) = first_failure.filter(|_| open.is_empty()) {
+            return Err(self.unreadable(error));
+        }
+        if folders.is_empty() {
+            self.warnings.push(format!(
+                "the lake at `{}` holds no table (yet): is this its root?",
+                self.url
+            ));
+        }
+        self.register(open).await
     }
 
     fn unreadable(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -134,57 +125,109 @@ impl SqlEngine {
         }
     }
 
-    /// Builds the catalog anew, so that a query sees one version of each table.
-    async fn register(&self) -> Result<(), Error> {
-        let catalog = Arc::new(MemoryCatalogProvider::new());
-        let mut schemas: BTreeSet<&str> = self.tables().map(|t| t.schema.as_str()).collect();
-        schemas.insert(DEFAULT_SCHEMA);
-        for schema in schemas {
-            catalog
-                .register_schema(schema, Arc::new(MemorySchemaProvider::new()))
-                .map_err(|source| registering(schema, source))?;
+    /// Builds the catalogs anew, so that a query sees one version of each table.
+    async fn register(&mut self, open: Vec<OpenTable>) -> Result<(), Error> {
+        let names: Vec<SourceName> = open.iter().map(|table| table.info.name()).collect();
+        let names = sql_names(&names);
+        let mut catalogs: BTreeSet<&str> = names.iter().map(|n| n.catalog.as_str()).collect();
+        catalogs.insert(CATALOG);
+        for catalog in catalogs {
+            self.session
+                .register_catalog(catalog, Arc::new(MemoryCatalogProvider::new()));
         }
-        self.session
-            .register_catalog(CATALOG, Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
-        for (info, table) in &self.tables {
-            let schema = catalog.schema(&info.schema).ok_or_else(|| {
-                registering(
-                    &info.table,
-                    DataFusionError::Internal("its schema is not registered".to_owned()),
-                )
-            })?;
-            self.register_table(schema.as_ref(), info, table)
-                .await
-                .map_err(|source| {
-                    registering(&format!("{}.{}", info.schema, info.table), source)
-                })?;
+        self.put(CATALOG, DEFAULT_SCHEMA, Vec::new())
+            .map_err(|source| registering(CATALOG, source))?;
+        self.tables.clear();
+        self.listed.clear();
+        let part_bytes = self.memory_limit / 3;
+        for (table, names) in open.into_iter().zip(names) {
+            let info = table.info.clone();
+            match self.register_table(table, &names, part_bytes) {
+                Ok(()) => {
+                    self.listed.extend(describe::list_table(&info, &names));
+                    self.tables.push(info);
+                }
+                Err(error) => self.warnings.push(left_out(&info.folder, &error)),
+            }
+        }
+        self.register_dead_letters().await;
+        self.listed
+            .sort_by(|left, right| (&left.schema, &left.name).cmp(&(&right.schema, &right.name)));
+        Ok(())
+    }
+
+    fn register_table(
+        &self,
+        table: OpenTable,
+        names: &SqlNames,
+        part_bytes: usize,
+    ) -> Result<(), DataFusionError> {
+        let info = &table.info;
+        let latest: Arc<dyn TableProvider> = Arc::new(LatestRows {
+            name: format!("{}.{}", info.schema, info.table),
+            session: self.session.clone(),
+            changes: Arc::clone(&table.changes),
+            history: Arc::clone(&table.history),
+            rows: table.rows,
+            part_bytes,
+        });
+        let mut catalogs = vec![names.catalog.as_str()];
+        if names.is_unique {
+            catalogs.push(CATALOG);
+        }
+        for catalog in catalogs {
+            let both = vec![
+                (info.table.clone(), Arc::clone(&latest)),
+                (names.changes.clone(), Arc::clone(&table.changes)),
+            ];
+            self.put(catalog, &info.schema, both)?;
         }
         Ok(())
     }
 
-    async fn register_table(
+    /// Tables into a schema, which is made if it is not there.
+    fn put(
         &self,
-        schema: &dyn SchemaProvider,
-        info: &TableInfo,
-        table: &DeltaTable,
+        catalog: &str,
+        schema: &str,
+        tables: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<(), DataFusionError> {
-        let changes_name = format!("{}_changes", info.table);
-        // Two prefixes may carry a table of the same name: the first by folder has the name.
-        if schema.table_exist(&changes_name) {
-            return Ok(());
+        let missing = |what: &str| DataFusionError::Internal(format!("{what} is not registered"));
+        let catalog = self
+            .session
+            .catalog(catalog)
+            .ok_or_else(|| missing(catalog))?;
+        if catalog.schema(schema).is_none() {
+            catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new()))?;
         }
-        let state = self.session.state();
-        table
-            .update_datafusion_session(&state)
-            .map_err(|error| DataFusionError::External(Box::new(error)))?;
-        let changes = table.table_provider().with_session(Arc::new(state)).await?;
-        let columns = view_columns(changes.as_ref());
-        schema.register_table(changes_name.clone(), changes)?;
-        let log = format!("{}.{}", quote(&info.schema), quote(&changes_name));
-        let sql = latest_rows(&log, &info.key, &columns);
-        let view = self.session.sql(&sql).await?.into_view();
-        schema.register_table(info.table.clone(), view)?;
+        let provider = catalog.schema(schema).ok_or_else(|| missing(schema))?;
+        for (name, table) in tables {
+            provider.register_table(name, table)?;
+        }
         Ok(())
+    }
+
+    /// Records that could not become rows, where there are any.
+    async fn register_dead_letters(&mut self) {
+        if !matches!(self.lake.is_delta_table(DEAD_LETTERS).await, Ok(true)) {
+            return;
+        }
+        let registered = match tables::provider(&self.lake, &self.session, DEAD_LETTERS).await {
+            Ok((_, provider)) => {
+                let table = vec![(DEAD_LETTERS.to_owned(), provider)];
+                self.put(CATALOG, DEFAULT_SCHEMA, table).map_err(Into::into)
+            }
+            Err(error) => Err(error),
+        };
+        match registered {
+            Ok(()) => self.listed.push(Listed {
+                schema: DEFAULT_SCHEMA.to_owned(),
+                name: DEAD_LETTERS.to_owned(),
+                holds: "dead letters",
+                note: "records that could not become rows".to_owned(),
+            }),
+            Err(error) => self.warnings.push(left_out(DEAD_LETTERS, error.as_ref())),
+        }
     }
 
     /// Plan a query. Statements that change anything are refused.
@@ -202,23 +245,30 @@ impl SqlEngine {
             .map_err(Error::Query)
     }
 
-    /// The query behind `\d` (all tables) and `\d name` (its columns).
-    pub(crate) fn describe_sql(&self, name: &str) -> String {
-        if name.is_empty() {
-            return "SELECT table_schema AS schema, table_name AS name, \
-                    CASE table_type WHEN 'VIEW' THEN 'latest rows' ELSE 'changes' END AS holds \
-                    FROM information_schema.tables WHERE table_schema <> 'information_schema' ORDER BY 1, 2"
-                .to_owned();
-        }
-        let (schema, table) = name.split_once('.').unwrap_or((DEFAULT_SCHEMA, name));
-        let text = |name: &str| name.trim_matches('"').replace('\'', "''");
-        format!(
-            "SELECT column_name AS column, data_type AS type FROM information_schema.columns \
-             WHERE table_schema = '{}' AND table_name = '{}' ORDER BY ordinal_position",
-            text(schema),
-            text(table)
-        )
+    /// The answer to `\d` (all tables) and `\d name` (its columns).
+    ///
+    /// # Errors
+    /// There is no table of this name.
+    pub async fn describe(&self, name: &str) -> Result<DataFrame, Error> {
+        let batch = if name.is_empty() {
+            describe::list(&self.listed).map_err(|error| Error::Query(error.into()))
+        } else {
+            describe::columns(&self.session, name)
+                .await
+                .map_err(Error::Query)
+        }?;
+        self.session.read_batch(batch).map_err(Error::Query)
     }
+}
+
+fn left_out(table: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = format!("`{table}` is left out, because it cannot be shown: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 fn registering(table: &str, source: DataFusionError) -> Error {
@@ -226,51 +276,4 @@ fn registering(table: &str, source: DataFusionError) -> Error {
         table: table.to_owned(),
         source,
     }
-}
-
-/// The source table behind a `changes` table, from the configuration that its writer left.
-fn describe(
-    table: &DeltaTable,
-    folder: &str,
-) -> Result<TableInfo, Box<dyn std::error::Error + Send + Sync>> {
-    let snapshot = table.snapshot()?;
-    let configuration = snapshot.metadata().configuration();
-    let get = |key: &str| configuration.get(key).cloned();
-    // A table that another tool wrote: its folder names it.
-    let named_by_folder = folder
-        .rsplit('/')
-        .nth(1)
-        .and_then(|name| name.split_once('.'))
-        .unwrap_or((DEFAULT_SCHEMA, folder));
-    let key = match get(property::KEY) {
-        Some(text) => serde_json::from_str(&text)?,
-        None => Vec::new(),
-    };
-    Ok(TableInfo {
-        schema: get(property::SCHEMA).unwrap_or_else(|| named_by_folder.0.to_owned()),
-        table: get(property::TABLE).unwrap_or_else(|| named_by_folder.1.to_owned()),
-        key,
-        folder: folder.to_owned(),
-        version: snapshot.version(),
-    })
-}
-
-fn view_columns(changes: &dyn TableProvider) -> Vec<ViewColumn> {
-    changes
-        .schema()
-        .fields()
-        .iter()
-        .filter(|field| !CHANGE_COLUMNS.contains(&field.name().as_str()))
-        .map(|field| ViewColumn {
-            name: field.name().clone(),
-            toastable: !matches!(
-                field.data_type(),
-                DataType::Boolean
-                    | DataType::Int64
-                    | DataType::Float64
-                    | DataType::Date32
-                    | DataType::Timestamp(_, _)
-            ),
-        })
-        .collect()
 }

@@ -38,10 +38,17 @@ impl Error {
                 }
                 _ => Some("check --lake and the credentials of the object store"),
             },
+            Self::Query(error) if is_memory(error) => Some(
+                "give the query more memory with --memory-limit (sql.memory_limit), or ask for less at once",
+            ),
             Self::Query(_) => {
                 Some("`\\d` lists the tables, `\\d public.tweets` the columns of one")
             }
             Self::Register { .. } | Self::Write { .. } | Self::Prompt(_) => None,
         }
     }
+}
+
+fn is_memory(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }

@@ -1,11 +1,14 @@
-use std::{io::Write, str::FromStr};
+use std::{io::Write, str::FromStr, sync::Arc};
 
-use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
+use arrow::{
+    array::RecordBatch,
+    util::{display::FormatOptions, pretty::pretty_format_batches_with_options},
+};
 use datafusion::{dataframe::DataFrame, error::DataFusionError};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 
-use crate::Error;
+use crate::{Error, far_dates::printable, json::SpecialNumbers};
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +71,7 @@ pub async fn write_result(
                 .map_err(|e| fail(e.into()))?;
             while let Some(batch) = next(&mut stream).await? {
                 rows += batch.num_rows();
+                let batch = printable(batch).map_err(|e| fail(e.into()))?;
                 writer.write(&batch).map_err(|e| fail(e.into()))?;
             }
         }
@@ -75,9 +79,11 @@ pub async fn write_result(
             let fail = write_error("JSON");
             let mut writer = arrow::json::WriterBuilder::new()
                 .with_explicit_nulls(true)
+                .with_encoder_factory(Arc::new(SpecialNumbers))
                 .build::<_, arrow::json::writer::LineDelimited>(out);
             while let Some(batch) = next(&mut stream).await? {
                 rows += batch.num_rows();
+                let batch = printable(batch).map_err(|e| fail(e.into()))?;
                 writer.write(&batch).map_err(|e| fail(e.into()))?;
             }
             writer.finish().map_err(|e| fail(e.into()))?;
@@ -101,12 +107,18 @@ async fn write_table(
     out: &mut (impl Write + Send),
 ) -> Result<usize, Error> {
     let fail = write_error("a table");
-    let mut batches = frame.collect().await.map_err(Error::Query)?;
+    let batches = frame.collect().await.map_err(Error::Query)?;
+    let batches = batches.into_iter().map(printable);
+    let mut batches: Vec<RecordBatch> = batches
+        .collect::<Result<_, _>>()
+        .map_err(|e| fail(e.into()))?;
     if batches.is_empty() {
         batches.push(RecordBatch::new_empty(schema));
     }
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let text = pretty_format_batches(&batches).map_err(|e| fail(e.into()))?;
+    let options = FormatOptions::default().with_display_error(false);
+    let text =
+        pretty_format_batches_with_options(&batches, &options).map_err(|e| fail(e.into()))?;
     let unit = if rows == 1 { "row" } else { "rows" };
     writeln!(out, "{text}\n({rows} {unit})").map_err(|e| fail(e.into()))?;
     Ok(rows)
@@ -149,6 +161,26 @@ mod tests {
                 .await
                 .starts_with(b"PAR1")
         );
+    }
+
+    #[tokio::test]
+    async fn no_value_is_replaced_by_null_or_by_an_error() {
+        let sql = "SELECT 'NaN'::double AS a, 'Infinity'::double AS b, [1.5, '-Infinity'::double, NULL] AS c, 2.0 AS d, \
+                   arrow_cast(arrow_cast(2145042905, 'Int32'), 'Date32') AS e, arrow_cast(arrow_cast(9223371331199999999, 'Int64'), 'Timestamp(Microsecond, None)') AS f";
+        let json = String::from_utf8(written(OutputFormat::Json, sql).await).unwrap();
+        assert_eq!(
+            json,
+            "{\"a\":\"NaN\",\"b\":\"Infinity\",\"c\":[1.5,\"-Infinity\",null],\"d\":2.0,\
+             \"e\":\"+5874897-12-31\",\"f\":\"+294247-01-01T23:59:59.999999\"}\n"
+        );
+        for format in [OutputFormat::Csv, OutputFormat::Table] {
+            let text = String::from_utf8(written(format, sql).await).unwrap();
+            assert!(
+                text.contains("+5874897-12-31") && text.contains("+294247-01-01T23:59:59.999999"),
+                "{text}"
+            );
+            assert!(!text.contains("ERROR"), "{text}");
+        }
     }
 
     #[tokio::test]

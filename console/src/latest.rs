@@ -1,127 +1,464 @@
-use std::fmt::Write as _;
+//! The latest rows of a table, over its log of changes.
+//!
+//! First the log is read without its values: what identifies rows, and where they stand, in the order of positions
+//! (sorted with spill to disk). [`Replay`] finds the places of the rows that are in the table. Then the log is read once
+//! more with the columns that the query wants, and the rows at those places are passed on as they come, so that a LIMIT
+//! ends the reading. Values that PostgreSQL did not send are taken from the rows that have them.
+//!
+//! The places must be in memory. Where a table has more changes than the memory limit allows for, the keys are divided
+//! into parts, and the log is read for one part after another.
 
-/// A column of a `changes` table as far as the view needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewColumn {
-    pub name: String,
-    /// PostgreSQL can leave its value out of an UPDATE (TOAST): then an older change holds it.
-    pub toastable: bool,
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hasher as _},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch},
+    compute::filter_record_batch,
+    datatypes::{DataType, Int32Type, Int64Type, SchemaRef},
+};
+use datafusion::{
+    catalog::{Session, TableProvider},
+    error::{DataFusionError, Result},
+    execution::{SendableRecordBatchStream, TaskContext, memory_pool::MemoryConsumer},
+    functions::expr_fn::coalesce,
+    logical_expr::{Expr, TableType, ident, lit, try_cast},
+    physical_plan::{
+        ExecutionPlan,
+        stream::RecordBatchStreamAdapter,
+        streaming::{PartitionStream, StreamingTableExec},
+    },
+    prelude::{DataFrame, SessionContext},
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use lakewriter::lake::{TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+
+use crate::{
+    fill::Donors,
+    history::{EraIdentity, History, version_number},
+    identity::Parts,
+    replay::{Change, EraRule, Operation, Place, Replay, Row, Rule},
+};
+
+/// What a row of the table takes while the log is replayed, with a key of one or two numbers.
+const BYTES_PER_ROW: usize = 220;
+
+/// Columns of the narrow reading before those that identify rows.
+const PLACE_COLUMNS: usize = 6;
+
+/// A table's latest rows.
+pub(crate) struct LatestRows {
+    pub(crate) name: String,
+    pub(crate) session: SessionContext,
+    pub(crate) changes: Arc<dyn TableProvider>,
+    pub(crate) history: Arc<History>,
+    /// Rows of the log.
+    pub(crate) rows: usize,
+    /// Bytes that the rows of one part may take.
+    pub(crate) part_bytes: usize,
 }
 
-/// Quote an identifier for DataFusion SQL.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn quote_text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// The SELECT of the latest row per key over the log `changes` (an already quoted table name).
-///
-/// The order of changes is `(_lsn, _seq)`; `_offset` decides between the records of producers that do not say more
-/// than an LSN. A value that PostgreSQL did not send is taken from the newest change of the key that has it. Rows
-/// before the newest TRUNCATE are gone. Without a key there is no latest row: every inserted row is shown.
-pub fn latest_rows(changes: &str, key: &[String], columns: &[ViewColumn]) -> String {
-    let mut sql = String::from("SELECT ");
-    if key.is_empty() {
-        for (i, column) in columns.iter().enumerate() {
-            let comma = if i == 0 { "" } else { ", " };
-            let _ = write!(sql, "{comma}c.{}", quote(&column.name));
-        }
-        let _ = write!(sql, " FROM {changes} c{}", after_truncate(changes));
-        sql.push_str(" AND c._op IN ('r', 'c')");
-        return sql;
+impl fmt::Debug for LatestRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LatestRows({})", self.name)
     }
-    const ORDER: &str = "ORDER BY c._lsn, c._seq, c._offset";
-    for (i, column) in columns.iter().enumerate() {
-        let comma = if i == 0 { "" } else { ", " };
-        let name = quote(&column.name);
-        if key.contains(&column.name) {
-            let _ = write!(sql, "{comma}c.{name} AS {name}");
-        } else if column.toastable {
-            let _ = write!(
-                sql,
-                "{comma}last_value(c.{name} {ORDER}) FILTER (WHERE c._unavailable IS NULL OR NOT array_has(c._unavailable, {})) AS {name}",
-                quote_text(&column.name)
+}
+
+#[async_trait::async_trait]
+impl TableProvider for LatestRows {
+    fn schema(&self) -> SchemaRef {
+        self.history.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let shown: Vec<usize> = match projection {
+            Some(wanted) => wanted.clone(),
+            None => (0..self.history.shown.len()).collect(),
+        };
+        let schema = Arc::new(self.history.schema().project(&shown)?);
+        let reading = Reading {
+            name: self.name.clone(),
+            session: self.session.clone(),
+            changes: Arc::clone(&self.changes),
+            history: Arc::clone(&self.history),
+            rows: self.rows,
+            part_bytes: self.part_bytes,
+            shown,
+            schema: Arc::clone(&schema),
+        };
+        let exec =
+            StreamingTableExec::try_new(schema, vec![Arc::new(reading)], None, [], false, limit)?;
+        Ok(Arc::new(exec))
+    }
+}
+
+/// One query's reading of the latest rows.
+#[derive(Clone)]
+struct Reading {
+    name: String,
+    session: SessionContext,
+    changes: Arc<dyn TableProvider>,
+    history: Arc<History>,
+    rows: usize,
+    part_bytes: usize,
+    /// Into [`History::shown`].
+    shown: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "latest rows of {}", self.name)
+    }
+}
+
+impl PartitionStream for Reading {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let reading = self.clone();
+        let stream = futures::stream::once(async move {
+            let parts = reading.parts().await?;
+            let parts = futures::stream::iter(
+                (0..parts).map(move |part| Ok::<_, DataFusionError>((part, parts))),
             );
-        } else {
-            let _ = write!(sql, "{comma}last_value(c.{name} {ORDER}) AS {name}");
+            Ok::<_, DataFusionError>(parts.and_then(move |(part, parts)| {
+                let reading = reading.clone();
+                let context = Arc::clone(&context);
+                async move { reading.part(part, parts, &context).await }
+            }))
+        });
+        let stream = stream.try_flatten().try_flatten();
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            stream,
+        ))
+    }
+}
+
+impl Reading {
+    fn log(&self) -> Result<DataFrame> {
+        self.session.read_table(Arc::clone(&self.changes))
+    }
+
+    fn has(&self, column: &str) -> bool {
+        self.changes.schema().column_with_name(column).is_some()
+    }
+
+    /// Into how many parts the keys are divided. Only where each row has one key all the time: a row that moves to
+    /// another key, or is told apart by other columns some day, may not lose its earlier part.
+    async fn parts(&self) -> Result<u64> {
+        let wanted = (self.rows.saturating_mul(BYTES_PER_ROW)).div_ceil(self.part_bytes.max(1));
+        let one_key = matches!(self.history.eras.as_slice(), [era] if matches!(era.identity, EraIdentity::Key(_)));
+        if wanted <= 1 || !one_key {
+            return Ok(1);
         }
+        if self.has(UNAVAILABLE_COLUMN) {
+            let moved = ident("_op")
+                .eq(lit("c"))
+                .and(ident(UNAVAILABLE_COLUMN).is_not_null());
+            let moved = self.log()?.filter(moved)?.limit(0, Some(1))?;
+            if moved.count().await? > 0 {
+                return Ok(1);
+            }
+        }
+        Ok(u64::try_from(wanted).unwrap_or(u64::MAX))
     }
-    let _ = write!(sql, " FROM {changes} c{}", after_truncate(changes));
-    sql.push_str(" GROUP BY ");
-    for (i, name) in key.iter().enumerate() {
-        let comma = if i == 0 { "" } else { ", " };
-        let _ = write!(sql, "{comma}c.{}", quote(name));
+
+    /// The latest rows of one part of the keys.
+    async fn part(
+        &self,
+        part: u64,
+        parts: u64,
+        context: &TaskContext,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let memory = MemoryConsumer::new(format!("latest rows of {}", self.name))
+            .register(context.memory_pool());
+        let mut replay = Replay::new(self.rules());
+        let mut changes = self.narrow()?.execute_stream().await?;
+        while let Some(batch) = changes.next().await {
+            self.replay(&batch?, part, parts, &mut replay)?;
+            memory.try_resize(replay.bytes())?;
+        }
+        let rows = Arc::new(replay.finish());
+        memory.try_resize(rows.len() * size_of::<Row>())?;
+
+        let columns = self
+            .shown
+            .iter()
+            .filter_map(|at| self.history.shown.get(*at));
+        let columns: Vec<_> = columns.collect();
+        let values = columns.iter().map(|shown| self.history.expression(shown));
+        let of_column: Vec<usize> = columns.iter().map(|shown| shown.column).collect();
+        let values: Vec<Expr> = values.collect();
+        let mut donors = Donors::needed(&rows, &of_column);
+        if !donors.is_empty() {
+            let mut log = self.wide(&values)?.execute_stream().await?;
+            while let Some(batch) = log.next().await {
+                let batch = batch?;
+                let places = Places::of(&batch)?;
+                memory.try_grow(donors.take(&batch, |row| places.at(row), PLACE_COLUMNS)?)?;
+            }
+            donors.finish()?;
+        }
+        let log = self.wide(&values)?.execute_stream().await?;
+        let schema = Arc::clone(&self.schema);
+        let rows = log.map(move |batch| {
+            // The places stay accounted for as long as the rows are read.
+            let _held = &memory;
+            let batch = batch?;
+            let places = Places::of(&batch)?;
+            let mut wanted = Vec::new();
+            let mask: BooleanArray = (0..batch.num_rows())
+                .map(|row| {
+                    let found = rows.binary_search_by_key(&places.at(row), |row| row.place);
+                    wanted.extend(found.ok().and_then(|at| rows.get(at)));
+                    Some(found.is_ok())
+                })
+                .collect();
+            let left = filter_record_batch(&batch, &mask)?;
+            let columns = left.columns().iter().skip(PLACE_COLUMNS).cloned().collect();
+            let columns = donors.fill(columns, &wanted, &of_column)?;
+            let count = arrow::array::RecordBatchOptions::new().with_row_count(Some(wanted.len()));
+            Ok(RecordBatch::try_new_with_options(
+                Arc::clone(&schema),
+                columns,
+                &count,
+            )?)
+        });
+        Ok(rows.boxed())
     }
-    let _ = write!(sql, " HAVING last_value(c._op {ORDER}) <> 'd'");
-    sql
+
+    fn rules(&self) -> Vec<EraRule> {
+        let eras = self.history.eras.iter();
+        eras.map(|era| EraRule {
+            since: era.since,
+            rule: match era.identity {
+                EraIdentity::Key(_) => Rule::Key,
+                EraIdentity::WholeRow(_) => Rule::Bag,
+                EraIdentity::Hidden => Rule::AddOnly,
+            },
+            new_table: era.new_table,
+        })
+        .collect()
+    }
+
+    /// Where a row stands.
+    fn place(&self) -> Vec<Expr> {
+        let number = |name: &str, default: i64| {
+            let number = if self.has(name) {
+                coalesce(vec![try_cast(ident(name), DataType::Int64), lit(default)])
+            } else {
+                lit(default)
+            };
+            number.alias(format!("place {name}"))
+        };
+        vec![
+            number("_incarnation", 0),
+            number("_lsn", 0),
+            number("_seq", 0),
+            number("_offset", -1),
+            number("_partition", -1),
+            number("_ingest_ts", 0),
+        ]
+    }
+
+    /// Columns of the history that tell rows apart in any era.
+    fn identifying(&self) -> Vec<usize> {
+        let mut columns: Vec<usize> = Vec::new();
+        for era in &self.history.eras {
+            match &era.identity {
+                EraIdentity::Key(of_era) | EraIdentity::WholeRow(of_era) => {
+                    columns.extend(of_era);
+                }
+                EraIdentity::Hidden => {}
+            }
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
+    /// The log without values, in the order of positions.
+    fn narrow(&self) -> Result<DataFrame> {
+        let mut columns = self.place();
+        let order = columns
+            .iter()
+            .take(3)
+            .map(|column| column.clone().unalias());
+        let mut order: Vec<_> = order.map(|column| column.sort(true, false)).collect();
+        // The halves of an UPDATE of the key share a position: the old row goes first.
+        order.push(ident("_op").not_eq(lit("d")).sort(true, false));
+        let rest = columns
+            .iter()
+            .skip(3)
+            .map(|column| column.clone().unalias());
+        order.extend(rest.map(|column| column.sort(true, false)));
+        columns.push(try_cast(ident("_op"), DataType::Utf8).alias("operation"));
+        columns.push(version_number(self.has(TABLE_VERSION_COLUMN)).alias("version"));
+        if self.has(UNAVAILABLE_COLUMN) {
+            columns.push(ident(UNAVAILABLE_COLUMN).alias("unsent"));
+        } else {
+            columns.push(lit(false).alias("unsent"));
+        }
+        for at in self.identifying() {
+            let Some(column) = self.history.columns.get(at) else {
+                continue;
+            };
+            // One type for all texts, however the reader of Parquet gives them.
+            let value = match column.data_type {
+                DataType::Utf8View | DataType::LargeUtf8 => {
+                    try_cast(column.value.clone(), DataType::Utf8)
+                }
+                _ => column.value.clone(),
+            };
+            columns.push(value.alias(format!("value {at}")));
+            let raw = column.raw.clone();
+            let raw = raw.unwrap_or_else(|| lit(datafusion::scalar::ScalarValue::Utf8(None)));
+            columns.push(try_cast(raw, DataType::Utf8).alias(format!("raw {at}")));
+        }
+        self.log()?.sort(order)?.select(columns)
+    }
+
+    /// The rows of the log with the wanted columns.
+    fn wide(&self, values: &[Expr]) -> Result<DataFrame> {
+        let values = values.iter().enumerate();
+        let values = values.map(|(at, value)| value.clone().alias(format!("value {at}")));
+        let rows = ident("_op").in_list(vec![lit("d"), lit("t")], true);
+        self.log()?
+            .filter(rows)?
+            .select(self.place().into_iter().chain(values).collect::<Vec<_>>())
+    }
+
+    /// Applies the changes of a batch of [`Self::narrow`] that belong to this part.
+    fn replay(
+        &self,
+        batch: &RecordBatch,
+        part: u64,
+        parts: u64,
+        replay: &mut Replay,
+    ) -> Result<()> {
+        let places = Places::of(batch)?;
+        let column = |name: &str| {
+            batch.column_by_name(name).ok_or_else(|| {
+                DataFusionError::Internal(format!("the log was read without `{name}`"))
+            })
+        };
+        let operations = column("operation")?.as_string::<i32>();
+        let versions = column("version")?.as_primitive::<Int32Type>();
+        let unsent = column("unsent")?.as_list_opt::<i32>();
+        let mut identities = Vec::with_capacity(self.history.eras.len());
+        for era in &self.history.eras {
+            let of_era: &[usize] = match &era.identity {
+                EraIdentity::Key(of_era) | EraIdentity::WholeRow(of_era) => of_era,
+                EraIdentity::Hidden => &[],
+            };
+            let mut columns: Vec<&ArrayRef> = Vec::with_capacity(2 * of_era.len());
+            for at in of_era {
+                columns.push(column(&format!("value {at}"))?);
+                columns.push(column(&format!("raw {at}"))?);
+            }
+            identities.push(Parts::new(columns)?);
+        }
+        let mut scratch = Vec::new();
+        for row in 0..batch.num_rows() {
+            let letter = operations.value(row);
+            let Some(operation) = Operation::of(letter) else {
+                return Err(DataFusionError::Execution(format!(
+                    "a change of {} has the unknown operation `{letter}`",
+                    self.name
+                )));
+            };
+            let identities: Vec<_> = identities
+                .iter()
+                .map(|parts| parts.of(row, &mut scratch))
+                .collect::<Result<_, _>>()?;
+            let whole_table = matches!(operation, Operation::Truncate | Operation::Read);
+            if parts > 1
+                && !whole_table
+                && identities.first().is_some_and(|id| !is_in(id, part, parts))
+            {
+                continue;
+            }
+            let mut change = Change {
+                operation,
+                place: places.at(row),
+                identities,
+                unsent: Vec::new(),
+            };
+            if let Some(unsent) = unsent
+                && unsent.is_valid(row)
+            {
+                let version = versions.value(row);
+                let names = arrow::compute::cast(&unsent.value(row), &DataType::Utf8)?;
+                let names = names.as_string::<i32>().iter().flatten();
+                let columns = names.filter_map(|name| self.history.column_of(version, name));
+                change.unsent = columns.collect();
+            }
+            if parts > 1 && operation == Operation::Read {
+                let mine = change
+                    .identities
+                    .first()
+                    .is_some_and(|id| is_in(id, part, parts));
+                replay.begin_snapshot(change.place.incarnation);
+                if !mine {
+                    continue;
+                }
+            }
+            replay.apply(change);
+        }
+        Ok(())
+    }
 }
 
-fn after_truncate(changes: &str) -> String {
-    format!(
-        " LEFT JOIN (SELECT _lsn AS lsn, _seq AS seq FROM {changes} WHERE _op = 't' \
-         ORDER BY _lsn DESC, _seq DESC LIMIT 1) t ON true \
-         WHERE c._op <> 't' AND (t.lsn IS NULL OR c._lsn > t.lsn OR (c._lsn = t.lsn AND c._seq > t.seq))"
-    )
+fn is_in(identity: &[u8], part: u64, parts: u64) -> bool {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(identity);
+    hasher.finish() % parts == part
 }
 
-#[cfg(test)]
-mod tests {
-    use datafusion::{arrow::util::pretty::pretty_format_batches, prelude::SessionContext};
+/// The places of a batch's rows.
+struct Places<'a> {
+    columns: [&'a [i64]; PLACE_COLUMNS],
+}
 
-    use super::*;
-
-    async fn latest_of(rows: &str, key: &[&str]) -> String {
-        let session = SessionContext::new();
-        let create = format!(
-            "CREATE TABLE log AS SELECT column1 AS _lsn, column2 AS _seq, column3 AS _offset, column4 AS _op, \
-             column5 AS id, column6 AS n, column7 AS body, column8 AS _unavailable FROM (VALUES {rows})"
-        );
-        session.sql(&create).await.unwrap().collect().await.unwrap();
-        let columns =
-            [("id", false), ("n", false), ("body", true)].map(|(name, toastable)| ViewColumn {
-                name: name.to_owned(),
-                toastable,
-            });
-        let key: Vec<String> = key.iter().map(|&name| name.to_owned()).collect();
-        let sql = format!(
-            "SELECT * FROM ({}) ORDER BY id",
-            latest_rows("log", &key, &columns)
-        );
-        let batches = session.sql(&sql).await.unwrap().collect().await.unwrap();
-        let text = pretty_format_batches(&batches).unwrap().to_string();
-        text.lines()
-            .filter(|line| line.starts_with("| ") && !line.contains("body"))
-            .map(|line| line.split_whitespace().collect::<String>())
-            .collect::<Vec<_>>()
-            .join(" ")
+impl<'a> Places<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<Self> {
+        let mut columns: [&[i64]; PLACE_COLUMNS] = [&[]; PLACE_COLUMNS];
+        for (column, values) in batch.columns().iter().zip(&mut columns) {
+            let numbers = column.as_primitive_opt::<Int64Type>().ok_or_else(|| {
+                DataFusionError::Internal("a place is told by whole numbers".to_owned())
+            })?;
+            *values = numbers.values();
+        }
+        Ok(Self { columns })
     }
 
-    #[tokio::test]
-    async fn newest_change_wins_and_deleted_keys_vanish() {
-        let rows = "(10,0,0,'c',1,1,'a',NULL), (10,1,1,'c',2,1,'b',NULL), (20,0,2,'u',1,2,'a2',NULL), \
-                    (30,0,3,'d',2,NULL,NULL,NULL), (5,9,4,'r',3,7,'s',['zz'])";
-        assert_eq!(latest_of(rows, &["id"]).await, "|1|2|a2| |3|7|s|");
-    }
-
-    #[tokio::test]
-    async fn unsent_toast_values_come_from_the_change_that_has_them() {
-        let rows = "(10,0,0,'c',1,1,'long',NULL), (20,0,1,'u',1,2,NULL,['body']), (30,0,2,'u',1,3,NULL,['body']), \
-                    (10,1,3,'c',2,1,'x',NULL), (20,1,4,'u',2,2,NULL,['other'])";
-        assert_eq!(latest_of(rows, &["id"]).await, "|1|3|long| |2|2||");
-    }
-
-    #[tokio::test]
-    async fn truncate_hides_what_came_before_it_also_in_one_transaction() {
-        let rows = "(10,0,0,'c',1,1,'a',NULL), (20,1,1,'t',NULL,NULL,NULL,['zz']), (20,0,2,'c',2,1,'b',NULL), (20,2,3,'c',3,1,'c',NULL)";
-        assert_eq!(latest_of(rows, &["id"]).await, "|3|1|c|");
-        assert_eq!(latest_of(rows, &[]).await, "|3|1|c|");
-    }
-
-    #[test]
-    fn identifiers_are_quoted() {
-        assert_eq!(quote("a\"b"), "\"a\"\"b\"");
+    fn at(&self, row: usize) -> Place {
+        let [incarnation, lsn, ordinal, offset, partition, ingested] = self
+            .columns
+            .map(|column| column.get(row).copied().unwrap_or_default());
+        Place {
+            incarnation,
+            lsn,
+            ordinal,
+            offset,
+            partition,
+            ingested,
+        }
     }
 }

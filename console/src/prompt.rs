@@ -1,5 +1,6 @@
 use std::{io::IsTerminal, path::PathBuf, time::Instant};
 
+use datafusion::dataframe::DataFrame;
 use rustyline::{DefaultEditor, error::ReadlineError};
 
 use crate::{Error, OutputFormat, SqlEngine, write_result};
@@ -31,6 +32,7 @@ pub async fn run_prompt(
             engine.url()
         );
     }
+    warn(engine);
     let mut statement = String::new();
     loop {
         let prompt = if statement.is_empty() {
@@ -56,7 +58,9 @@ pub async fn run_prompt(
                     let sql = std::mem::take(&mut statement);
                     let _ = editor.add_history_entry(sql.trim());
                     engine.refresh().await?;
-                    answer(engine, sql.trim().trim_end_matches(';'), format).await;
+                    let began = Instant::now();
+                    let frame = engine.query(sql.trim().trim_end_matches(';')).await;
+                    answer(frame, began, format).await;
                 }
             }
             Err(ReadlineError::Interrupted) => statement.clear(),
@@ -87,20 +91,30 @@ async fn run_command(
     match word {
         "\\q" => return Ok(false),
         "\\?" | "\\h" => println!("{HELP}"),
-        "\\refresh" => engine.refresh().await?,
+        "\\refresh" => {
+            engine.refresh().await?;
+            warn(engine);
+        }
         "\\d" | "\\dt" | "\\dv" => {
             engine.refresh().await?;
-            let sql = engine.describe_sql(argument);
-            answer(engine, &sql, format).await;
+            warn(engine);
+            let began = Instant::now();
+            answer(engine.describe(argument).await, began, format).await;
         }
         other => println!("unknown command {other}\n{HELP}"),
     }
     Ok(true)
 }
 
-async fn answer(engine: &SqlEngine, sql: &str, format: OutputFormat) {
-    let began = Instant::now();
-    let written = match engine.query(sql).await {
+/// On standard error, so that an output that is piped stays what was asked for.
+fn warn(engine: &SqlEngine) {
+    for warning in engine.warnings() {
+        eprintln!("WARNING: {warning}");
+    }
+}
+
+async fn answer(frame: Result<DataFrame, Error>, began: Instant, format: OutputFormat) {
+    let written = match frame {
         Ok(frame) => write_result(frame, format, &mut std::io::stdout()).await,
         Err(error) => Err(error),
     };

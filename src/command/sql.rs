@@ -5,13 +5,15 @@ use std::{
 
 use console::{OutputFormat, SqlEngine, run_prompt, write_result};
 
-use super::{Failure, lake, nearby, start};
+use super::{Failure, lake, nearby, quantity, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Every table stands under its PostgreSQL name: public.tweets is the latest row of each key,
-public.tweets_changes the log of its changes. Without a query: a prompt with history (\\d lists tables).
+    after_help = "Every table stands under its PostgreSQL name: public.tweets has the rows that are in it by now,
+public.tweets_changes the log of its changes; with the topic prefix before it where several
+prefixes have one name: shop.public.tweets. Records that could not become rows are in
+_dead_letters. Without a query: a prompt with history (\\d lists tables).
 Where neither --lake nor a setting names the lake it is data/lake, the running stack's, or the demo's, whichever is
 there, in this folder or in the checkout of this program.
 
@@ -29,21 +31,30 @@ pub struct Arguments {
     /// table, csv, json (one object a line) or parquet
     #[arg(long, default_value = "table")]
     format: OutputFormat,
+    /// Memory that a query may take, as 2GB; without it, a quarter of the machine's (sql.memory_limit)
+    #[arg(long, value_name = "SIZE")]
+    memory_limit: Option<String>,
 }
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
     settings.set_flag("lake.url", arguments.lake);
     nearby::choose(settings)?;
+    settings.set_flag("sql.memory_limit", arguments.memory_limit);
     let config = lake::config(settings);
+    let memory_limit = settings.parse_opt::<quantity::Bytes>("sql.memory_limit")?;
+    let memory_limit = memory_limit.map(|limit| limit.0);
     if arguments.format == OutputFormat::Parquet && std::io::stdout().is_terminal() {
         return Err(Failure::Usage(
             "Parquet is not for the eye: send it to a file with `> rows.parquet`".to_owned(),
         ));
     }
     start(settings, "warn")?.block_on(async {
-        let mut engine = SqlEngine::open(&config).await?;
+        let mut engine = SqlEngine::open(&config, memory_limit).await?;
         match arguments.query {
             Some(sql) => {
+                for warning in engine.warnings() {
+                    eprintln!("WARNING: {warning}");
+                }
                 let sql = sql.trim().trim_end_matches(';');
                 let frame = engine.query(sql).await?;
                 let mut out = std::io::BufWriter::new(std::io::stdout());

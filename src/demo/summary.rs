@@ -62,7 +62,7 @@ pub async fn print(
         milliseconds(lake.freshness(0.99)),
     );
     let folder = plan.lake();
-    let engine = SqlEngine::open(&LakeConfig::new(folder.display().to_string())).await?;
+    let engine = SqlEngine::open(&LakeConfig::new(folder.display().to_string()), None).await?;
     for (title, sql) in EXAMPLES {
         println!("\n-- {title}\n{sql};");
         let frame = engine.query(sql).await?;

@@ -158,6 +158,10 @@ pub const SETTINGS: &[Setting] = &[
         "S3 access key. Without it: `AWS_ACCESS_KEY_ID`, a web identity or a container's credentials; an EC2 instance is asked only where `AWS_METADATA_ENDPOINT` names its service.",
     ),
     secret("lake.secret_access_key", "S3 secret key."),
+    unset(
+        "sql.memory_limit",
+        "Memory that a query of `tributary sql` may take, as `2GB`; sorts go on on disk. Without it: a quarter of the machine's.",
+    ),
     setting(
         "lakewriter.pipeline",
         "tributary",
