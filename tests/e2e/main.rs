@@ -8,6 +8,7 @@ mod ready;
 mod road;
 mod servers;
 mod tables;
+mod through_time;
 mod truth;
 mod verdict;
 mod workload;

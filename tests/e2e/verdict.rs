@@ -97,12 +97,8 @@ impl Road {
         let mut places = Map::new();
         for table in tables {
             let changes = self.sql(&format!("select * from {table}_changes")).await?;
-            let mut place = json!({"changes": changes});
-            // without a key there is no latest row
-            if table != "public.no_key" {
-                let latest = self.sql(&format!("select * from {table}")).await?;
-                place["latest"] = json!(latest);
-            }
+            let latest = self.sql(&format!("select * from {table}")).await?;
+            let place = json!({"changes": changes, "latest": latest});
             places.insert(table.clone(), place);
         }
         let request = json!({
@@ -148,7 +144,9 @@ impl Road {
                     None => "tombstone".to_owned(),
                     Some(value) => operation(value)?,
                 };
-                events += u64::from(record.value.is_some());
+                // Without a key, the lake holds an update as a deletion and a creation.
+                let rows = 1 + u64::from(record.key.is_none() && operation == "u");
+                events += if record.value.is_some() { rows } else { 0 };
                 let place = (record.partition, record.offset);
                 let event = (topic.clone(), position, operation, record.key);
                 if let Some(first) = seen.insert(event.clone(), place) {

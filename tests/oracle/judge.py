@@ -7,6 +7,7 @@ from postgres_text import NotRepresentable, kind, lake_value, single
 
 # what the writer adds to a row
 OWN = {"_op", "_lsn", "_seq", "_tx_id", "_ts", "_ingest_ts", "_partition", "_offset", "_unavailable", "_date"}
+OWN |= {"_incarnation", "_table_version"}
 SHOWN = 8
 # types of which equal values are the same value
 EXACT = {str, int, bytes, bool, Decimal}
@@ -218,7 +219,7 @@ class Judge:
 
 def order(row):
     # the halves of a changed key share a position: the old row goes first
-    return row["_lsn"], row["_seq"], row["_op"] != "d"
+    return row.get("_incarnation") or 0, row["_lsn"], row["_seq"], row["_op"] != "d"
 
 
 def comparable(value):

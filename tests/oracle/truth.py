@@ -54,6 +54,9 @@ class TableTruth:
                 return [Event("t", (), None, txid)]
             case "UPDATE" if self.keyed and self.key_of(old) != self.key_of(new):
                 return [self.delete(old, txid), Event("c", self.key_of(new), new, txid)]
+            case "UPDATE" if self.full and not self.keyed:
+                # without a key the whole old row goes and the whole new one comes
+                return [self.delete(old, txid), Event("c", self.key_of(new), new, txid)]
             case "UPDATE":
                 return [Event("u", self.key_of(new), new, txid)]
             case _:
