@@ -139,7 +139,8 @@ impl SqlEngine {
             .map_err(|source| registering(CATALOG, source))?;
         self.tables.clear();
         self.listed.clear();
-        let part_bytes = self.memory_limit / 3;
+        // Sorting and the query itself need the most.
+        let part_bytes = self.memory_limit / 8;
         for (table, names) in open.into_iter().zip(names) {
             let info = table.info.clone();
             match self.register_table(table, &names, part_bytes) {

@@ -173,6 +173,9 @@ mod tests {
             "{\"a\":\"NaN\",\"b\":\"Infinity\",\"c\":[1.5,\"-Infinity\",null],\"d\":2.0,\
              \"e\":\"+5874897-12-31\",\"f\":\"+294247-01-01T23:59:59.999999\"}\n"
         );
+        // CSV has no lists.
+        let sql = "SELECT arrow_cast(arrow_cast(2145042905, 'Int32'), 'Date32') AS e, \
+                   arrow_cast(arrow_cast(9223371331199999999, 'Int64'), 'Timestamp(Microsecond, None)') AS f";
         for format in [OutputFormat::Csv, OutputFormat::Table] {
             let text = String::from_utf8(written(format, sql).await).unwrap();
             assert!(
