@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use debezium::ChangePosition;
+use debezium::{ChangePosition, SnapshotMarker, Source};
 use serde::{Deserialize, Serialize};
 
 /// Where to go on from: what the sink's side knows from its own durable store.
@@ -13,7 +13,7 @@ pub struct StartPosition {
 }
 
 /// What the last durable step of delivery left behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resume {
     /// The last delivered change; it and everything before it is not delivered again.
     pub position: ChangePosition,
@@ -30,6 +30,54 @@ pub struct Resume {
     pub tables_read: Option<TablesRead>,
     /// The slot that the position came from; None where it was not stored.
     pub slot: Option<SlotIdentity>,
+    /// The last delivered transaction; None before the first, and where it was not stored.
+    pub witness: Option<Witness>,
+    /// `Provenance::read_micros`.
+    pub read_micros: Option<i64>,
+    /// What the server was asked for, as far as ordinals depend on it; None where it was not stored.
+    pub selection: Option<String>,
+    /// Debezium stored it: it is of no incarnation.
+    pub of_debezium: bool,
+}
+
+/// A transaction, by what no other history of the WAL has at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// Start of its COMMIT record.
+    pub commit_lsn: u64,
+    pub tx_id: u64,
+    /// When it was committed, microseconds since the Unix epoch.
+    pub commit_micros: i64,
+}
+
+impl Witness {
+    /// The transaction of a record; None for rows of a snapshot and for what belongs to no transaction.
+    pub fn of(position: ChangePosition, source: &Source) -> Option<Self> {
+        let streamed = source.snapshot == SnapshotMarker::False;
+        let tx_id = source
+            .tx_id
+            .filter(|_| streamed && position.is_in_transaction())?;
+        Some(Self {
+            commit_lsn: position.commit_lsn,
+            tx_id,
+            commit_micros: source.commit_micros,
+        })
+    }
+}
+
+/// What is stored with a position so that the WAL that it is of is recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    #[serde(flatten)]
+    pub slot: Option<SlotIdentity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// The server's clock when it had sent everything that was read, microseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_micros: Option<i64>,
+    /// `Resume::selection`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
 }
 
 /// What an unfinished snapshot has delivered, by the tables' OIDs: a table that was dropped and made again is another one.
@@ -65,7 +113,7 @@ impl TablesRead {
 pub struct SlotIdentity {
     /// `IDENTIFY_SYSTEM`'s systemid: the cluster, whatever its address.
     pub system_id: String,
-    /// The timeline it was first seen on.
+    /// The timeline that the server was on when the position was read from it.
     pub timeline: u32,
     pub name: String,
     /// Its consistent point when it was made, or its confirmed position when it was adopted.

@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Database,
     /// The slot or publication is missing, invalidated, recreated or of another kind: going on could lose changes.
     SlotLost,
+    /// The server's WAL is not the one that the stored position is of: LSNs were used a second time.
+    LsnsReused,
     /// Bytes that are not the protocol.
     Protocol,
     /// A change that cannot be written as an event.
@@ -37,6 +39,7 @@ impl service::ErrorKind for ErrorKind {
             Self::Configuration
             | Self::Permission
             | Self::SlotLost
+            | Self::LsnsReused
             | Self::Protocol
             | Self::Encode
             | Self::Fenced
@@ -57,6 +60,9 @@ impl service::ErrorKind for ErrorKind {
             }
             Self::SlotLost => {
                 "changes since the last delivered position may be gone: drop the slot and take a new snapshot"
+            }
+            Self::LsnsReused => {
+                "delete the connector's stored position (offsets) and start again, or set `snapshot.mode` to `when_needed`: it takes a new snapshot, whose positions come after all that were delivered"
             }
             Self::Protocol => {
                 "the server sent something unexpected: report it with the server's version"

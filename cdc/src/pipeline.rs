@@ -78,44 +78,63 @@ async fn live<S: EventSink>(
     snapshots: &mut Snapshots,
 ) -> Result<bool, Error> {
     let mut memory = CatalogMemory::default();
-    let connected = async {
-        memory.labels = EnumLabels::read(control.client().await?).await?;
-        status.set_sql_ascii(is_sql_ascii(control.client().await?).await?);
-        let catalog = (&mut *control, &mut memory);
-        let to = (&mut *sink, status);
-        let prepared = prepare::prepare(config, &start, catalog, to, stop, snapshots).await?;
-        let (start, taken) = match prepared {
-            Prepared::Stream(start, taken) => (start, taken),
-            Prepared::Idle => {
-                idle(sink, status).await?;
-                return Ok(None);
+    let mut given_up = false;
+    loop {
+        let connected = async {
+            memory.labels = EnumLabels::read(control.client().await?).await?;
+            status.set_sql_ascii(is_sql_ascii(control.client().await?).await?);
+            let stored = (start.resume.as_ref(), given_up);
+            let catalog = (&mut *control, &mut memory);
+            let to = (&mut *sink, status);
+            let prepared = prepare::prepare(config, stored, catalog, to, stop, snapshots).await?;
+            let (start, taken) = match prepared {
+                Prepared::Stream(start, taken) => (start, taken),
+                Prepared::Idle => {
+                    idle(sink, status).await?;
+                    return Ok(None);
+                }
+                Prepared::Stopped => return Ok(None),
+            };
+            let connection = match taken {
+                Some(connection) => *connection,
+                None => {
+                    let connection = ReplicationConnection::connect(&config.database).await?;
+                    start_streaming::start_streaming(config, connection, control, &start, status)
+                        .await?
+                }
+            };
+            let side = Side {
+                control: &mut *control,
+                memory: &mut memory,
+            };
+            stream::Streaming::new(config, side, connection, &start, &mut *sink, status)
+                .await
+                .map(Some)
+        };
+        let streaming = tokio::select! {
+            biased;
+            // Nothing before streaming needs an orderly end: a snapshot that did not finish goes on with the next life.
+            () = stop.cancelled() => return Ok(false),
+            streaming = connected => streaming?,
+        };
+        let Some(streaming) = streaming else {
+            break;
+        };
+        match streaming.run(stop).await {
+            // Only the stream shows it, before anything of the other history was delivered.
+            Err(error)
+                if error.kind() == ErrorKind::LsnsReused
+                    && config.snapshot_mode.takes_snapshot_when_lost() =>
+            {
+                tracing::warn!(error = %error, "a snapshot is taken: snapshot.mode");
+                given_up = true;
+                status.enter(Phase::Connecting);
             }
-            Prepared::Stopped => return Ok(None),
-        };
-        let connection = match taken {
-            Some(connection) => *connection,
-            None => {
-                let connection = ReplicationConnection::connect(&config.database).await?;
-                start_streaming::start_streaming(config, connection, control, &start, status)
-                    .await?
+            ended => {
+                ended?;
+                break;
             }
-        };
-        let side = Side {
-            control,
-            memory: &mut memory,
-        };
-        stream::Streaming::new(config, side, connection, &start, sink, status)
-            .await
-            .map(Some)
-    };
-    let streaming = tokio::select! {
-        biased;
-        // Nothing before streaming needs an orderly end: a snapshot that did not finish goes on with the next life.
-        () = stop.cancelled() => return Ok(false),
-        streaming = connected => streaming?,
-    };
-    if let Some(streaming) = streaming {
-        streaming.run(stop).await?;
+        }
     }
     Ok(true)
 }

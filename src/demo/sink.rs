@@ -7,7 +7,7 @@ use std::{
 
 use cdc::{
     Error, ErrorKind,
-    checkpoint::Resume,
+    checkpoint::{Provenance, Resume, Witness},
     pipeline::PipelineStatus,
     sink::{EventSink, Progress, TransactionEnd},
 };
@@ -27,6 +27,8 @@ pub struct DirectSink {
     status: Arc<PipelineStatus>,
     freshness: Duration,
     last_commit_lsn: Option<u64>,
+    /// The last transaction of which something was appended.
+    witness: Option<Witness>,
     /// The newest transaction end that no commit covers yet.
     open_end: Option<TransactionEnd>,
     /// Events were appended after that end.
@@ -48,6 +50,7 @@ impl DirectSink {
             status,
             freshness,
             last_commit_lsn: start.and_then(|position| position.last_commit_lsn),
+            witness: start.and_then(|position| provenance(position).witness),
             open_end: None,
             inside_transaction: false,
             in_flight: None,
@@ -74,11 +77,12 @@ impl DirectSink {
         let Some(end) = self.open_end.take() else {
             return;
         };
-        let slot = self
-            .status
-            .slot()
-            .and_then(|slot| serde_json::to_string(&slot).ok())
-            .unwrap_or_default();
+        let read = Provenance {
+            witness: self.witness,
+            ..self.status.read()
+        };
+        // Text of strings and numbers: that cannot fail.
+        let slot = serde_json::to_string(&read).unwrap_or_default();
         let position = DirectPosition {
             position: end.position,
             end_lsn: end.end_lsn.0,
@@ -93,15 +97,23 @@ impl DirectSink {
 
 /// What the reader of the WAL needs to go on from a position that the lake holds.
 pub fn resume(position: &DirectPosition) -> Resume {
+    let read = provenance(position);
     Resume {
         position: position.position,
         last_commit_lsn: position.last_commit_lsn,
-        last_commit_micros: None,
         end_lsn: Some(position.end_lsn),
         snapshot_completed: position.snapshot_completed,
-        tables_read: None,
-        slot: serde_json::from_str(&position.slot).ok(),
+        slot: read.slot,
+        witness: read.witness,
+        read_micros: read.read_micros,
+        selection: read.selection,
+        ..Resume::default()
     }
+}
+
+/// Versions without witnesses stored the slot alone.
+fn provenance(position: &DirectPosition) -> Provenance {
+    serde_json::from_str(&position.slot).unwrap_or_default()
 }
 
 /// The lake's errors in the reader's terms: what may be retried there may be retried here.
@@ -124,6 +136,7 @@ impl EventSink for DirectSink {
         if event.source.last_commit_lsn.is_some() {
             self.last_commit_lsn = event.source.last_commit_lsn;
         }
+        self.witness = Witness::of(event.position, &event.source).or(self.witness);
         self.writer.append(event).map_err(lake_error)
     }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Error, ErrorKind,
     config::{CaptureFilter, ConnectorConfig},
-    sink::EventSink,
+    sink::{EventSink, TransactionEnd},
     source::{
         captures_table,
         catalog::{RelationDescription, StreamedTable, TypeName},
@@ -104,6 +104,11 @@ impl Assembler {
             .map(|transaction| transaction.commit_micros)
     }
 
+    /// Commit time of the transaction that began last, microseconds since the Unix epoch; None before the first.
+    pub const fn begun_micros(&self) -> Option<i64> {
+        self.emitter.begun_micros()
+    }
+
     /// Inside a stream block.
     pub const fn is_streaming_block(&self) -> bool {
         self.stream.is_some()
@@ -118,17 +123,22 @@ impl Assembler {
         self.replay.is_some()
     }
 
-    /// Everything that committed before this position was given to the sink, or had nothing for it.
-    pub const fn quiet_lsn(&self) -> Lsn {
-        self.emitter.quiet
+    /// Everything that committed before this end was given to the sink, or had nothing for it. None where an earlier life
+    /// has stored as much: after a crash the server begins at what it remembers of the slot, which may be older.
+    pub fn idle_end(&self) -> Option<TransactionEnd> {
+        self.emitter.idle_end()
     }
 
     /// The server has sent everything of ours that committed before `wal_end`. Transactions that are streamed but still
     /// open do not matter: they commit later, and are then sent again from their start.
-    pub fn keepalive(&mut self, wal_end: Lsn) {
-        if self.transaction.is_none() && self.replay.is_none() {
-            self.emitter.quiet = self.emitter.quiet.max(wal_end);
+    ///
+    /// # Errors
+    /// `LsnsReused`: what was delivered from there was not among it.
+    pub fn keepalive(&mut self, wal_end: Lsn) -> Result<(), Error> {
+        if self.is_inside_transaction() {
+            return Ok(());
         }
+        self.emitter.passed(wal_end)
     }
 
     /// Take one message.
@@ -197,7 +207,7 @@ impl Assembler {
                     begin.commit_time.unix_micros(),
                     xlog.wal_start,
                 );
-                self.emitter.begin(&transaction);
+                self.emitter.begin(&transaction)?;
                 self.transaction = Some(transaction);
             }
             PgOutputMessage::Commit(commit) => {

@@ -8,12 +8,14 @@ use pgoutput::{Lsn, Message, PgOutputMessage};
 
 use super::{
     change::{Placed, RowBuffers, Written},
+    recognition::{History, Recognition},
     relations::{Capture, RelationVersion},
     rules::EmitRules,
     transaction::{Counts, Transaction},
 };
 use crate::{
     Error, ErrorKind, Incarnation,
+    checkpoint::Witness,
     sink::{EventSink, TransactionEnd},
 };
 
@@ -31,9 +33,12 @@ pub(super) struct Emitter {
     delivered: Option<ChangePosition>,
     /// Changes of other tables are of no concern.
     only: Option<BTreeSet<u32>>,
+    recognition: Recognition,
     last_commit_lsn: Option<u64>,
     /// Of the transaction that began last.
     last_commit_micros: Option<i64>,
+    /// The same, None before the first of this life.
+    begun_micros: Option<i64>,
     /// With transaction metadata: the events of the transaction at hand.
     collections: CollectionCounts,
     /// The replication origin of the transaction at hand, and its commit there.
@@ -57,6 +62,8 @@ pub struct DeliveredUpTo {
     pub last_commit_micros: Option<i64>,
     /// The tables of which anything was delivered, by OID; None: all.
     pub tables: Option<BTreeSet<u32>>,
+    /// By what it is recognised when it is sent again.
+    pub history: History,
 }
 
 impl Emitter {
@@ -66,6 +73,11 @@ impl Emitter {
             incarnation: delivered.incarnation,
             delivered: delivered.position,
             only: delivered.tables,
+            recognition: Recognition::new(
+                delivered.history,
+                delivered.incarnation,
+                delivered.position,
+            ),
             last_commit_lsn: delivered.last_commit_lsn,
             last_commit_micros: delivered.last_commit_micros,
             ..Self::default()
@@ -83,9 +95,41 @@ impl Emitter {
     }
 
     /// A transaction that committed is about to be written.
-    pub(super) fn begin(&mut self, transaction: &Transaction) {
+    ///
+    /// # Errors
+    /// `LsnsReused`: it is of another history than what was delivered.
+    pub(super) fn begin(&mut self, transaction: &Transaction) -> Result<(), Error> {
         self.last_commit_micros = Some(transaction.commit_micros);
+        self.begun_micros = Some(transaction.commit_micros);
         self.origin = None;
+        self.recognition.transaction(Witness {
+            commit_lsn: transaction.commit_lsn.0,
+            tx_id: u64::from(transaction.xid),
+            commit_micros: transaction.commit_micros,
+        })
+    }
+
+    /// Commit time of the transaction that began last; None before the first.
+    pub(super) const fn begun_micros(&self) -> Option<i64> {
+        self.begun_micros
+    }
+
+    pub(super) fn idle_end(&self) -> Option<TransactionEnd> {
+        let position = self.incarnation.up_to(self.quiet);
+        (!self.is_delivered(position)).then_some(TransactionEnd {
+            position,
+            end_lsn: self.quiet,
+        })
+    }
+
+    /// The server has nothing of ours before `lsn` that it has not sent.
+    ///
+    /// # Errors
+    /// `LsnsReused`: something that was delivered from there is missing.
+    pub(super) fn passed(&mut self, lsn: Lsn) -> Result<(), Error> {
+        self.recognition.passed(lsn)?;
+        self.quiet = self.quiet.max(lsn);
+        Ok(())
     }
 
     /// The transaction that began last came from another server.
@@ -167,7 +211,7 @@ impl Emitter {
             collections: None,
         };
         if self.rules.transaction_metadata {
-            self.begin_metadata(transaction, position, sink)?;
+            self.begin_metadata(transaction, sink)?;
             // What was delivered in part is counted from its start.
             placed.collections = Some(&mut self.collections);
         } else if !deliver {
@@ -225,7 +269,7 @@ impl Emitter {
             return Ok(());
         }
         if self.rules.transaction_metadata {
-            self.begin_metadata(transaction, position, sink)?;
+            self.begin_metadata(transaction, sink)?;
         }
         let order = (self.rules.transaction_metadata && self.rules.counts_messages)
             .then(|| self.collections.count_other(MESSAGES));
@@ -250,8 +294,9 @@ impl Emitter {
         message: &Message<'_>,
         sink: &mut S,
     ) -> Result<(), Error> {
+        self.recognition.passed(message.lsn)?;
         self.committed(message.lsn);
-        let position = self.incarnation.change(message.lsn, 0);
+        let position = self.incarnation.up_to(message.lsn);
         if self.is_delivered(position) || !self.emits_message(message.prefix) {
             return Ok(());
         }
@@ -272,13 +317,13 @@ impl Emitter {
         }))
     }
 
-    /// BEGIN, with the first record of its transaction: both are delivered, or none.
+    /// BEGIN, before the first record of its transaction.
     fn begin_metadata<S: EventSink>(
         &mut self,
         transaction: &mut Transaction,
-        position: ChangePosition,
         sink: &mut S,
     ) -> Result<(), Error> {
+        let position = self.incarnation.begin_record(transaction.commit_lsn);
         if std::mem::replace(&mut transaction.begun, true) || self.is_delivered(position) {
             return Ok(());
         }
@@ -293,21 +338,18 @@ impl Emitter {
         }))
     }
 
-    /// END, an ordinal beyond the last change's and that of a BEGIN without changes.
+    /// END, with the ordinal after the last change's.
     fn end_metadata<S: EventSink>(
         &mut self,
         transaction: &mut Transaction,
         end_lsn: Lsn,
         sink: &mut S,
     ) -> Result<(), Error> {
-        let begin = self
-            .incarnation
-            .change(transaction.commit_lsn, transaction.next_ordinal);
-        self.begin_metadata(transaction, begin, sink)?;
-        transaction.skip(2);
+        self.begin_metadata(transaction, sink)?;
         let position = self
             .incarnation
-            .change(transaction.commit_lsn, begin.ordinal + 1);
+            .change(transaction.commit_lsn, transaction.next_ordinal);
+        transaction.skip(1);
         if !self.is_delivered(position) {
             transaction.written = true;
             sink.write_record(&SourceRecord::Transaction(TransactionMetadata {
@@ -335,10 +377,7 @@ impl Emitter {
         }
         if transaction.written {
             sink.end_transaction(TransactionEnd {
-                position: self.incarnation.change(
-                    transaction.commit_lsn,
-                    transaction.next_ordinal.saturating_sub(1),
-                ),
+                position: self.incarnation.whole(transaction.commit_lsn),
                 end_lsn,
             })?;
         } else {

@@ -82,6 +82,7 @@ pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
         ErrorKind::Configuration
         | ErrorKind::Database
         | ErrorKind::SlotLost
+        | ErrorKind::LsnsReused
         | ErrorKind::Protocol
         | ErrorKind::Delivery
         | ErrorKind::Fenced

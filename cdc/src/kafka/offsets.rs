@@ -7,17 +7,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use debezium::{ChangePosition, Operation, SnapshotMarker, Source};
+use pgoutput::Lsn;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{KafkaClient, compacted::read_partitions, murmur2::partition_of};
 use crate::{
     Error, ErrorKind,
-    checkpoint::{Resume, SlotIdentity, TablesRead},
+    checkpoint::{Resume, SlotIdentity, TablesRead, Witness},
+    incarnation::{Delivered, Incarnation},
 };
 
 /// Beginning of the fields that count a transaction's events by table.
 const TRANSACTION_ORDER: &str = "transaction_data_collection_order_";
+
+/// `messageType` of a logical message.
+pub const MESSAGE: &str = "MESSAGE";
 
 /// The key of a connector's offset.
 pub fn offset_key(connector: &str, topic_prefix: &str) -> Vec<u8> {
@@ -93,6 +98,22 @@ pub struct StoredOffset {
     pub tributary_slot_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tributary_slot_created_lsn: Option<u64>,
+    /// `Resume::witness`, in three fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_witness_commit_lsn: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_witness_tx_id: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_witness_usec: Option<i64>,
+    /// `Resume::read_micros`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_read_usec: Option<i64>,
+    /// The position that it belongs to: it says nothing of one that was set by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_read_position: Option<String>,
+    /// `Resume::selection`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tributary_selection: Option<String>,
 }
 
 impl StoredOffset {
@@ -134,10 +155,25 @@ impl StoredOffset {
         offset
     }
 
+    /// The position that was stored by this program; None where Debezium wrote the offset.
+    pub fn position(&self) -> Option<ChangePosition> {
+        Some(self.own_position(self.tributary_commit_lsn?, self.tributary_ordinal?))
+    }
+
     pub fn set_position(&mut self, position: ChangePosition) {
         self.tributary_incarnation = Some(position.incarnation).filter(|number| *number > 0);
         self.tributary_commit_lsn = Some(position.commit_lsn);
         self.tributary_ordinal = Some(position.ordinal);
+    }
+
+    fn own_position(&self, commit_lsn: u64, ordinal: u64) -> ChangePosition {
+        let incarnation = self.tributary_incarnation.unwrap_or(0);
+        let position = ChangePosition::new(commit_lsn, ordinal).in_incarnation(incarnation);
+        let is_lone_message = self.message_type.as_deref() == Some(MESSAGE) && self.tx_id.is_none();
+        if is_lone_message && Delivered::may_be_old_lone_message(position) {
+            return Delivered::old_lone_message(position);
+        }
+        position
     }
 
     /// The snapshot goes on, or this was its last row.
@@ -173,6 +209,44 @@ impl StoredOffset {
         self.tributary_slot_timeline = slot.map(|slot| slot.timeline);
         self.tributary_slot_name = slot.map(|slot| slot.name.clone());
         self.tributary_slot_created_lsn = slot.map(|slot| slot.created_lsn);
+    }
+
+    pub fn set_read_micros(&mut self, micros: Option<i64>) {
+        let position = self.position().filter(|_| micros.is_some());
+        self.tributary_read_position = position.map(|position| position.to_string());
+        self.tributary_read_usec = micros;
+    }
+
+    fn read_micros(&self) -> Option<i64> {
+        let own = self.position()?.to_string();
+        let same = self.tributary_read_position.as_ref() == Some(&own);
+        self.tributary_read_usec.filter(|_| same)
+    }
+
+    pub fn set_witness(&mut self, witness: Option<Witness>) {
+        self.tributary_witness_commit_lsn = witness.map(|witness| witness.commit_lsn);
+        self.tributary_witness_tx_id = witness.map(|witness| witness.tx_id);
+        self.tributary_witness_usec = witness.map(|witness| witness.commit_micros);
+    }
+
+    /// The last delivered transaction. A version that did not store it has it where its last record was of one.
+    pub fn witness(&self) -> Option<Witness> {
+        if let Some(commit_lsn) = self.tributary_witness_commit_lsn {
+            return Some(Witness {
+                commit_lsn,
+                tx_id: self.tributary_witness_tx_id?,
+                commit_micros: self.tributary_witness_usec?,
+            });
+        }
+        let position = self.position()?;
+        self.message_type.as_ref()?;
+        Some(Witness {
+            commit_lsn: position
+                .is_in_transaction()
+                .then_some(position.commit_lsn)?,
+            tx_id: self.tx_id?,
+            commit_micros: self.ts_usec?,
+        })
     }
 
     /// # Errors
@@ -228,17 +302,12 @@ impl StoredOffset {
             (Some(_), Some(completed)) => completed,
             (Some(_), None) => self.last_snapshot_record == Some(true),
         };
-        let (position, last_commit_lsn) = match (self.tributary_commit_lsn, self.tributary_ordinal)
-        {
-            (Some(commit_lsn), Some(ordinal)) => (
-                ChangePosition::new(commit_lsn, ordinal)
-                    .in_incarnation(self.tributary_incarnation.unwrap_or(0)),
-                self.tributary_last_commit_lsn,
-            ),
-            _ => {
+        let (position, last_commit_lsn) = match self.position() {
+            Some(position) => (position, self.tributary_last_commit_lsn),
+            None => {
                 let before = self.lsn_commit.or(self.lsn)?;
                 (
-                    ChangePosition::new(before.saturating_sub(1), u64::MAX),
+                    Incarnation::default().up_to(Lsn(before)),
                     self.lsn_commit.or(self.lsn_proc),
                 )
             }
@@ -263,10 +332,18 @@ impl StoredOffset {
             position,
             last_commit_lsn,
             last_commit_micros: self.ts_usec,
-            end_lsn: self.tributary_end_lsn,
+            end_lsn: match self.position() {
+                Some(_) => self.tributary_end_lsn,
+                // What Debezium may have confirmed to the slot: never more than the highest of them.
+                None => self.lsn_commit.max(self.lsn_proc).max(self.lsn),
+            },
             snapshot_completed,
             tables_read: self.tables_read().filter(|_| !snapshot_completed),
             slot,
+            witness: self.witness(),
+            read_micros: self.read_micros(),
+            selection: self.tributary_selection.clone(),
+            of_debezium: self.position().is_none(),
         })
     }
 }

@@ -57,6 +57,12 @@ fn a_change_has_debeziums_fields_and_ours() {
             snapshot_completed: true,
             tables_read: None,
             slot: Some(slot()),
+            witness: Some(Witness {
+                commit_lsn: 33_911_900,
+                tx_id: 748,
+                commit_micros: 1_714_567_050_500_600,
+            }),
+            ..Resume::default()
         })
     );
 }
@@ -117,39 +123,76 @@ fn a_snapshot_row_has_the_snapshots_fields() {
 
 #[test]
 fn what_debezium_wrote_is_understood() {
-    for (text, position, last_commit_lsn, snapshot_completed) in [
+    for (text, position, last_commit_lsn, snapshot_completed, confirmed_at_most) in [
         (
             r#"{"transaction_id":null,"lsn_proc":33911888,"messageType":"UPDATE","lsn_commit":33911752,"lsn":33911888,"txId":748,"ts_usec":1714567050500600}"#,
-            33_911_751,
+            33_911_752,
             Some(33_911_752),
             true,
+            33_911_888,
         ),
         (
             r#"{"last_snapshot_record":true,"lsn":1138486576,"txId":3680,"ts_usec":1795221234168956,"snapshot":true}"#,
-            1_138_486_575,
+            1_138_486_576,
             None,
             true,
+            1_138_486_576,
         ),
         (
             r#"{"snapshot":"INITIAL","snapshot_completed":false,"lsn":64,"txId":1,"ts_usec":1}"#,
-            63,
+            64,
             None,
             false,
+            64,
         ),
     ] {
         let resume = StoredOffset::decode(text.as_bytes())
             .unwrap()
             .resume()
             .unwrap();
-        assert_eq!(
-            resume.position,
-            ChangePosition::new(position, u64::MAX),
-            "{text}"
-        );
+        let up_to = Incarnation::default().up_to(Lsn(position));
+        assert_eq!(resume.position, up_to, "{text}");
         assert_eq!(resume.last_commit_lsn, last_commit_lsn, "{text}");
         assert_eq!(resume.snapshot_completed, snapshot_completed, "{text}");
         assert_eq!(resume.slot, None);
+        assert!(resume.of_debezium && resume.witness.is_none());
+        assert_eq!(resume.end_lsn, Some(confirmed_at_most), "{text}");
     }
+}
+
+/// A lone message ends where the COMMIT record of the transaction after it may start; that transaction was not delivered.
+#[test]
+fn a_lone_message_of_a_version_without_marks_is_before_what_commits_where_it_ends() {
+    let stored = |message_type: &str, tx_id: Option<u64>, incarnation| {
+        let source = Source { tx_id, ..source() };
+        let position = ChangePosition::new(33_911_904, 0).in_incarnation(incarnation);
+        let offset = StoredOffset::of_message(message_type, &source, position);
+        let text = offset.encode().unwrap();
+        StoredOffset::decode(&text)
+            .unwrap()
+            .resume()
+            .unwrap()
+            .position
+    };
+    let first_change = ChangePosition::new(33_911_904, 0);
+    assert_eq!(stored("INSERT", Some(748), 0), first_change);
+    assert_eq!(stored(MESSAGE, Some(748), 0), first_change);
+    assert_eq!(
+        stored(MESSAGE, None, 0),
+        Incarnation::default().up_to(Lsn(33_911_904))
+    );
+    let later = first_change.in_incarnation(7);
+    assert_eq!(stored(MESSAGE, Some(748), 7), later);
+}
+
+#[test]
+fn an_incarnation_is_stored_unless_it_is_the_first() {
+    let position = ChangePosition::new(33_911_904, 3).in_incarnation(1_795_000_000);
+    let offset = StoredOffset::of_change(Operation::Create, &source(), position);
+    let text = offset.encode().unwrap();
+    assert!(String::from_utf8_lossy(&text).contains(r#""tributary_incarnation":1795000000,"#));
+    let resume = StoredOffset::decode(&text).unwrap().resume().unwrap();
+    assert_eq!(resume.position, position);
 }
 
 #[test]

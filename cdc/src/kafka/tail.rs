@@ -13,7 +13,7 @@ use rdkafka::{
 use super::{
     batch::Step, client::KafkaClient, compacted::reader, failure::failed, watermarks::watermarks,
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, incarnation::Delivered};
 
 const REQUEST: Duration = Duration::from_secs(20);
 
@@ -125,5 +125,10 @@ fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, Step)> 
         (Some(_), true) => Step::Create,
         (Some(_), false) => Step::Event,
     };
-    Some((position?, step))
+    let position: ChangePosition = position?;
+    // It does not tell whether it is the first message of a transaction or a lone one before it: at least once.
+    if step == Step::Record && Delivered::may_be_old_lone_message(position) {
+        return Some((Delivered::old_lone_message(position), step));
+    }
+    Some((position, step))
 }

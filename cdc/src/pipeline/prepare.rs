@@ -7,12 +7,15 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Snapshots,
     snapshot::{Snapshot, SnapshotPoint},
+    start_streaming::selection,
     status::PipelineStatus,
 };
 use crate::{
     Error, ErrorKind, Incarnation,
-    checkpoint::{Resume, StartPosition},
+    assemble::History,
+    checkpoint::{Resume, SlotIdentity},
     config::{ConnectorConfig, SnapshotMode},
+    incarnation::Delivered,
     sink::EventSink,
     source::{
         Control, blockers,
@@ -24,9 +27,12 @@ use crate::{
         set_replica_identities,
         slot::{
             Slot, SlotState, SystemIdentity, create_slot, drop_slot, find_slot, identify_system,
-            identity, verify_resume, verify_usable,
+            identity,
         },
-        tell_unmatched, told_while_waiting,
+        tell_unmatched,
+        timeline::{Left, left},
+        told_while_waiting,
+        verify::{verify_resume, verify_usable},
     },
 };
 
@@ -49,6 +55,8 @@ pub(super) struct StreamStart {
     pub(super) confirmed: Lsn,
     /// A snapshot has just been delivered.
     pub(super) after_snapshot: bool,
+    /// By what the server's WAL is recognised as the one that was delivered.
+    pub(super) history: History,
     /// Commit time of what was delivered last, microseconds since the Unix epoch.
     pub(super) last_commit_micros: Option<i64>,
 }
@@ -63,10 +71,10 @@ pub(super) enum Prepared {
     Stopped,
 }
 
-/// Publication, slot and, where asked for, the snapshot.
+/// Publication, slot and, where asked for, the snapshot. A stored position that is `given_up` is only surpassed.
 pub(super) async fn prepare<S: EventSink>(
     config: &ConnectorConfig,
-    start: &StartPosition,
+    (resume, given_up): (Option<&Resume>, bool),
     (control, memory): (&mut Control, &mut CatalogMemory),
     (sink, status): (&mut S, &Arc<PipelineStatus>),
     stop: &CancellationToken,
@@ -78,7 +86,6 @@ pub(super) async fn prepare<S: EventSink>(
     require_logical_wal(client).await?;
     tell_unmatched(client, config).await?;
     let mode = config.snapshot_mode;
-    let resume = start.resume.as_ref();
     let completed = resume.filter(|resume| resume.snapshot_completed);
     let due = match snapshots {
         Snapshots::Delivered if completed.is_some() => false,
@@ -122,44 +129,50 @@ pub(super) async fn prepare<S: EventSink>(
         }
         None => None,
     };
-    let mut lost = unusable.is_some();
+    let left_at = match resume.and_then(|resume| resume.slot.as_ref()) {
+        Some(stored) => left(&mut replication, &system, stored.timeline).await?,
+        None => Left::Never,
+    };
+    let mut lost = unusable.is_some() || given_up;
     if let Some(error) = unusable {
         tracing::warn!(slot = %name, error = %error, "the slot is made anew, and a snapshot taken");
         drop_slot(client, name).await?;
         slot = None;
-    } else if let Some(resume) = completed.filter(|_| !due) {
-        let verified = verify_resume(name, slot.as_ref(), resume, &system, config.trust_slot);
+    } else if let Some(resume) = completed.filter(|_| !lost && !due) {
+        let server = (&system, left_at);
+        let verified = verify_resume(name, slot.as_ref(), resume, server, config.trust_slot);
         if let Some(error) = mended_by_snapshot(mode, verified)? {
             tracing::warn!(slot = %name, error = %error, "a snapshot is taken: snapshot.mode");
             lost = true;
         }
     }
     let takes = lost || due;
-    check_publication(control.client().await?, config, takes).await?;
+    let client = control.client().await?;
+    check_publication(client, config, takes).await?;
+    let selection = selection(config, server_version(client).await?);
     if let Some(resume) = completed.filter(|_| !takes) {
         let confirmed = slot
             .and_then(|slot| slot.confirmed_flush_lsn)
             .unwrap_or_default();
-        let stored = resume.slot.clone();
-        status.set_slot(stored.unwrap_or_else(|| identity(name, &system, confirmed)));
+        let start = resumed(resume, incarnation, confirmed, &selection)?;
+        status.set_slot(match &resume.slot {
+            // The position was found to be of the history that the server's timeline continues.
+            Some(stored) => SlotIdentity {
+                timeline: system.timeline,
+                ..stored.clone()
+            },
+            None => identity(name, &system, confirmed),
+        });
+        status.set_selection(selection);
         tracing::info!(
             slot = %name,
             position = %resume.position,
             confirmed = %confirmed,
             "going on from the stored position"
         );
-        let start = StreamStart {
-            incarnation: Incarnation::of(resume.position),
-            delivered: Some(resume.position),
-            tables: None,
-            last_commit_lsn: resume.last_commit_lsn,
-            from: Lsn(resume.position.commit_lsn),
-            confirmed,
-            after_snapshot: false,
-            last_commit_micros: resume.last_commit_micros,
-        };
         return Ok(Prepared::Stream(start, None));
     }
+    status.set_selection(selection);
     let failover = failover(config, control).await?;
     if !takes {
         let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
@@ -187,12 +200,13 @@ pub(super) async fn prepare<S: EventSink>(
             last_commit_lsn: None,
             from,
             confirmed: from,
+            history: History::default(),
             after_snapshot: false,
             last_commit_micros: None,
         };
         return Ok(Prepared::Stream(start, None));
     }
-    let go_on = unfinished(config, slot.as_ref(), resume, &system);
+    let go_on = unfinished(config, slot.as_ref(), resume, (&system, left_at));
     let take = Snapshot {
         config,
         system: &system,
@@ -214,17 +228,71 @@ fn unfinished<'a>(
     config: &ConnectorConfig,
     slot: Option<&SlotState>,
     resume: Option<&'a Resume>,
-    system: &SystemIdentity,
+    server: (&SystemIdentity, Left),
 ) -> Option<&'a Resume> {
     let resume = resume.filter(|resume| resume.tables_read.is_some())?;
     // A slot that moved on by somebody else's hand has lost changes for good, whoever is trusted.
-    match verify_resume(&config.slot_name, slot, resume, system, false) {
+    match verify_resume(&config.slot_name, slot, resume, server, false) {
         Ok(()) => Some(resume),
         Err(error) => {
             tracing::warn!(error = %error, "the snapshot does not go on where it was: it starts from scratch");
             None
         }
     }
+}
+
+/// Where streaming goes on from a stored position.
+///
+/// The server is asked for the last delivered transaction once more, so that its WAL is recognised; where the slot stands
+/// beyond it, for everything beyond the slot.
+///
+/// # Errors
+/// `Configuration`: a part of a transaction was delivered, and the rest is asked for in another way.
+fn resumed(
+    resume: &Resume,
+    begun: Incarnation,
+    confirmed: Lsn,
+    selection: &str,
+) -> Result<StreamStart, Error> {
+    let incarnation = if resume.of_debezium {
+        begun
+    } else {
+        Incarnation::of(resume.position)
+    };
+    let position = incarnation.adopt(resume.position);
+    let delivered = Delivered::of(position, resume.end_lsn.map(Lsn));
+    let stored = resume.selection.as_deref();
+    if let (Some(within), Some(stored)) = (delivered.within, stored.filter(|own| *own != selection))
+    {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "go on within the transaction that commits at {within}: the part before was asked for with {stored}, now it is {selection}, and its changes would be counted differently"
+            ),
+        )
+        .with_hint("set `publication.name` and `slot.stream.params` as they were, start the connector until that transaction is delivered, and change them then"));
+    }
+    // A position that was set by hand may be before the transaction that was delivered last.
+    let resent = confirmed.0..=delivered.position.commit_lsn;
+    let witness = resume
+        .witness
+        .filter(|witness| resent.contains(&witness.commit_lsn));
+    Ok(StreamStart {
+        incarnation,
+        delivered: Some(delivered.position),
+        tables: None,
+        last_commit_lsn: resume.last_commit_lsn,
+        from: witness.map_or(confirmed, |witness| Lsn(witness.commit_lsn)),
+        confirmed,
+        history: History {
+            witness,
+            witness_comes: stored == Some(selection),
+            read_micros: resume.read_micros,
+            common: confirmed,
+        },
+        after_snapshot: false,
+        last_commit_micros: resume.last_commit_micros,
+    })
 }
 
 /// The loss of changes that `snapshot.mode` mends by a snapshot, if that is what was found.
@@ -237,11 +305,14 @@ fn mended_by_snapshot(
 ) -> Result<Option<Error>, Error> {
     match verified {
         Ok(()) => Ok(None),
-        Err(error) if error.kind() == ErrorKind::SlotLost && mode.takes_snapshot_when_lost() => {
-            Ok(Some(error))
-        }
+        Err(error) if is_loss(&error) && mode.takes_snapshot_when_lost() => Ok(Some(error)),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a new snapshot, and nothing less, makes the connector's output whole again.
+pub(super) fn is_loss(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::SlotLost | ErrorKind::LsnsReused)
 }
 
 /// Whether a new slot is one for failover: only servers from version 17 on know it.

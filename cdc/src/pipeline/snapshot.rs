@@ -14,8 +14,10 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Incarnation,
+    assemble::History,
     checkpoint::Resume,
     config::ConnectorConfig,
+    incarnation::Delivered,
     sink::EventSink,
     source::{
         Control,
@@ -90,11 +92,12 @@ impl Snapshot<'_> {
         status.set_slot(known.unwrap_or_else(|| identity(name, self.system, confirmed)));
         let mut start = StreamStart {
             incarnation: self.incarnation,
-            delivered: Some(self.incarnation.snapshot_row(point, u64::MAX)),
+            delivered: Some(self.incarnation.up_to(point)),
             tables: None,
             last_commit_lsn: None,
             from: point,
             confirmed: confirmed.min(point),
+            history: History::default(),
             after_snapshot: true,
             last_commit_micros: Some(snapshot.started_micros()),
         };
@@ -166,11 +169,12 @@ impl Snapshot<'_> {
         );
         let start = StreamStart {
             incarnation: self.incarnation,
-            delivered: Some(resume.position),
+            delivered: Some(Delivered::of(resume.position, resume.end_lsn.map(Lsn)).position),
             tables: Some(read.touched()),
             last_commit_lsn: resume.last_commit_lsn,
             from: Lsn(resume.position.commit_lsn),
             confirmed,
+            history: History::default(),
             after_snapshot: false,
             last_commit_micros: resume.last_commit_micros,
         };

@@ -75,30 +75,7 @@ pub(super) async fn start_streaming(
     status: &PipelineStatus,
 ) -> Result<ReplicationConnection, Error> {
     let version = server_version(control.client().await?).await?;
-    let mut options = vec![format!(
-        "proto_version '{}'",
-        if version >= STREAMING_SERVER_VERSION {
-            2
-        } else {
-            1
-        }
-    )];
-    options.push(format!(
-        "publication_names '{}'",
-        quote_identifier(&config.publication_name).replace('\'', "''")
-    ));
-    if version >= STREAMING_SERVER_VERSION {
-        options.push("streaming 'on'".to_owned());
-        options.push("messages 'true'".to_owned());
-    }
-    for (name, value) in &config.slot_stream_params {
-        options.retain(|option| option.split_once(' ').is_none_or(|(own, _)| own != name));
-        options.push(format!(
-            "{} {}",
-            quote_identifier(name),
-            quote_literal(value)
-        ));
-    }
+    let options = options(config, version);
     let command = format!(
         "START_REPLICATION SLOT {} LOGICAL {} ({})",
         quote_identifier(&config.slot_name),
@@ -127,4 +104,47 @@ pub(super) async fn start_streaming(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Options of START_REPLICATION, each a name and a value.
+fn options(config: &ConnectorConfig, version: u32) -> Vec<String> {
+    let mut options = vec![format!(
+        "proto_version '{}'",
+        if version >= STREAMING_SERVER_VERSION {
+            2
+        } else {
+            1
+        }
+    )];
+    options.push(format!(
+        "publication_names '{}'",
+        quote_identifier(&config.publication_name).replace('\'', "''")
+    ));
+    if version >= STREAMING_SERVER_VERSION {
+        options.push("streaming 'on'".to_owned());
+        options.push("messages 'true'".to_owned());
+    }
+    for (name, value) in &config.slot_stream_params {
+        options.retain(|option| option.split_once(' ').is_none_or(|(own, _)| own != name));
+        options.push(format!(
+            "{} {}",
+            quote_identifier(name),
+            quote_literal(value)
+        ));
+    }
+    options
+}
+
+/// The options on which it depends what a transaction has to send, and with it the ordinals of its changes. How it is
+/// sent changes none. What the publication of that name holds is the server's catalog at the place in the WAL, so it is
+/// the same whenever it is sent.
+pub(super) fn selection(config: &ConnectorConfig, version: u32) -> String {
+    const HOW: [&str; 3] = ["proto_version", "streaming", "binary"];
+    let mut what = options(config, version);
+    what.retain(|option| {
+        let name = option.split_once(' ').map_or("", |(name, _)| name);
+        !HOW.contains(&name.trim_matches('"'))
+    });
+    what.sort_unstable();
+    what.join(", ")
 }

@@ -5,7 +5,11 @@ use std::sync::{
 
 use pgoutput::Lsn;
 
-use crate::{assemble::Counts, checkpoint::SlotIdentity, source::snapshot::SnapshotProgress};
+use crate::{
+    assemble::Counts,
+    checkpoint::{Provenance, SlotIdentity},
+    source::snapshot::SnapshotProgress,
+};
 
 /// What the connector is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +58,10 @@ pub struct PipelineStatus {
     pub snapshot: SnapshotProgress,
     slot: RwLock<Option<SlotIdentity>>,
     trouble: RwLock<Option<String>>,
+    /// What of the slot's stream is asked for.
+    selection: RwLock<Option<String>>,
+    /// The server's clock, as far as the stream has told it.
+    read_micros: AtomicI64,
 }
 
 impl PipelineStatus {
@@ -129,6 +137,32 @@ impl PipelineStatus {
 
     pub(super) fn set_trouble(&self, trace: Option<String>) {
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trace;
+    }
+
+    /// What belongs to the positions of everything that was given to the sink so far; a sink adds the witness.
+    pub fn read(&self) -> Provenance {
+        let selection = self.selection.read();
+        Provenance {
+            slot: self.slot(),
+            witness: None,
+            read_micros: Some(self.read_micros.load(Ordering::Relaxed)).filter(|at| *at != 0),
+            selection: selection.unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// The server's clock stood there when it sent what is about to be read, or its commit says so.
+    pub(super) fn saw_clock(&self, micros: i64) {
+        // The pipeline's task is the only writer.
+        if micros > self.read_micros.load(Ordering::Relaxed) {
+            self.read_micros.store(micros, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn set_selection(&self, selection: String) {
+        *self
+            .selection
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(selection);
     }
 
     pub(super) fn enter(&self, phase: Phase) {

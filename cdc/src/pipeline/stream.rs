@@ -16,10 +16,10 @@ use super::{
     status::{Phase, PipelineStatus},
 };
 use crate::{
-    Error, ErrorKind, Incarnation,
+    Error, ErrorKind,
     assemble::{Assembler, Counts, DeliveredUpTo, Step},
     config::ConnectorConfig,
-    sink::{EventSink, IdleMark, Progress, TransactionEnd},
+    sink::{EventSink, IdleMark, Progress},
     source::{
         Feedback,
         connection::{FrameKind, ReplicationConnection, streaming_error},
@@ -62,7 +62,6 @@ pub(super) struct Streaming<'a, S> {
     waiting: bool,
     connection: ReplicationConnection,
     assembler: Assembler,
-    incarnation: Incarnation,
     feedback: Feedback,
     sink: &'a mut S,
     status: &'a Arc<PipelineStatus>,
@@ -133,6 +132,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             config,
             DeliveredUpTo {
                 incarnation: start.incarnation,
+                history: start.history,
                 position: start.delivered,
                 tables: start.tables.clone(),
                 last_commit_lsn: start.last_commit_lsn,
@@ -149,7 +149,6 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             heartbeat,
             xmin,
             marked: Lsn::default(),
-            incarnation: start.incarnation,
             assembler,
             queries: SideQueries::new(config, side),
             waiting: false,
@@ -294,7 +293,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 }
                 ReplicationMessage::XLogData(xlog) => {
                     self.feedback.receive(xlog.wal_start);
+                    self.status.saw_clock(xlog.sent_at.unix_micros());
                     let step = self.assembler.accept(&xlog, self.sink)?;
+                    if let Some(micros) = self.assembler.begun_micros() {
+                        // Of a transaction from elsewhere it is the clock there.
+                        self.status.saw_clock(micros);
+                    }
                     self.lagging = match self.assembler.commit_micros() {
                         Some(commit) => xlog.sent_at.unix_micros() - commit > LAGGING_MICROS,
                         None => self.assembler.is_streaming_block(),
@@ -357,7 +361,8 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     async fn on_keepalive(&mut self, keepalive: PrimaryKeepalive) -> Result<(), Error> {
         self.lagging = false;
         self.feedback.receive(keepalive.wal_end);
-        self.assembler.keepalive(keepalive.wal_end);
+        self.status.saw_clock(keepalive.sent_at.unix_micros());
+        self.assembler.keepalive(keepalive.wal_end)?;
         if keepalive.reply_requested {
             // A server that shuts down asks again and again, until everything is confirmed.
             self.mark_idle()?;
@@ -413,16 +418,15 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             // Rows of a snapshot come between here and there.
             return Ok(());
         }
-        let quiet = self.assembler.quiet_lsn();
+        let Some(end) = self.assembler.idle_end() else {
+            return Ok(());
+        };
+        let quiet = end.end_lsn;
         if quiet <= self.feedback.confirmed().max(self.marked) || !self.sink.is_idle() {
             return Ok(());
         }
         self.marked = quiet;
-        let mark = self.sink.mark_idle(TransactionEnd {
-            // Below a COMMIT record that may stand exactly there.
-            position: self.incarnation.snapshot_row(quiet, 0),
-            end_lsn: quiet,
-        })?;
+        let mark = self.sink.mark_idle(end)?;
         match mark {
             IdleMark::Confirm => self.confirm(quiet),
             IdleMark::Deferred => self.sink.dispatch()?,

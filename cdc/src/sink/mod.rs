@@ -16,7 +16,7 @@ use crate::{Error, checkpoint::TablesRead};
 /// The end of a source transaction (or of the snapshot) whose events were all written to the sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionEnd {
-    /// Position of its last change message.
+    /// All of it: beyond its last change message, below everything that is sent after it.
     pub position: ChangePosition,
     /// May be confirmed to PostgreSQL once everything written so far is durable: the end of the COMMIT record, or the
     /// snapshot's consistent point.

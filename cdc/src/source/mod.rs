@@ -16,7 +16,9 @@ pub(crate) mod server;
 pub(crate) mod server_error;
 pub(crate) mod slot;
 pub mod snapshot;
+pub(crate) mod timeline;
 mod unmatched;
+pub(crate) mod verify;
 mod waiting;
 mod wal_end;
 

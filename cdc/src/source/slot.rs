@@ -1,17 +1,10 @@
-mod remedy;
-
 use pgoutput::Lsn;
 use tokio_postgres::Client;
-
-use remedy::{avoided, promoted};
 
 use super::{
     connection::ReplicationConnection, quote_identifier, quote_literal, server_error::control_error,
 };
-use crate::{
-    Error, ErrorKind,
-    checkpoint::{Resume, SlotIdentity},
-};
+use crate::{Error, ErrorKind, checkpoint::SlotIdentity};
 
 /// `IDENTIFY_SYSTEM`; PostgreSQL manual, "Streaming Replication Protocol".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +208,7 @@ pub async fn drop_slot(client: &Client, name: &str) -> Result<(), Error> {
         .map_err(|error| control_error(format!("run `{sql}`"), error))
 }
 
-fn drop_sql(name: &str) -> String {
+pub(super) fn drop_sql(name: &str) -> String {
     format!("select pg_drop_replication_slot({})", quote_literal(name))
 }
 
@@ -239,162 +232,6 @@ pub(crate) async fn slot_xmin(client: &Client, name: &str) -> Result<Option<u64>
     Ok(xmin.and_then(|xmin| u64::try_from(xmin).ok()))
 }
 
-/// Whether the slot is ours to use: a pgoutput slot of this database, not invalidated.
-///
-/// # Errors
-/// `Configuration` for a slot of another kind, `SlotLost` for an invalidated one.
-pub fn verify_usable(
-    name: &str,
-    state: &SlotState,
-    database: &str,
-    resume: Option<&Resume>,
-    system: &SystemIdentity,
-) -> Result<(), Error> {
-    if state.plugin.as_deref() != Some("pgoutput") || state.database.as_deref() != Some(database) {
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            format!(
-                "use replication slot `{name}`: it is a {} slot of database `{}`, not a pgoutput slot of `{database}`",
-                state.plugin.as_deref().unwrap_or("physical"),
-                state.database.as_deref().unwrap_or("-"),
-            ),
-        )
-        .with_hint("set another `slot.name`"));
-    }
-    if state.is_copy {
-        // No loss: it is usable as soon as the standby is promoted, which may be under way.
-        return Err(Error::new(
-            ErrorKind::Connection,
-            format!("use replication slot `{name}`: the server is a standby that copies it from its primary"),
-        )
-        .with_hint("promote the standby, or connect to the primary"));
-    }
-    if state.wal_status.as_deref() == Some("lost")
-        || state.invalidation_reason.is_some()
-        || state.restart_lsn.is_none()
-    {
-        let from = resume
-            .and_then(|resume| resume.end_lsn)
-            .map(Lsn)
-            .or(state.confirmed_flush_lsn)
-            .unwrap_or_default();
-        let reason = state
-            .invalidation_reason
-            .as_deref()
-            .unwrap_or("wal_removed");
-        return Err(lost(
-            format!("use replication slot `{name}`: the server invalidated it ({reason})"),
-            from,
-            system.wal_end,
-            &format!("{}{};", avoided(reason), drop_sql(name)),
-        ));
-    }
-    if state.wal_status.as_deref() == Some("unreserved") {
-        tracing::warn!(
-            slot = name,
-            "the slot needs WAL above max_slot_wal_keep_size: the server may remove it at its next checkpoint"
-        );
-    }
-    Ok(())
-}
-
-/// Whether the stored position can go on from the slot without a gap.
-///
-/// # Errors
-/// `SlotLost` with the loss window and what to do, when the slot is missing, recreated or moved, or the cluster is another.
-pub fn verify_resume(
-    name: &str,
-    state: Option<&SlotState>,
-    resume: &Resume,
-    system: &SystemIdentity,
-    trust_slot: bool,
-) -> Result<(), Error> {
-    let position = Lsn(resume.end_lsn.unwrap_or(resume.position.commit_lsn));
-    if let Some(stored) = &resume.slot
-        && stored.system_id != system.system_id
-    {
-        return Err(lost(
-            format!(
-                "go on from the stored position: it is of cluster {}, this is cluster {}",
-                stored.system_id, system.system_id
-            ),
-            position,
-            system.wal_end,
-            "connect to the cluster the position is of, or",
-        ));
-    }
-    if system.wal_end.0 < resume.position.commit_lsn {
-        return Err(lost(
-            format!(
-                "go on from the stored position: the server's WAL ends at {}, before it (a restored backup?)",
-                system.wal_end
-            ),
-            system.wal_end,
-            position,
-            &format!("{}{};", promoted(resume, system), drop_sql(name)),
-        ));
-    }
-    let Some(state) = state else {
-        return Err(lost(
-            format!(
-                "use replication slot `{name}`: it does not exist, but changes were already delivered from it"
-            ),
-            position,
-            system.wal_end,
-            promoted(resume, system),
-        ));
-    };
-    if let (Some(stored), Some(confirmed)) = (resume.end_lsn, state.confirmed_flush_lsn)
-        && confirmed.0 > stored
-    {
-        if trust_slot {
-            tracing::warn!(
-                slot = name,
-                stored = %Lsn(stored),
-                %confirmed,
-                "the slot stands beyond the stored position and is trusted (offset.mismatch.strategy): what committed in between is not delivered"
-            );
-            return Ok(());
-        }
-        return Err(lost(
-            format!(
-                "use replication slot `{name}`: it stands at {confirmed}, beyond everything this connector confirmed; it was recreated or moved"
-            ),
-            position,
-            confirmed,
-            &format!("{};", drop_sql(name)),
-        ));
-    }
-    if let Some(stored) = &resume.slot
-        && stored.timeline != system.timeline
-    {
-        tracing::warn!(
-            slot = name,
-            before = stored.timeline,
-            now = system.timeline,
-            "the server is on another timeline than the stored position: it was promoted"
-        );
-    }
-    Ok(())
-}
-
-fn lost(attempted: String, from: Lsn, to: Lsn, first: &str) -> Error {
-    let window = if from < to {
-        format!("changes committed between {from} and {to} may be lost")
-    } else {
-        // An empty window says nothing; what comes until somebody acts is lost all the same.
-        format!(
-            "the server has nothing after {from} yet; what is committed from now on may be lost"
-        )
-    };
-    Error::new(ErrorKind::SlotLost, format!("{attempted}; {window}"))
-    .with_hint(
-        format!("{first} delete the connector's stored position (offsets) and start again: it takes a new snapshot")
-            .trim_start()
-            .to_owned(),
-    )
-}
-
 /// The identity to store with positions of this slot.
 pub fn identity(name: &str, system: &SystemIdentity, created: Lsn) -> SlotIdentity {
     SlotIdentity {
@@ -402,122 +239,5 @@ pub fn identity(name: &str, system: &SystemIdentity, created: Lsn) -> SlotIdenti
         timeline: system.timeline,
         name: name.to_owned(),
         created_lsn: created.0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use debezium::ChangePosition;
-
-    use super::*;
-
-    fn system() -> SystemIdentity {
-        SystemIdentity {
-            system_id: "7".to_owned(),
-            timeline: 1,
-            wal_end: Lsn(1000),
-        }
-    }
-
-    fn state() -> SlotState {
-        SlotState {
-            plugin: Some("pgoutput".to_owned()),
-            database: Some("app".to_owned()),
-            restart_lsn: Some(Lsn(400)),
-            confirmed_flush_lsn: Some(Lsn(500)),
-            wal_status: Some("reserved".to_owned()),
-            invalidation_reason: None,
-            is_copy: false,
-        }
-    }
-
-    fn resume() -> Resume {
-        Resume {
-            position: ChangePosition::new(560, 3),
-            last_commit_lsn: Some(600),
-            last_commit_micros: None,
-            end_lsn: Some(600),
-            snapshot_completed: true,
-            tables_read: None,
-            slot: Some(identity("s", &system(), Lsn(100))),
-        }
-    }
-
-    #[test]
-    fn a_slot_at_or_before_the_stored_position_goes_on() {
-        for confirmed in [500, 600] {
-            let slot = SlotState {
-                confirmed_flush_lsn: Some(Lsn(confirmed)),
-                ..state()
-            };
-            assert!(verify_resume("s", Some(&slot), &resume(), &system(), false).is_ok());
-        }
-    }
-
-    #[test]
-    fn a_slot_that_could_miss_changes_halts_with_the_window() {
-        let beyond = SlotState {
-            confirmed_flush_lsn: Some(Lsn(601)),
-            ..state()
-        };
-        let other_cluster = SystemIdentity {
-            system_id: "8".to_owned(),
-            ..system()
-        };
-        let restored = SystemIdentity {
-            wal_end: Lsn(300),
-            ..system()
-        };
-        for (slot, system, window) in [
-            (None, system(), "between 0/258 and 0/3E8"),
-            (Some(beyond), system(), "between 0/258 and 0/259"),
-            (Some(state()), other_cluster, "between 0/258 and 0/3E8"),
-            (Some(state()), restored, "between 0/12C and 0/258"),
-        ] {
-            let error =
-                verify_resume("s", slot.as_ref(), &resume(), &system, false).expect_err("halts");
-            assert_eq!(error.kind(), ErrorKind::SlotLost);
-            assert!(error.to_string().contains(window), "{error}");
-            assert!(error.hint().contains("start again"), "{}", error.hint());
-        }
-    }
-
-    #[test]
-    fn an_empty_window_is_no_window() {
-        let system = SystemIdentity {
-            wal_end: Lsn(600),
-            ..system()
-        };
-        let error = verify_resume("s", None, &resume(), &system, false).expect_err("halts");
-        let text = error.to_string();
-        assert!(
-            text.contains("nothing after 0/258") && !text.contains("between"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn unusable_slots_say_why() {
-        let check = |slot: &SlotState| {
-            verify_usable("s", slot, "app", None, &system()).map_err(|error| error.kind())
-        };
-        assert_eq!(check(&state()), Ok(()));
-        let of_other_database = SlotState {
-            database: Some("other".to_owned()),
-            ..state()
-        };
-        assert_eq!(check(&of_other_database), Err(ErrorKind::Configuration));
-        for lost in [
-            SlotState {
-                wal_status: Some("lost".to_owned()),
-                ..state()
-            },
-            SlotState {
-                restart_lsn: None,
-                ..state()
-            },
-        ] {
-            assert_eq!(check(&lost), Err(ErrorKind::SlotLost));
-        }
     }
 }

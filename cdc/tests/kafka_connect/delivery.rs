@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cdc::{
     ErrorKind,
-    sink::{EventSink, IdleMark, TransactionEnd},
+    sink::{EventSink, IdleMark, TransactionEnd, kafka::KafkaSink},
 };
 use debezium::{ChangePosition, ColumnValue, OldRow, Operation};
 use pgoutput::Lsn;
@@ -28,6 +28,7 @@ async fn the_kafka_sink_keeps_its_guarantees() -> Result<()> {
     at_least_once_repeats_nothing_after_a_restart(&kafka).await?;
     key_changes_and_tombstones_survive_a_crash_between_them(&kafka).await?;
     a_position_without_events_is_stored(&kafka).await?;
+    a_stored_position_never_decreases(&kafka).await?;
     small_commits_are_quick(&kafka).await?;
     commits_are_as_rare_as_asked(&kafka).await?;
     a_too_large_record_names_its_table(&kafka).await?;
@@ -196,6 +197,10 @@ async fn at_least_once_repeats_nothing_after_a_restart(kafka: &Kafka) -> Result<
     deliver(&mut sink).await?;
     drop(sink);
     // As if the offset had not been written: everything is replayed, and some more comes.
+    let key = br#"["alo",{"server":"alo"}]"#;
+    kafka
+        .produce(OFFSETS, Some(0), Some(&key[..]), None, &[])
+        .await?;
     let (mut sink, _) = open(kafka, &config).await?;
     insert(&mut sink, &t, 1000, 0..200)?;
     insert(&mut sink, &k, 1008, 0..200)?;
@@ -284,6 +289,47 @@ async fn a_position_without_events_is_stored(kafka: &Kafka) -> Result<()> {
     let resume = start.resume.context("a stored position")?;
     assert_eq!(resume.end_lsn, Some(5000));
     assert!(resume.snapshot_completed);
+    Ok(())
+}
+
+/// Whatever the server says: what would be stored again below what is stored is refused, before and after a restart.
+async fn a_stored_position_never_decreases(kafka: &Kafka) -> Result<()> {
+    let config = config("grows", &[])?;
+    let t = table("t");
+    let (mut sink, _) = open(kafka, &config).await?;
+    insert(&mut sink, &t, 1008, 0..3)?;
+    deliver(&mut sink).await?;
+    for restarts in [false, true] {
+        let attempts: [fn(&mut KafkaSink) -> Result<()>; 2] = [
+            |sink| insert(sink, &table("t"), 1000, 3..4),
+            |sink| {
+                let end = TransactionEnd {
+                    position: ChangePosition::new(999, 0),
+                    end_lsn: Lsn(1000),
+                };
+                sink.mark_idle(end)?;
+                Ok(sink.dispatch()?)
+            },
+        ];
+        for attempt in attempts {
+            if restarts {
+                drop(sink);
+                (sink, _) = open(kafka, &config).await?;
+            }
+            let error = attempt(&mut sink).err().context("it is refused")?;
+            let error: &cdc::Error = error.downcast_ref().context("our error")?;
+            assert_eq!(error.kind(), ErrorKind::Defect, "{error:?}");
+            let text = error.to_string();
+            assert!(text.contains("never decreases"), "{text}");
+            assert!(text.contains("1008:2"), "{text}");
+            drop(sink);
+            (sink, _) = open(kafka, &config).await?;
+        }
+    }
+    insert(&mut sink, &t, 1016, 3..5)?;
+    deliver(&mut sink).await?;
+    let records = committed(kafka, "grows.public.t", 5).await?;
+    assert_eq!(ids(&records)?, [0, 1, 2, 3, 4]);
     Ok(())
 }
 

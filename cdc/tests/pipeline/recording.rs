@@ -7,11 +7,13 @@ use std::{
 
 use cdc::{
     Error,
-    checkpoint::{Resume, StartPosition, TablesRead},
+    checkpoint::{Resume, StartPosition, TablesRead, Witness},
     pipeline::PipelineStatus,
     sink::{EventSink, IdleMark, Progress, TransactionEnd},
 };
-use debezium::{ChangeEvent, ChangePosition, ColumnValue, OldRow, Operation, Source, TableSchema};
+use debezium::{
+    ChangeEvent, ChangePosition, ColumnValue, OldRow, Operation, Source, SourceRecord, TableSchema,
+};
 use pgoutput::Lsn;
 
 /// One event, its values as text.
@@ -45,12 +47,14 @@ impl Recorded {
 #[derive(Debug, Default)]
 pub struct Durable {
     pub events: Vec<Recorded>,
+    /// The contents of logical messages.
+    pub messages: Vec<String>,
     pub resume: Option<Resume>,
     pub ends: Vec<TransactionEnd>,
     pub idle_marks: Vec<TransactionEnd>,
     /// The versions of tables are not kept, as on the direct road.
     pub forgets_versions: bool,
-    /// No more events than this are taken, as by a destination that is down.
+    /// No more events and messages than this are taken, as by a destination that is down.
     pub limit: Option<usize>,
 }
 
@@ -85,6 +89,9 @@ pub struct RecordingSink {
     status: Arc<PipelineStatus>,
     room: usize,
     open: Vec<Recorded>,
+    open_messages: Vec<String>,
+    /// Position and source of the last event or message.
+    open_last: Option<(ChangePosition, Source)>,
     open_end: Option<TransactionEnd>,
     open_idle: bool,
     in_flight: bool,
@@ -101,6 +108,8 @@ impl RecordingSink {
             status: Arc::clone(status),
             room,
             open: Vec::new(),
+            open_messages: Vec::new(),
+            open_last: None,
             open_end: None,
             open_idle: false,
             in_flight: false,
@@ -113,38 +122,46 @@ impl RecordingSink {
     fn deliver(&mut self) -> Progress {
         self.in_flight = false;
         let mut store = self.store.lock();
-        let mut resume = store.resume.clone().unwrap_or(Resume {
-            position: ChangePosition::default(),
-            last_commit_lsn: None,
-            last_commit_micros: None,
-            end_lsn: None,
-            snapshot_completed: false,
-            tables_read: None,
-            slot: self.status.slot(),
-        });
+        let read = self.status.read();
+        let stored = store.resume.as_ref().map(|resume| resume.position);
+        let mut resume = store.resume.clone().unwrap_or_default();
+        resume.slot = read.slot.or(resume.slot);
+        resume.selection = read.selection.or(resume.selection);
+        resume.read_micros = resume.read_micros.max(read.read_micros);
         let events = self.open.len() as u64;
         if let Some(last) = self.open.last() {
-            resume.position = last.position;
-            resume.last_commit_lsn = last.source.last_commit_lsn;
-            resume.last_commit_micros = Some(last.source.commit_micros);
             self.snapshot_completed |= last.op != Operation::Read && self.tables_read.is_none();
+        }
+        let last = self.open_last.take();
+        if let Some((position, source)) = last {
+            resume.position = position;
+            resume.last_commit_lsn = source.last_commit_lsn;
+            resume.last_commit_micros = Some(source.commit_micros);
+            resume.witness = Witness::of(position, &source).or(resume.witness);
         }
         if let Some(end) = self.open_end.take() {
             self.snapshot_completed |= self.tables_read.is_none();
-            self.end_lsn = Some(end.end_lsn.0);
+            self.end_lsn = self.end_lsn.max(Some(end.end_lsn.0));
             if self.open_idle {
                 store.idle_marks.push(end);
             } else {
                 store.ends.push(end);
                 resume.last_commit_lsn = Some(end.end_lsn.0);
             }
-            resume.position = resume.position.max(end.position);
+            let reached = last.map(|(position, _)| position);
+            resume.position = end.position.max(reached.unwrap_or_default());
             self.open_idle = false;
         }
+        assert!(
+            stored.is_none_or(|stored| stored <= resume.position),
+            "position {} is to be stored after {stored:?}",
+            resume.position
+        );
         resume.end_lsn = self.end_lsn;
         resume.snapshot_completed = self.snapshot_completed;
         resume.tables_read.clone_from(&self.tables_read);
         store.events.append(&mut self.open);
+        store.messages.append(&mut self.open_messages);
         store.resume = Some(resume);
         Progress {
             flushed: self.end_lsn.map(Lsn),
@@ -174,6 +191,13 @@ impl EventSink for RecordingSink {
     fn begin_snapshot(&mut self, read: Option<&TablesRead>, point: Lsn) {
         if read.is_none() {
             self.end_lsn = Some(point.0);
+            let mut store = self.store.lock();
+            let position = store.resume.as_ref().map(|resume| resume.position);
+            // What is known of the older position says nothing any more, but the position still grows.
+            store.resume = position.map(|position| Resume {
+                position,
+                ..Resume::default()
+            });
         }
         self.snapshot_completed = false;
         self.tables_read = Some(read.cloned().unwrap_or_default());
@@ -209,6 +233,17 @@ impl EventSink for RecordingSink {
                 .map(|origin| (origin.name.to_owned(), origin.lsn)),
             position: event.position,
         });
+        self.open_last = Some((event.position, event.source));
+        Ok(())
+    }
+
+    fn write_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {
+        if let SourceRecord::Message(message) = record {
+            let content = String::from_utf8_lossy(message.content).into_owned();
+            self.open_messages.push(content);
+            self.open_last = Some((message.position, message.source));
+            self.snapshot_completed = true;
+        }
         Ok(())
     }
 
@@ -220,11 +255,12 @@ impl EventSink for RecordingSink {
     fn has_room(&self) -> bool {
         let store = self.store.lock();
         let limit = store.limit.unwrap_or(usize::MAX);
-        self.open.len() < self.room && store.events.len() + self.open.len() < limit
+        let open = self.open.len() + self.open_messages.len();
+        open < self.room && store.events.len() + store.messages.len() + open < limit
     }
 
     fn dispatch(&mut self) -> Result<(), Error> {
-        self.in_flight |= !self.open.is_empty() || self.open_end.is_some();
+        self.in_flight |= self.open_last.is_some() || self.open_end.is_some();
         Ok(())
     }
 
@@ -247,7 +283,7 @@ impl EventSink for RecordingSink {
     fn begin_drain(&mut self) {}
 
     fn is_idle(&self) -> bool {
-        !self.in_flight && self.open.is_empty() && self.open_end.is_none()
+        !self.in_flight && self.open_last.is_none() && self.open_end.is_none()
     }
 
     fn mark_idle(&mut self, end: TransactionEnd) -> Result<IdleMark, Error> {

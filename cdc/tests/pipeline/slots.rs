@@ -1,5 +1,5 @@
 use anyhow::{Context, Result, ensure};
-use cdc::{Error, ErrorKind, config::SnapshotMode};
+use cdc::{Error, ErrorKind, config::SnapshotMode, kafka::StoredOffset};
 use stack::{Postgres, PostgresOptions};
 
 use crate::{
@@ -188,5 +188,62 @@ async fn no_data_streams_without_a_snapshot() -> Result<()> {
         .query("postgres", "select 1 from pg_replication_slots")
         .await?;
     ensure!(slots.is_empty(), "slot.drop.on.stop");
+    Ok(())
+}
+
+/// An offset of Debezium does not say what was confirmed to the slot, but never more than the highest LSN in it was.
+#[tokio::test]
+async fn a_slot_that_was_recreated_behind_debeziums_back_halts() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let make = "select pg_create_logical_replication_slot('debezium', 'pgoutput')";
+    postgres
+        .execute(
+            "postgres",
+            "create table t(id int primary key); create publication dbz_publication for all tables",
+        )
+        .await?;
+    postgres.execute("postgres", make).await?;
+    postgres
+        .execute("postgres", "insert into t values (1)")
+        .await?;
+    let lsn: pgoutput::Lsn = value(&postgres, "select pg_current_wal_lsn()::text")
+        .await?
+        .parse()?;
+    let offset = serde_json::json!({
+        "transaction_id": null, "lsn_proc": lsn.0, "messageType": "INSERT", "lsn_commit": lsn.0,
+        "lsn": lsn.0, "txId": 748, "ts_usec": 1_714_567_050_500_600_i64,
+    });
+    let of_debezium = || -> Result<Store> {
+        let store = Store::default();
+        let offset = StoredOffset::decode(offset.to_string().as_bytes())?;
+        store.lock().resume = offset.resume();
+        Ok(store)
+    };
+    postgres
+        .execute("postgres", "insert into t values (2)")
+        .await?;
+    // The slot is the one that it was: what came after the offset is delivered, in an incarnation of its own.
+    let store = of_debezium()?;
+    let running = start(&config(&postgres), &store, 100);
+    until_events(&store, 1).await?;
+    running.stop().await?;
+    let events = store.events();
+    ensure!(
+        events.len() == 1 && events[0].value("id") == Some("2"),
+        "{events:?}"
+    );
+    ensure!(events[0].position.incarnation > 0);
+    postgres
+        .execute(
+            "postgres",
+            "select pg_drop_replication_slot('debezium'); insert into t values (3)",
+        )
+        .await?;
+    postgres.execute("postgres", make).await?;
+    let error = halts(&postgres, &of_debezium()?).await?;
+    ensure!(
+        error.to_string().contains("everything Debezium confirmed"),
+        "{error}"
+    );
     Ok(())
 }

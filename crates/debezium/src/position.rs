@@ -38,6 +38,12 @@ impl ChangePosition {
         }
     }
 
+    /// Whether it is a place within a transaction. What belongs to none, a snapshot's row among it, stands between two
+    /// places where a COMMIT record may start.
+    pub const fn is_in_transaction(self) -> bool {
+        self.commit_lsn % 8 != 7
+    }
+
     /// The same place in another incarnation.
     #[must_use]
     pub const fn in_incarnation(self, incarnation: u64) -> Self {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 /// How far a lake that is written directly has come: what a restarted reader of the WAL needs to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectPosition {
-    /// The last change message of the last committed transaction (or of the snapshot).
+    /// Everything up to here is in the lake: the end of the last committed transaction, or of the snapshot, or a mark of
+    /// what held nothing for it.
     pub position: ChangePosition,
     /// May be confirmed to PostgreSQL: the end of the COMMIT record, or the snapshot's consistent point.
     pub end_lsn: u64,

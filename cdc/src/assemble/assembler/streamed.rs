@@ -8,6 +8,7 @@ use super::{Assembler, Step, next_of_replay, out_of_place};
 use crate::{
     Error,
     assemble::{
+        open_transactions::OpenTransaction,
         relations::{Capture, RelationVersion},
         replay::Replay,
         spool::Record,
@@ -137,18 +138,20 @@ impl Assembler {
     }
 
     pub(super) fn stream_commit(&mut self, commit: &StreamCommit) -> Result<Step, Error> {
-        let Some(open) = self.open.remove(commit.xid) else {
-            self.emitter.quiet = self.emitter.quiet.max(commit.end_lsn);
-            self.emitter.committed(commit.end_lsn);
-            return Ok(Step::Next);
-        };
+        let open = self.open.remove(commit.xid);
+        let first_lsn = open.as_ref().and_then(OpenTransaction::first_lsn);
         let transaction = Transaction::new(
             commit.commit_lsn,
             commit.xid,
             commit.commit_time.unix_micros(),
-            open.first_lsn().unwrap_or(commit.commit_lsn),
+            first_lsn.unwrap_or(commit.commit_lsn),
         );
-        self.emitter.begin(&transaction);
+        self.emitter.begin(&transaction)?;
+        let Some(open) = open else {
+            self.emitter.quiet = self.emitter.quiet.max(commit.end_lsn);
+            self.emitter.committed(commit.end_lsn);
+            return Ok(Step::Next);
+        };
         if let Some(name) = &open.origin {
             let origin_lsn = Lsn::default();
             self.emitter.set_origin(&Origin { origin_lsn, name });

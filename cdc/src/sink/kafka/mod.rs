@@ -10,7 +10,9 @@ mod sql_ascii;
 
 use std::{sync::Arc, time::Duration};
 
-use debezium::{ChangeEvent, ContractSettings, Operation, SourceRecord, TableSchema};
+use debezium::{
+    ChangeEvent, ChangePosition, ContractSettings, Operation, SourceRecord, TableSchema,
+};
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
@@ -73,6 +75,8 @@ pub struct KafkaSink {
     open_events: u64,
     open_record: Option<LastRecord>,
     open_end: Option<TransactionEnd>,
+    /// The position that is stored, or is being stored.
+    written: Option<ChangePosition>,
     in_flight: Option<InFlight>,
     spare: Option<RecordBatch>,
     /// As it stands in the offsets topic.
@@ -160,6 +164,7 @@ impl KafkaSink {
             open_events: 0,
             open_record: None,
             open_end: None,
+            written: resume.as_ref().map(|resume| resume.position),
             in_flight: None,
             spare: None,
             status,
@@ -190,7 +195,7 @@ impl KafkaSink {
     }
 
     fn send(&mut self) -> Result<(), Error> {
-        let offset = self.offset();
+        let offset = self.offset().inspect_err(|_| self.failed = true)?;
         self.open.offset = match &offset {
             Some(offset) => Some(OwnedRecord {
                 topic: self.offsets_topic.clone(),
@@ -209,6 +214,9 @@ impl KafkaSink {
         self.producer
             .send(batch)
             .inspect_err(|_| self.failed = true)?;
+        self.written = self
+            .written
+            .max(offset.as_ref().and_then(StoredOffset::position));
         self.in_flight = Some(InFlight {
             offset,
             events: std::mem::take(&mut self.open_events),
@@ -293,7 +301,7 @@ impl EventSink for KafkaSink {
                 kind: RecordKind::Change(event.op),
                 source: event.source,
                 position: event.position,
-            });
+            })?;
         }
         Ok(())
     }

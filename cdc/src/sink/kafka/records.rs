@@ -17,6 +17,7 @@ use crate::{
     kafka::{
         RecordBatch, Target,
         batch::{RecordSlot, Step},
+        offsets::MESSAGE,
     },
     registry::RegisteredIds,
     sink::clock::now_nanos,
@@ -201,11 +202,10 @@ impl KafkaSink {
         )?;
         self.open_events += 1;
         self.reached(LastRecord {
-            kind: RecordKind::Message("MESSAGE"),
+            kind: RecordKind::Message(MESSAGE),
             source: message.source,
             position: message.position,
-        });
-        Ok(())
+        })
     }
 
     fn write_transaction(&mut self, transaction: &TransactionMetadata<'_>) -> Result<(), Error> {
@@ -231,8 +231,7 @@ impl KafkaSink {
                 xmin: None,
             },
             position: transaction.position,
-        });
-        Ok(())
+        })
     }
 }
 

@@ -175,9 +175,7 @@ impl<'a, S: EventSink> Rows<'a, S> {
             self.write(&marked)?;
         }
         self.sink.end_snapshot(TransactionEnd {
-            position: self
-                .incarnation
-                .snapshot_row(Lsn(self.source.lsn), self.written.saturating_sub(1)),
+            position: self.incarnation.up_to(Lsn(self.source.lsn)),
             end_lsn: Lsn(self.source.lsn),
         })?;
         self.sink.dispatch()

@@ -1,5 +1,4 @@
-use super::SystemIdentity;
-use crate::checkpoint::Resume;
+use crate::{checkpoint::Resume, source::slot::SystemIdentity};
 
 /// A slot that is missing after a promotion was not one for failover.
 pub(super) fn promoted(resume: &Resume, system: &SystemIdentity) -> &'static str {
