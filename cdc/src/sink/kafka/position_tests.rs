@@ -176,6 +176,7 @@ fn table(relation: &RelationDescription, config: &ConnectorConfig) -> StreamedTa
         optional: true,
         default_expression: None,
         generated: false,
+        number: None,
         rule: None,
     });
     let known = KnownColumns {
