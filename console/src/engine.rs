@@ -135,7 +135,7 @@ impl SqlEngine {
             self.session
                 .register_catalog(catalog, Arc::new(MemoryCatalogProvider::new()));
         }
-        self.put(CATALOG, DEFAULT_SCHEMA, Vec::new())
+        self.register_tables(CATALOG, DEFAULT_SCHEMA, Vec::new())
             .map_err(|source| registering(CATALOG, source))?;
         self.tables.clear();
         self.listed.clear();
@@ -181,13 +181,13 @@ impl SqlEngine {
                 (info.table.clone(), Arc::clone(&latest)),
                 (names.changes.clone(), Arc::clone(&table.changes)),
             ];
-            self.put(catalog, &info.schema, both)?;
+            self.register_tables(catalog, &info.schema, both)?;
         }
         Ok(())
     }
 
     /// Tables into a schema, which is made if it is not there.
-    fn put(
+    fn register_tables(
         &self,
         catalog: &str,
         schema: &str,
@@ -216,7 +216,8 @@ impl SqlEngine {
         let registered = match tables::provider(&self.lake, &self.session, DEAD_LETTERS).await {
             Ok((_, provider)) => {
                 let table = vec![(DEAD_LETTERS.to_owned(), provider)];
-                self.put(CATALOG, DEFAULT_SCHEMA, table).map_err(Into::into)
+                self.register_tables(CATALOG, DEFAULT_SCHEMA, table)
+                    .map_err(Into::into)
             }
             Err(error) => Err(error),
         };

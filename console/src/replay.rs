@@ -186,13 +186,13 @@ impl Replay {
             Operation::Truncate => self.clear(),
             Operation::Read => {
                 self.begin_snapshot(place.incarnation);
-                self.put(identity, Row::new(place, &unsent, None, identities));
+                self.hold(identity, Row::new(place, &unsent, None, identities));
             }
             Operation::Create => {
                 let moved = self.taken.take();
                 let moved = moved.filter(|(position, _)| place.is_other_half(*position, &unsent));
                 let from = moved.as_ref().map(|(_, row)| row);
-                self.put(identity, Row::new(place, &unsent, from, identities));
+                self.hold(identity, Row::new(place, &unsent, from, identities));
             }
             // An update of a row that no key tells apart is a delete and a creation; what comes as an update nobody can
             // assign to a row.
@@ -204,7 +204,7 @@ impl Replay {
                     None => None,
                 };
                 let row = Row::new(place, &unsent, before, identities);
-                self.put(identity, row);
+                self.hold(identity, row);
             }
             Operation::Delete if rule == Rule::AddOnly => {}
             Operation::Delete => {
@@ -261,7 +261,7 @@ impl Replay {
             if self.rule() == Rule::Key && is_unknown(&identity) {
                 identity = row.place.as_identity();
             }
-            self.put(identity, row);
+            self.hold(identity, row);
         }
     }
 
@@ -281,13 +281,13 @@ impl Replay {
             };
             for row in held {
                 if row.place.incarnation >= incarnation {
-                    self.put(identity.clone(), row);
+                    self.hold(identity.clone(), row);
                 }
             }
         }
     }
 
-    fn put(&mut self, identity: Identity, row: Row) {
+    fn hold(&mut self, identity: Identity, row: Row) {
         let rule = self.rule();
         let bytes = row.bytes() + identity.len();
         match self.live.get_mut(&identity) {
@@ -350,185 +350,5 @@ impl Row {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn era(since: i64, rule: Rule) -> EraRule {
-        EraRule {
-            since: (0, since, 0),
-            rule,
-            new_table: false,
-        }
-    }
-
-    fn place(incarnation: i64, lsn: i64, ordinal: i64) -> Place {
-        Place {
-            incarnation,
-            lsn,
-            ordinal,
-            ..Place::default()
-        }
-    }
-
-    fn change(operation: &str, place: Place, identities: &[&str], unsent: &[usize]) -> Change {
-        Change {
-            operation: Operation::of(operation).expect("a letter"),
-            place,
-            identities: identities.iter().map(|id| id.as_bytes().into()).collect(),
-            unsent: unsent.to_vec(),
-        }
-    }
-
-    /// The LSNs of the rows that are left, with the LSNs that their holes are filled from.
-    fn left(eras: Vec<EraRule>, changes: Vec<Change>) -> Vec<(i64, Vec<Option<i64>>)> {
-        let mut replay = Replay::new(eras);
-        changes.into_iter().for_each(|change| replay.apply(change));
-        let rows = replay.finish().into_iter();
-        rows.map(|row| {
-            let holes = row
-                .holes
-                .iter()
-                .map(|(_, donor)| donor.map(|donor| donor.lsn));
-            (row.place.lsn, holes.collect())
-        })
-        .collect()
-    }
-
-    fn at(lsn: i64) -> Place {
-        place(0, lsn, 0)
-    }
-
-    #[test]
-    fn the_newest_change_of_a_key_is_its_row() {
-        let changes = vec![
-            change("c", at(1), &["1"], &[]),
-            change("c", at(2), &["2"], &[]),
-            change("u", at(3), &["1"], &[]),
-            change("d", at(4), &["2"], &[]),
-            change("r", at(5), &["3"], &[]),
-        ];
-        let rows = left(vec![era(0, Rule::Key)], changes);
-        assert_eq!(rows, [(3, vec![]), (5, vec![])]);
-    }
-
-    #[test]
-    fn unsent_values_come_from_the_change_that_has_them_also_through_moves() {
-        let changes = vec![
-            // An earlier life of key 2 has nothing to do with it.
-            change("c", at(1), &["2"], &[]),
-            change("d", at(2), &["2"], &[]),
-            change("c", at(3), &["1"], &[]),
-            change("u", at(4), &["1"], &[7]),
-            change("d", at(5), &["1"], &[]),
-            change("c", at(5), &["2"], &[7]),
-            change("c", at(6), &["1"], &[]),
-            change("d", at(7), &["2"], &[]),
-            change("c", at(7), &["4"], &[7, 8]),
-            change("u", at(8), &["9"], &[7]),
-        ];
-        let rows = left(vec![era(0, Rule::Key)], changes);
-        assert_eq!(
-            rows,
-            [(6, vec![]), (7, vec![Some(3), Some(5)]), (8, vec![None]),]
-        );
-    }
-
-    #[test]
-    fn the_halves_of_another_debezium_are_found_by_their_lsn() {
-        let at = |lsn, offset| Place {
-            lsn,
-            ordinal: offset,
-            offset,
-            ..Place::default()
-        };
-        let changes = vec![
-            change("c", at(1, 10), &["1"], &[]),
-            change("d", at(2, 11), &["1"], &[]),
-            change("c", at(2, 13), &["2"], &[7]),
-            change("d", at(3, 14), &["2"], &[]),
-            change("c", at(4, 15), &["3"], &[7]),
-        ];
-        assert_eq!(
-            left(vec![era(0, Rule::Key)], changes.clone()),
-            [(4, vec![None])]
-        );
-        let moved = changes.into_iter().take(3).collect();
-        assert_eq!(left(vec![era(0, Rule::Key)], moved), [(2, vec![Some(1)])]);
-    }
-
-    #[test]
-    fn equal_rows_count() {
-        let changes = vec![
-            change("c", at(1), &["a"], &[]),
-            change("c", at(2), &["a"], &[]),
-            change("c", at(3), &["a"], &[]),
-            change("d", at(4), &["a"], &[]),
-            change("c", at(4), &["b"], &[]),
-            change("d", at(5), &["b"], &[]),
-            change("d", at(6), &["never there"], &[]),
-        ];
-        assert_eq!(left(vec![era(0, Rule::Bag)], changes.clone()).len(), 2);
-        assert_eq!(left(vec![era(0, Rule::AddOnly)], changes).len(), 4);
-    }
-
-    #[test]
-    fn another_key_tells_the_same_rows_apart() {
-        let eras = vec![era(0, Rule::Key), era(10, Rule::Key), era(20, Rule::Bag)];
-        let changes = vec![
-            change("c", at(1), &["1", "x", "1x"], &[]),
-            change("c", at(2), &["2", "y", "2y"], &[]),
-            change("c", at(3), &["3", "z", "3z"], &[]),
-            // A delete knows the key of its time alone.
-            change("d", at(4), &["3", "", ""], &[]),
-            change("u", at(11), &["5", "x", "5x"], &[]),
-            change("d", at(12), &["", "y", ""], &[]),
-            change("c", at(13), &["6", "w", "6w"], &[]),
-            change("d", at(21), &["6", "w", "6w"], &[]),
-        ];
-        assert_eq!(left(eras, changes), [(11, vec![])]);
-    }
-
-    #[test]
-    fn rows_without_a_value_for_another_key_stay() {
-        let eras = vec![era(0, Rule::Key), era(10, Rule::Key)];
-        let changes = vec![
-            change("c", at(1), &["1", "\0"], &[]),
-            change("c", at(2), &["2", "\0"], &[]),
-            change("c", at(11), &["3", "x"], &[]),
-        ];
-        assert_eq!(left(eras, changes).len(), 3);
-    }
-
-    #[test]
-    fn truncates_new_tables_and_later_snapshots_take_what_came_before() {
-        let mut new_table = era(10, Rule::Key);
-        new_table.new_table = true;
-        let eras = vec![era(0, Rule::Key), new_table];
-        let two = |id| [id, id];
-        let mut changes = vec![
-            change("c", at(1), &two("1"), &[]),
-            change("t", at(2), &two(""), &[]),
-            change("c", place(0, 2, 1), &two("2"), &[]),
-        ];
-        assert_eq!(left(eras.clone(), changes.clone()), [(2, vec![])]);
-        changes.push(change("c", at(11), &two("3"), &[]));
-        assert_eq!(left(eras.clone(), changes.clone()), [(11, vec![])]);
-        // Another history began: its LSNs are lower, its snapshot holds.
-        changes.push(change("r", place(7, 3, 0), &two("4"), &[]));
-        changes.push(change("r", place(7, 3, 1), &two("5"), &[]));
-        changes.push(change("c", place(7, 4, 0), &two("6"), &[]));
-        assert_eq!(left(eras, changes), [(3, vec![]), (3, vec![]), (4, vec![])]);
-    }
-
-    #[test]
-    fn the_memory_of_rows_is_counted_and_given_back() {
-        let mut replay = Replay::new(vec![era(0, Rule::Bag)]);
-        replay.apply(change("c", at(1), &["a"], &[]));
-        let one = replay.bytes();
-        replay.apply(change("c", at(2), &["a"], &[1]));
-        assert!(replay.bytes() > 2 * one - 1);
-        replay.apply(change("d", at(3), &["a"], &[]));
-        replay.apply(change("d", at(4), &["a"], &[]));
-        assert_eq!(replay.bytes(), 0);
-    }
-}
+#[path = "replay_tests.rs"]
+mod tests;

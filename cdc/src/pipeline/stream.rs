@@ -1,11 +1,16 @@
+mod catching_up;
+mod ending;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use pgoutput::{Lsn, PgOutputMessage, PgTimestamp, PrimaryKeepalive, ReplicationMessage, XLogData};
+use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+
+use catching_up::commits_from;
 
 use super::{
     heartbeat::{self, Heartbeat},
@@ -39,17 +44,6 @@ const LAGGING_MICROS: i64 = 50_000;
 
 /// How often the server is asked for the end of its WAL.
 const WAL_END_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the orderly end may take to deliver what was read. Nothing is lost after it: it is sent again.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
-
-/// How often a server is asked whether it has sent everything up to a moment.
-const CATCH_UP_TICK: Duration = Duration::from_millis(500);
-/// How long the orderly end waits for the catalog, where a change of the transaction at hand does.
-const CATALOG_DRAIN_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long what is left may take where the transaction at hand was given up: it may be a part of it.
-const REST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the server may take to notice our CopyDone.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -451,110 +445,6 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             self.status.set_last_commit_micros(micros);
         }
     }
-
-    /// Stream everything that commits before `until`, the moment of a snapshot that follows, and deliver it. Answers what
-    /// is confirmed then.
-    pub(super) async fn catch_up(mut self, until: Lsn) -> Result<Lsn, Error> {
-        self.until = Some(until);
-        let mut tick = interval(self.tick.min(CATCH_UP_TICK));
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let end = self.turn().await?;
-            self.sink.dispatch()?;
-            self.publish();
-            if end == TurnEnd::Reached {
-                break;
-            }
-            if self.waiting {
-                self.heard_at = Instant::now();
-            }
-            tokio::select! {
-                biased;
-                answer = self.queries.answer() => self.answered(answer?)?,
-                progress = self.sink.progress() => self.delivered(progress?),
-                _ = tick.tick() => {
-                    self.on_tick().await?;
-                    // A server that has nothing more to send is to say so.
-                    self.send_status(true).await?;
-                }
-                read = self.connection.fill(), if end == TurnEnd::Empty && self.sink.has_room() => {
-                    read?;
-                    self.heard_at = Instant::now();
-                }
-                () = std::future::ready(()), if end.has_more() && self.sink.has_room() => {}
-            }
-        }
-        while !self.sink.is_idle() {
-            self.sink.dispatch()?;
-            let progress = self.sink.progress().await?;
-            self.delivered(progress);
-        }
-        self.send_status(false).await?;
-        self.connection.close(CLOSE_PATIENCE).await;
-        Ok(self.feedback.confirmed())
-    }
-
-    /// Deliver what was written, confirm it, say goodbye.
-    async fn drain(mut self) -> Result<(), Error> {
-        self.status.enter(Phase::Draining);
-        self.draining = true;
-        let mut deadline = tokio::time::Instant::now() + DRAIN_PATIENCE;
-        if !self.finish_transaction(deadline).await? {
-            deadline = deadline.min(tokio::time::Instant::now() + REST_PATIENCE);
-        }
-        self.sink.begin_drain();
-        self.deliver_all(deadline).await?;
-        self.mark_idle()?;
-        self.deliver_all(deadline).await?;
-        self.publish();
-        self.send_status(false).await?;
-        self.connection.close(CLOSE_PATIENCE).await;
-        Ok(())
-    }
-
-    /// Some sinks can only make whole transactions durable: read to the end of the one at hand, and no further. Answers
-    /// whether it was reached.
-    async fn finish_transaction(&mut self, deadline: tokio::time::Instant) -> Result<bool, Error> {
-        let catalog_deadline = tokio::time::Instant::now() + CATALOG_DRAIN_PATIENCE;
-        while self.assembler.is_inside_transaction() {
-            let end = self.turn().await?;
-            self.sink.dispatch()?;
-            if !self.assembler.is_inside_transaction() {
-                break;
-            }
-            let has_room = self.sink.has_room();
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep_until(deadline) => return Ok(false),
-                answer = self.queries.answer(), if self.waiting => self.answered(answer?)?,
-                () = tokio::time::sleep_until(catalog_deadline), if self.waiting => {
-                    tracing::warn!("stopped while a change waited for the catalog: its transaction is sent again at the next start");
-                    return Ok(false);
-                }
-                progress = self.sink.progress() => self.delivered(progress?),
-                read = self.connection.fill(), if end == TurnEnd::Empty && has_room => read?,
-                () = std::future::ready(()), if end.has_more() && has_room => {}
-            }
-        }
-        Ok(true)
-    }
-
-    async fn deliver_all(&mut self, deadline: tokio::time::Instant) -> Result<(), Error> {
-        while !self.sink.is_idle() {
-            self.sink.dispatch()?;
-            match tokio::time::timeout_at(deadline, self.sink.progress()).await {
-                Ok(progress) => self.delivered(progress?),
-                Err(_) => {
-                    tracing::warn!(
-                        confirmed = %self.feedback.confirmed(),
-                        "stopped before everything read was delivered: it is sent again at the next start"
-                    );
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn clock() -> PgTimestamp {
@@ -562,16 +452,4 @@ pub(super) fn clock() -> PgTimestamp {
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_micros());
     PgTimestamp::from_unix_micros(i64::try_from(micros).unwrap_or(i64::MAX))
-}
-
-/// Whether that is the first message of something that commits there or later: transactions come in the order of their
-/// commits. Blocks of a streamed transaction may come before it is known when that commits.
-fn commits_from(xlog: &XLogData<'_>, in_block: bool, until: Lsn) -> bool {
-    match PgOutputMessage::parse(xlog.data, in_block) {
-        Ok(PgOutputMessage::Begin(begin)) => begin.final_lsn >= until,
-        Ok(PgOutputMessage::StreamCommit(commit)) => commit.commit_lsn >= until,
-        Ok(PgOutputMessage::Message(message)) => !message.transactional && message.lsn >= until,
-        // What cannot be read fails where it is used.
-        Ok(_) | Err(_) => false,
-    }
 }
