@@ -105,7 +105,7 @@ impl History {
             }
             for (column, &at) in newest.shape.columns.iter().zip(places) {
                 let has_raw = columns.get(at).is_some_and(|column| column.shows_raw);
-                let mut name = column.raw.clone().unwrap_or(format!("{}_raw", column.name));
+                let mut name = format!("{}_raw", column.name);
                 if has_raw {
                     while shown.iter().any(|shown| shown.name == name) {
                         name.push('_');

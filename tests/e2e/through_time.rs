@@ -103,6 +103,7 @@ const STEPS: [&[&str]; 3] = [
         "alter table colren rename column body to text_body",
         "update colren set n = 2 where id = 1",
         "alter table coltype alter body type bytea using convert_to(body, 'UTF8')",
+        "update coltype set n = 2 where id = 1",
         "alter table retyped alter id type bigint",
         "update retyped set v = 'a2' where id = 1",
         "delete from retyped where id = 3",

@@ -91,7 +91,7 @@ pub fn known_then(
             optional: now.is_none_or(|now| !now.not_null),
             default_expression: now.and_then(|now| default_of(now, types)),
             generated: now.is_some_and(|now| now.generated),
-            number: number_then(sent, table, then, is_of_now),
+            number: number_then(relation, sent, table, then, is_of_now),
             rule: None,
         };
         match then {
@@ -135,6 +135,7 @@ pub fn known_then(
 /// The attribute number of a message's column. A name and a type that the catalog has changed since may be those of
 /// another column by now: then what was known before goes first.
 fn number_then(
+    relation: &RelationDescription,
     sent: &RelationColumn,
     table: Option<&CatalogTable>,
     then: Option<&Column>,
@@ -145,8 +146,38 @@ fn number_then(
     let now = now.map(|column| column.number);
     match then.and_then(|then| then.number) {
         Some(number) if !is_of_now => Some(number),
-        _ => now,
+        _ => now.or_else(|| number_of_renamed(relation, sent, table?)),
     }
+}
+
+/// The attribute number of a column that the catalog has under another name by now, and that was not met before. Messages
+/// and catalog have columns in the order of their numbers: where all others stand at their places, the column at this
+/// one's place is it. Unless a number is missing before it: then this may be the column that was dropped.
+fn number_of_renamed(
+    relation: &RelationDescription,
+    sent: &RelationColumn,
+    table: &CatalogTable,
+) -> Option<i16> {
+    let is_sent = |column: &&CatalogColumn| {
+        !column.generated || relation.columns.iter().any(|sent| sent.name == column.name)
+    };
+    let now: Vec<&CatalogColumn> = table.columns.iter().filter(is_sent).collect();
+    if now.len() != relation.columns.len() {
+        return None;
+    }
+    let mut pairs = relation.columns.iter().zip(&now);
+    let in_place = pairs.all(|(sent, at_its_place)| {
+        let mut columns = table.columns.iter();
+        columns.all(|column| column.name != sent.name) || at_its_place.name == sent.name
+    });
+    let place = relation
+        .columns
+        .iter()
+        .position(|column| column.name == sent.name)?;
+    let number = now.get(place)?.number;
+    let before = number - 1;
+    let no_gap = before == 0 || table.columns.iter().any(|column| column.number == before);
+    (in_place && no_gap).then_some(number)
 }
 
 /// The column of the catalog that a message's column still is.

@@ -35,9 +35,9 @@ fn owned(names: &[&str]) -> Vec<String> {
 
 /// The catalog of now: columns that cannot be null.
 fn catalog(identity: ReplicaIdentity, columns: &[&str], keys: Vec<CatalogKey>) -> CatalogTable {
-    let column = |name: &&str| CatalogColumn {
+    let column = |(number, name): (i16, &&str)| CatalogColumn {
         name: (*name).to_owned(),
-        number: 1,
+        number,
         type_oid: 23,
         type_modifier: -1,
         not_null: true,
@@ -50,7 +50,7 @@ fn catalog(identity: ReplicaIdentity, columns: &[&str], keys: Vec<CatalogKey>) -
         schema: "public".to_owned(),
         name: "t".to_owned(),
         replica_identity: identity,
-        columns: columns.iter().map(column).collect(),
+        columns: (1..).zip(columns).map(column).collect(),
         keys,
     }
 }
@@ -313,4 +313,32 @@ fn types_that_are_gone_are_known_from_before_or_told() {
     then.columns[0].pg_type.kind = mood.clone();
     let (known, _) = kinds(&past_of(vec![Arc::new(then)]));
     assert_eq!(known, [mood, PgTypeKind::Text]);
+}
+
+#[test]
+fn a_renamed_column_keeps_its_number() {
+    let numbers = |sent: &[&str], table: &CatalogTable| {
+        let message = relation(ReplicaIdentity::Full, sent);
+        let types = TypeCatalog::default();
+        let (known, _) = known_then(&message, 1, Some(table), &types, &Past::default());
+        let columns = known.columns.iter();
+        columns.map(|column| column.number).collect::<Vec<_>>()
+    };
+    let now = |columns: &[&str]| catalog(ReplicaIdentity::Full, columns, Vec::new());
+    let table = now(&["uid", "v", "w"]);
+    assert_eq!(
+        numbers(&["id", "v", "w"], &table),
+        [Some(1), Some(2), Some(3)]
+    );
+    assert_eq!(
+        numbers(&["id", "x", "w"], &table),
+        [Some(1), Some(2), Some(3)]
+    );
+    // A column was added, or others stand elsewhere: nobody knows.
+    assert_eq!(numbers(&["id", "v"], &table), [None, Some(2)]);
+    assert_eq!(numbers(&["v", "x", "w"], &table), [Some(2), None, Some(3)]);
+    // `x` was dropped and `y` was added.
+    let mut dropped = now(&["id", "y"]);
+    dropped.columns[1].number = 3;
+    assert_eq!(numbers(&["id", "x"], &dropped), [Some(1), None]);
 }
