@@ -82,7 +82,7 @@ impl io::Write for Lines {
     }
 }
 
-fn providers(folder: &Path) -> Result<Providers> {
+pub(crate) fn providers(folder: &Path) -> Result<Providers> {
     let class =
         |name: &str| format!("org.apache.kafka.common.config.provider.{name}ConfigProvider");
     let folder = folder.display().to_string();

@@ -45,7 +45,7 @@ async fn slow_clients_are_given_up() -> Result<()> {
     let kafka = Kafka::start().await?;
     let rest = Rest::start(|config| config.rest_patience = PATIENCE, &kafka).await?;
     let started = Instant::now();
-    let head = "POST /connectors HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let head = "POST /connectors HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     // Bytes come all the time, and no end: of a header, of the head, of a body.
     let in_a_header = format!("{head}X-Slow: ");
     let length = format!("{head}Content-Length: 1000000\r\n\r\n{{");
@@ -72,7 +72,7 @@ async fn slow_clients_are_given_up() -> Result<()> {
         ensure!(what != "silence" || !answer.is_empty(), "no answer");
     }
     // A connection that is kept alive and silent ends too.
-    let kept = "GET /connectors HTTP/1.1\r\nHost: x\r\n\r\n";
+    let kept = "GET /connectors HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let answer = dribble(&rest.address, kept, b"").await?;
     ensure!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(rest.get("/connectors").await?.text, "[]");

@@ -1,7 +1,10 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
-use cdc::connect::{BasicAuth, WorkerConfig, run_worker_on};
+use cdc::{
+    config::Providers,
+    connect::{BasicAuth, WorkerConfig, run_worker_on},
+};
 use serde_json::{Value, json};
 use stack::{Kafka, until};
 use tokio_util::sync::CancellationToken;
@@ -9,14 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     http::request,
     rest::{PATIENCE, Rest, connector, servers, with},
+    secrets::providers,
 };
 
 /// A worker in a runtime of its own, which ends without any order.
-fn killable(kafka: &Kafka) -> Result<(tokio::runtime::Runtime, String)> {
+fn killable(kafka: &Kafka, providers: Providers) -> Result<(tokio::runtime::Runtime, String)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?.to_string();
-    let config = WorkerConfig::new(kafka.bootstrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
+    let mut config = WorkerConfig::new(kafka.bootstrap(), SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.providers = providers;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).ok()?;
@@ -34,7 +39,7 @@ async fn connectors_their_states_and_topics_survive_a_worker_that_breaks_off() -
     let secrets = folder.path().join("db.properties");
     std::fs::write(&secrets, format!("password={}\n", postgres.password()))?;
     let reference = format!("${{file:{}:password}}", secrets.display());
-    let (runtime, address) = killable(&kafka)?;
+    let (runtime, address) = killable(&kafka, providers(folder.path())?)?;
     until("the worker", PATIENCE, async || {
         let ready = request(&address, "GET", "/readyz", None).await;
         Ok(ready.is_ok_and(|ready| ready.status == 200).then_some(()))
@@ -104,7 +109,8 @@ async fn connectors_their_states_and_topics_survive_a_worker_that_breaks_off() -
     .await?;
     assert_eq!(rest.get("/connectors").await?.status, 401);
     rest.end().await?;
-    let rest = Rest::start(|_| {}, &kafka).await?;
+    let admitted = providers(folder.path())?;
+    let rest = Rest::start(|config| config.providers = admitted, &kafka).await?;
     rest.expect("GET", "/connectors", None, 200, json!(["pauses", "runs"]))
         .await?;
     rest.task_state("runs", "RUNNING").await?;
