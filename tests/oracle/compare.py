@@ -62,7 +62,7 @@ def judge(tables, request):
         judge.log(changes, request.get("overlap", False), request.get("after_lsn"))
         if place.get("latest"):
             judge.latest(lake_reader.Table(lake_reader.read_parquet(place["latest"], None)))
-        elif tables[name].keyed:
+        elif tables[name].keyed or tables[name].full:
             judge.folded(changes)
     return verdict
 
