@@ -76,9 +76,14 @@ static UUID: LazyLock<Regex> = LazyLock::new(|| {
 /// Marks of a text. `transaction` is the kind of LSN that a transaction's own id has.
 fn marks(text: &str, transaction: Option<Kind>) -> Result<Vec<Mark>> {
     let mut found = Vec::new();
+    let mut of_snapshot = false;
     for leaf in leaves(text) {
         let path: Vec<&str> = leaf.path.iter().map(String::as_str).collect();
         let value = text.get(leaf.span.clone()).unwrap_or_default();
+        of_snapshot |= matches!(
+            path.as_slice(),
+            ["source", "snapshot"] | ["iodebeziumsnapshot"]
+        ) && value != "false";
         let mut add = |kind, part: Range<usize>| -> Result<()> {
             let span = leaf.span.start + part.start..leaf.span.start + part.end;
             let value = text.get(span.clone()).unwrap_or_default();
@@ -142,6 +147,12 @@ fn marks(text: &str, transaction: Option<Kind>) -> Result<Vec<Mark>> {
             }
             _ => {}
         }
+    }
+    if of_snapshot {
+        // The first change after a snapshot may stand exactly at its consistent point, where nothing was written between
+        // them: rows of the snapshot stand before it all the same.
+        let lsns = found.iter_mut().filter(|mark| mark.kind == Kind::Lsn);
+        lsns.for_each(|mark| mark.value -= 1);
     }
     found.sort_by_key(|mark| mark.span.start);
     Ok(found)
