@@ -45,8 +45,21 @@ use crate::{
 /// What a row of the table takes while the log is replayed, with a key of one or two numbers.
 const BYTES_PER_ROW: usize = 220;
 
-/// Columns of the narrow reading before those that identify rows.
-const PLACE_COLUMNS: usize = 6;
+/// Where a row stands, by the lake's columns and what they are taken for where a row has no value: the first columns of
+/// either reading. The first three of them are the position of the change.
+const PLACE: [(&str, i64); 6] = [
+    ("_incarnation", 0),
+    ("_lsn", 0),
+    ("_seq", 0),
+    ("_offset", -1),
+    ("_partition", -1),
+    ("_ingest_ts", 0),
+];
+const PLACE_COLUMNS: usize = PLACE.len();
+const POSITION_COLUMNS: usize = 3;
+
+/// Column of the narrow reading: false for the old row of an UPDATE of the key.
+const SECOND_HALF: &str = "second half";
 
 /// A table's latest rows.
 pub(crate) struct LatestRows {
@@ -257,24 +270,16 @@ impl Reading {
         .collect()
     }
 
-    /// Where a row stands.
     fn place(&self) -> Vec<Expr> {
-        let number = |name: &str, default: i64| {
+        let number = |(name, default): (&str, i64)| {
             let number = if self.has(name) {
                 coalesce(vec![try_cast(ident(name), DataType::Int64), lit(default)])
             } else {
                 lit(default)
             };
-            number.alias(format!("place {name}"))
+            number.alias(place_column(name))
         };
-        vec![
-            number("_incarnation", 0),
-            number("_lsn", 0),
-            number("_seq", 0),
-            number("_offset", -1),
-            number("_partition", -1),
-            number("_ingest_ts", 0),
-        ]
+        PLACE.map(number).into()
     }
 
     /// Columns of the history that tell rows apart in any era.
@@ -293,22 +298,13 @@ impl Reading {
         columns
     }
 
-    /// The log without values, in the order of positions.
+    /// The log without values, in the order of positions. The sort comes last: what the planner puts over a sort may be
+    /// done in parallel, and then the batches come in any order.
     fn narrow(&self) -> Result<DataFrame> {
         let mut columns = self.place();
-        let order = columns
-            .iter()
-            .take(3)
-            .map(|column| column.clone().unalias());
-        let mut order: Vec<_> = order.map(|column| column.sort(true, false)).collect();
-        // The halves of an UPDATE of the key share a position: the old row goes first.
-        order.push(ident("_op").not_eq(lit("d")).sort(true, false));
-        let rest = columns
-            .iter()
-            .skip(3)
-            .map(|column| column.clone().unalias());
-        order.extend(rest.map(|column| column.sort(true, false)));
         columns.push(try_cast(ident("_op"), DataType::Utf8).alias("operation"));
+        // The halves of an UPDATE of the key share a position: the old row goes first.
+        columns.push(ident("_op").not_eq(lit("d")).alias(SECOND_HALF));
         columns.push(version_number(self.has(TABLE_VERSION_COLUMN)).alias("version"));
         if self.has(UNAVAILABLE_COLUMN) {
             columns.push(ident(UNAVAILABLE_COLUMN).alias("unsent"));
@@ -331,7 +327,10 @@ impl Reading {
             let raw = raw.unwrap_or_else(|| lit(datafusion::scalar::ScalarValue::Utf8(None)));
             columns.push(try_cast(raw, DataType::Utf8).alias(format!("raw {at}")));
         }
-        self.log()?.sort(order)?.select(columns)
+        let mut order: Vec<String> = PLACE.iter().map(|(name, _)| place_column(name)).collect();
+        order.insert(POSITION_COLUMNS, SECOND_HALF.to_owned());
+        let order = order.iter().map(|name| ident(name).sort(true, false));
+        self.log()?.select(columns)?.sort(order.collect())
     }
 
     /// The rows of the log with the wanted columns.
@@ -419,10 +418,16 @@ impl Reading {
                     continue;
                 }
             }
-            replay.apply(change);
+            replay.apply(change).map_err(|error| {
+                DataFusionError::Internal(format!("the log of {}: {error}", self.name))
+            })?;
         }
         Ok(())
     }
+}
+
+fn place_column(name: &str) -> String {
+    format!("place {name}")
 }
 
 fn is_in(identity: &[u8], part: u64, parts: u64) -> bool {

@@ -130,6 +130,15 @@ enum Rows {
     Many(Vec<Row>),
 }
 
+impl Rows {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::One(row) => row.bytes(),
+            Self::Many(rows) => rows.iter().map(Row::bytes).sum(),
+        }
+    }
+}
+
 /// Bytes of a row beside its identity: the entry of the map, and what the allocator adds.
 const ROW_BYTES: usize = size_of::<Row>() + size_of::<Identity>() + 48;
 
@@ -143,6 +152,16 @@ pub(crate) struct Replay {
     /// The history of the WAL that the newest snapshot was taken in.
     snapshot: Option<i64>,
     bytes: usize,
+    /// Position of the last change.
+    last: Since,
+}
+
+/// The log was not read in the order of its positions.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the change at {position:?} was read after the one at {after:?}")]
+pub(crate) struct OutOfOrder {
+    position: Since,
+    after: Since,
 }
 
 impl Replay {
@@ -154,6 +173,7 @@ impl Replay {
             taken: None,
             snapshot: None,
             bytes: 0,
+            last: (i64::MIN, 0, 0),
         }
     }
 
@@ -162,16 +182,27 @@ impl Replay {
         self.bytes
     }
 
-    /// Takes the next change. They come in the order of their positions, a delete before a creation at the same one.
-    pub(crate) fn apply(&mut self, change: Change) {
+    /// Takes the next change: they come in the order of their positions, a delete before a creation at the same one.
+    ///
+    /// # Errors
+    /// This one belongs before the last one. Applied now, it would bring back what later changes replaced or took.
+    pub(crate) fn apply(&mut self, change: Change) -> Result<(), OutOfOrder> {
         let Change {
             operation,
             place,
             identities,
             unsent,
         } = change;
+        let position = place.position();
+        if position < self.last {
+            return Err(OutOfOrder {
+                position,
+                after: self.last,
+            });
+        }
+        self.last = position;
         while let Some(next) = self.eras.get(self.era + 1)
-            && next.since <= place.position()
+            && next.since <= position
         {
             self.enter(self.era + 1, next.new_table);
         }
@@ -208,9 +239,10 @@ impl Replay {
             }
             Operation::Delete if rule == Rule::AddOnly => {}
             Operation::Delete => {
-                self.taken = self.take(&identity).map(|row| (place.position(), row));
+                self.taken = self.take(&identity).map(|row| (position, row));
             }
         }
+        Ok(())
     }
 
     /// A row of a snapshot: the first of a later history takes all that earlier ones left.
@@ -295,7 +327,11 @@ impl Replay {
                 self.bytes += bytes;
                 self.live.insert(identity, Rows::One(row));
             }
-            Some(held) if rule == Rule::Key => *held = Rows::One(row),
+            Some(held) if rule == Rule::Key => {
+                let replaced = std::mem::replace(held, Rows::One(row));
+                // The identity is in the map already.
+                self.bytes = (self.bytes + bytes).saturating_sub(replaced.bytes() + identity.len());
+            }
             Some(held) => {
                 self.bytes += bytes;
                 let mut many = match std::mem::replace(held, Rows::Many(Vec::new())) {

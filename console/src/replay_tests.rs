@@ -29,7 +29,9 @@ fn change(operation: &str, place: Place, identities: &[&str], unsent: &[usize]) 
 /// The LSNs of the rows that are left, with the LSNs that their holes are filled from.
 fn left(eras: Vec<EraRule>, changes: Vec<Change>) -> Vec<(i64, Vec<Option<i64>>)> {
     let mut replay = Replay::new(eras);
-    changes.into_iter().for_each(|change| replay.apply(change));
+    for change in changes {
+        replay.apply(change).expect("changes in their order");
+    }
     let rows = replay.finish().into_iter();
     rows.map(|row| {
         let holes = row
@@ -169,12 +171,31 @@ fn truncates_new_tables_and_later_snapshots_take_what_came_before() {
 
 #[test]
 fn the_memory_of_rows_is_counted_and_given_back() {
-    let mut replay = Replay::new(vec![era(0, Rule::Bag)]);
-    replay.apply(change("c", at(1), &["a"], &[]));
-    let one = replay.bytes();
-    replay.apply(change("c", at(2), &["a"], &[1]));
-    assert!(replay.bytes() > 2 * one - 1);
-    replay.apply(change("d", at(3), &["a"], &[]));
-    replay.apply(change("d", at(4), &["a"], &[]));
-    assert_eq!(replay.bytes(), 0);
+    for rule in [Rule::Bag, Rule::Key] {
+        let mut replay = Replay::new(vec![era(0, rule)]);
+        let mut apply = |change| {
+            replay.apply(change).expect("changes in their order");
+            replay.bytes()
+        };
+        let one = apply(change("c", at(1), &["a"], &[]));
+        let next = apply(change("c", at(2), &["a"], &[1]));
+        match rule {
+            Rule::Key => assert_eq!(next, one + size_of::<Hole>()),
+            Rule::Bag | Rule::AddOnly => assert!(next >= 2 * one),
+        }
+        apply(change("d", at(3), &["a"], &[]));
+        assert_eq!(apply(change("d", at(4), &["a"], &[])), 0);
+    }
+}
+
+#[test]
+fn a_change_that_comes_too_late_is_refused() {
+    let mut replay = Replay::new(vec![era(0, Rule::Key)]);
+    let update = |place| change("u", place, &["a"], &[]);
+    assert_eq!(replay.apply(update(place(0, 7, 2))), Ok(()));
+    assert_eq!(replay.apply(update(place(0, 7, 2))), Ok(()));
+    for late in [place(0, 7, 1), place(0, 6, 9), place(-1, 9, 9)] {
+        assert!(replay.apply(update(late)).is_err());
+    }
+    assert_eq!(replay.apply(update(place(1, 3, 0))), Ok(()));
 }

@@ -54,3 +54,23 @@ async fn keys_that_do_not_fit_are_read_part_by_part() -> Result<()> {
     }
     Ok(())
 }
+
+/// More changes than a batch holds, and the first of the second batch are the newer ones of the same rows: whichever way
+/// they are read and however often, the newer ones win.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_in_several_batches_are_replayed_in_their_order() -> Result<()> {
+    let mut lake = Lake::new().await?;
+    let columns = &[("id", 1, Int4), ("n", 2, Int4), ("text", 3, Text)];
+    let table = Table::new("t", 1, columns, &["id"]);
+    for n in 0..5 {
+        let text = "a row is as long as this sentence".to_owned();
+        let rows = (0..2_000).map(|id| vec![id.to_string(), n.to_string(), text.clone()]);
+        lake.insert_many(&table, rows).await?;
+    }
+    let engine = SqlEngine::open(&lake.config(), Some(1 << 30)).await?;
+    for _ in 0..50 {
+        let found = rows_of(&engine, "select count(*), min(n), max(text) from t").await?;
+        assert_eq!(found, ["2000|4|a row is as long as this sentence"]);
+    }
+    Ok(())
+}
