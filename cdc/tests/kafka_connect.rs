@@ -44,6 +44,8 @@ mod security;
 mod slot_in_use;
 #[path = "kafka_connect/slow_clients.rs"]
 mod slow_clients;
+#[path = "kafka_connect/snapshot_killed.rs"]
+mod snapshot_killed;
 #[path = "kafka_connect/state.rs"]
 mod state;
 #[path = "kafka_connect/topic_creation.rs"]
