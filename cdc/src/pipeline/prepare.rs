@@ -32,7 +32,7 @@ use crate::{
         tell_unmatched,
         timeline::{Left, left},
         told_while_waiting,
-        verify::{verify_resume, verify_usable},
+        verify::{verify_resume, verify_standby, verify_usable},
     },
 };
 
@@ -118,6 +118,10 @@ pub(super) async fn prepare<S: EventSink>(
         tracing::info!("nothing is streamed: snapshot.mode");
         return Ok(Prepared::Idle);
     }
+    // What is only surpassed, or read again, needs no WAL up to there.
+    let surpassed = given_up || due && completed.is_some();
+    let needed = resume.filter(|_| !surpassed);
+    verify_standby(name, &system, server_version(client).await?, needed)?;
     keep_guardrail(client, config).await?;
     prepare_publication(client, config).await?;
     set_replica_identities(client, config).await?;
@@ -351,7 +355,7 @@ pub(super) async fn create(
     }
     let waits_for = match blockers(control, pid).await {
         Some(blockers) => format!("end what it waits for ({blockers})"),
-        None => "a transaction is open since long: end it".to_owned(),
+        None => "end the transaction that has been open for so long (pg_stat_activity)".to_owned(),
     };
     // Nobody would read the answer: without this the slot would be made later, and keep WAL.
     end_process(control, pid).await;

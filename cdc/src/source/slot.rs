@@ -11,8 +11,10 @@ use crate::{Error, ErrorKind, checkpoint::SlotIdentity};
 pub struct SystemIdentity {
     pub system_id: String,
     pub timeline: u32,
-    /// End of the flushed WAL.
+    /// End of the flushed WAL; of a standby, of what it received or replayed.
     pub wal_end: Lsn,
+    /// It was in recovery before the rest was asked. Where it was not, the rest is of a server that takes writes.
+    pub is_standby: bool,
 }
 
 /// What `pg_replication_slots` says of a slot.
@@ -46,6 +48,19 @@ pub struct Slot {
 pub async fn identify_system(
     connection: &mut ReplicationConnection,
 ) -> Result<SystemIdentity, Error> {
+    const STANDBY: &str = "select pg_catalog.pg_is_in_recovery()";
+    // Asked first: a promotion in between makes a standby of a primary that has everything, which is asked again.
+    let answer = connection.simple_query(STANDBY).await?;
+    let is_standby = match answer.first().and_then(|row| row.first()?.as_deref()) {
+        Some("t") => true,
+        Some("f") => false,
+        _ => {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("run `{STANDBY}`: the answer is not true or false"),
+            ));
+        }
+    };
     let rows = connection.simple_query("IDENTIFY_SYSTEM").await?;
     let field = |index: usize| rows.first()?.get(index)?.as_deref();
     let identity = (|| {
@@ -53,6 +68,7 @@ pub async fn identify_system(
             system_id: field(0)?.to_owned(),
             timeline: field(1)?.parse().ok()?,
             wal_end: field(2)?.parse().ok()?,
+            is_standby,
         })
     })();
     identity.ok_or_else(|| {

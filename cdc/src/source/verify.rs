@@ -2,10 +2,12 @@
 //! is the one that the position is of.
 
 mod remedy;
+mod standby;
 
 use pgoutput::Lsn;
 
 use remedy::{avoided, promoted};
+pub use standby::verify_standby;
 
 use super::{
     slot::{SlotState, SystemIdentity, drop_sql},
@@ -214,6 +216,7 @@ mod tests {
             system_id: "7".to_owned(),
             timeline: 1,
             wal_end: Lsn(1000),
+            is_standby: false,
         }
     }
 

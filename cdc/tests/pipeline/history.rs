@@ -16,14 +16,14 @@ use crate::{
     recording::Store,
 };
 
-async fn wal_end(postgres: &Postgres) -> Result<Lsn> {
+pub async fn wal_end(postgres: &Postgres) -> Result<Lsn> {
     Ok(value(postgres, "select pg_current_wal_lsn()::text")
         .await?
         .parse()?)
 }
 
 /// Write WAL that is nothing for the connector until its end is beyond `lsn`.
-async fn grow_beyond(postgres: &Postgres, lsn: Lsn) -> Result<()> {
+pub async fn grow_beyond(postgres: &Postgres, lsn: Lsn) -> Result<()> {
     while wal_end(postgres).await? <= lsn {
         postgres
             .execute(
@@ -35,7 +35,7 @@ async fn grow_beyond(postgres: &Postgres, lsn: Lsn) -> Result<()> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let copied = std::process::Command::new("cp")
         .arg("-a")
         .arg(from)
@@ -210,16 +210,21 @@ async fn when_needed_begins_a_new_incarnation() -> Result<()> {
     Ok(())
 }
 
-/// The server becomes a standby that nobody feeds, and is promoted: it goes on on a timeline of its own.
-async fn promote(postgres: &Postgres) -> Result<()> {
-    postgres.stop().await?;
+/// The server, which may have been killed, becomes a standby that nobody feeds.
+pub async fn stand_by(postgres: &Postgres) -> Result<()> {
     let signal = postgres.socket_dir().join("data/standby.signal");
     std::fs::write(&signal, "")?;
     // Whoever runs the server has to be able to remove it.
     let owner = std::fs::metadata(postgres.socket_dir().join("data/PG_VERSION"))?;
     use std::os::unix::fs::MetadataExt as _;
     std::os::unix::fs::chown(&signal, Some(owner.uid()), Some(owner.gid()))?;
-    postgres.restart().await?;
+    postgres.restart().await
+}
+
+/// The server becomes such a standby, and is promoted: it goes on on a timeline of its own.
+async fn promote(postgres: &Postgres) -> Result<()> {
+    postgres.stop().await?;
+    stand_by(postgres).await?;
     let promoted = value(postgres, "select pg_promote()::text").await?;
     ensure!(promoted == "true", "not promoted");
     Ok(())

@@ -10,6 +10,7 @@ mod places;
 mod properties;
 mod recording;
 mod relations;
+mod replaced;
 mod restart;
 mod resume;
 mod rogue;

@@ -1,9 +1,9 @@
 //! Proves: a standby can be the source: snapshot and stream, nothing lost and nothing twice; the position goes on there
-//! after a restart.
+//! after a restart, after a kill of the standby and after its promotion.
 //! Requires: PostgreSQL 16, the first version with logical slots on standbys.
 
 use anyhow::{Context, Result, ensure};
-use stack::{PostgresVersion, until};
+use stack::{Postgres, PostgresVersion, until};
 
 use super::server;
 use crate::{
@@ -77,4 +77,80 @@ async fn a_standby_is_a_source() -> Result<()> {
         .collect::<Result<_>>()?;
     ensure!(ids == (1..=300).collect::<Vec<_>>(), "{ids:?}");
     Ok(())
+}
+
+/// A standby that was killed replays its WAL while it can be read already: that it is not yet where the connector was is
+/// no loss. Then it is promoted under the running connector.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_is_not_there_yet_is_waited_for() -> Result<()> {
+    let primary = server(PostgresVersion::V16, &[]).await?;
+    primary
+        .execute(
+            "postgres",
+            "create table t(id int primary key); create publication dbz_publication for table t",
+        )
+        .await?;
+    let standby = primary.standby("standby", &[]).await?;
+    let store = Store::default();
+    let properties = [("errors.max.retries", "1000")];
+    let running = start(&config_with(&standby, &properties), &store, 50);
+    let told = until("nothing", PATIENCE, async || -> Result<Option<()>> {
+        primary
+            .execute("postgres", "select pg_log_standby_snapshot()")
+            .await?;
+        Ok(None)
+    });
+    tokio::select! {
+        streaming = running.streaming() => streaming?,
+        told = told => told?,
+    }
+    // From here on the standby replays again after a kill.
+    primary.execute("postgres", "checkpoint").await?;
+    standby.execute("postgres", "checkpoint").await?;
+    insert(&primary, 1).await?;
+    until_events(&store, 100).await?;
+
+    standby.kill9()?;
+    standby
+        .restart_with(&[("recovery_min_apply_delay", "1h")])
+        .await?;
+    until(
+        "the connector to wait for the standby",
+        PATIENCE,
+        async || {
+            let trouble = running.status.trouble().context("no trouble")?;
+            ensure!(trouble.contains("has the WAL up to"), "{trouble}");
+            Ok(Some(()))
+        },
+    )
+    .await?;
+    standby
+        .execute("postgres", "alter system set recovery_min_apply_delay = 0")
+        .await?;
+    standby.restart().await?;
+    insert(&primary, 101).await?;
+    until_events(&store, 200).await?;
+
+    primary.kill9()?;
+    standby.promote().await?;
+    insert(&standby, 201).await?;
+    until_events(&store, 300).await?;
+    running.stop().await?;
+    let ids: Vec<i32> = store
+        .events()
+        .iter()
+        .map(|event| Ok(event.value("id").context("id")?.parse()?))
+        .collect::<Result<_>>()?;
+    ensure!(ids == (1..=300).collect::<Vec<_>>(), "{ids:?}");
+    // Its position is of the new timeline.
+    let again = start(&config_with(&standby, &properties), &store, 50);
+    again.streaming().await?;
+    insert(&standby, 301).await?;
+    until_events(&store, 400).await?;
+    again.stop().await
+}
+
+async fn insert(postgres: &Postgres, first: u32) -> Result<()> {
+    let sql = format!("insert into t select generate_series({first}, {first} + 99)");
+    postgres.execute("postgres", &sql).await
 }
