@@ -20,6 +20,8 @@ mod events;
 mod http;
 #[path = "kafka_connect/lifecycle.rs"]
 mod lifecycle;
+#[path = "kafka_connect/money.rs"]
+mod money;
 #[path = "kafka_connect/orders.rs"]
 mod orders;
 #[path = "kafka_connect/outage.rs"]

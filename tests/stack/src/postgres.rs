@@ -40,6 +40,8 @@ pub struct PostgresOptions {
     pub tls: Option<PostgresTls>,
     /// All of pg_hba.conf, in place of what is said at [`Postgres`].
     pub hba: Option<String>,
+    /// A folder of locales beside C, such as [`crate::locales`] has.
+    pub locales: Option<PathBuf>,
     /// Further settings, which win over ours.
     pub settings: Vec<(String, String)>,
 }
@@ -75,6 +77,7 @@ impl Postgres {
             user: USER.to_owned(),
             password: PASSWORD.to_owned(),
             version: options.version,
+            locales: options.locales.clone(),
             account: user::unprivileged()?,
         };
         cluster.initdb().await?;

@@ -31,6 +31,13 @@ pub async fn psql() -> Result<&'static Path> {
     ensure(&FOUND, "psql").await
 }
 
+/// A folder of compiled locales: `ar_BH.utf8` and `ar_KW.utf8`, whose money has three decimals, and `ja_JP.utf8`, where it
+/// has none.
+pub async fn locales() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "locales").await
+}
+
 /// The folder of Apache Kafka's jars.
 pub async fn kafka() -> Result<&'static Path> {
     static FOUND: OnceCell<PathBuf> = OnceCell::const_new();

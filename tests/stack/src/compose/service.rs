@@ -177,6 +177,7 @@ impl<'a> Launch<'a> {
             password: setting("POSTGRES_PASSWORD", "postgres"),
             home,
             version: None,
+            locales: None,
             account,
         };
         let new = !cluster.exists();

@@ -23,6 +23,8 @@ pub struct Cluster {
     pub password: String,
     /// The server's version, the usual one where none is asked for.
     pub version: Option<PostgresVersion>,
+    /// A folder of locales beside C.
+    pub locales: Option<PathBuf>,
     /// What the server runs as, where this process is root.
     pub account: Option<Account>,
 }
@@ -105,6 +107,9 @@ impl Cluster {
                 "-c",
             ])
             .arg(format!("unix_socket_directories={}", self.home.display()));
+        if let Some(locales) = &self.locales {
+            command.env("LOCPATH", locales);
+        }
         if let Some(account) = self.account {
             account.apply(&mut command);
         }

@@ -24,6 +24,7 @@ impl Postgres {
             user: self.cluster.user.clone(),
             password: self.cluster.password.clone(),
             version: self.cluster.version,
+            locales: self.cluster.locales.clone(),
             account: user::unprivileged()?,
         };
         if let Some(account) = cluster.account {
