@@ -18,6 +18,8 @@ mod doors;
 mod events;
 #[path = "kafka_connect/http.rs"]
 mod http;
+#[path = "kafka_connect/internal_topics.rs"]
+mod internal_topics;
 #[path = "kafka_connect/lifecycle.rs"]
 mod lifecycle;
 #[path = "kafka_connect/money.rs"]
