@@ -121,6 +121,7 @@ pub fn lake_error(error: lakewriter::Error) -> Error {
     let kind = match error.kind() {
         lakewriter::ErrorKind::Encode => ErrorKind::Encode,
         lakewriter::ErrorKind::Fenced => ErrorKind::Fenced,
+        lakewriter::ErrorKind::Defect => ErrorKind::Defect,
         _ if error.disposition() == lakewriter::Disposition::Retry => ErrorKind::Delivery,
         _ => ErrorKind::Configuration,
     };

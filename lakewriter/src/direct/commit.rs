@@ -1,12 +1,13 @@
 use std::{collections::HashMap, time::Duration};
 
+use debezium::ChangePosition;
 use futures::future::try_join_all;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{DirectPosition, Shared, open_batch::TakenBatch};
 use crate::{
     Error, ErrorKind,
-    error::task_ended,
+    error::{defect, task_ended},
     lake::{
         PreparedTable,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TxnAdvance},
@@ -22,6 +23,42 @@ pub struct Committed {
     pub rows: u64,
     /// From the call to the last table's commit.
     pub elapsed: Duration,
+}
+
+/// A commit's rows are above everything that is stored and at or below what is to be stored: the next start skips what
+/// is at or below the stored position, so rows beyond it would come twice, and rows below it are there already.
+fn covers(
+    stored: Option<ChangePosition>,
+    rows: Option<(ChangePosition, ChangePosition)>,
+    end: ChangePosition,
+) -> Result<(), Error> {
+    let Some((first, last)) = rows else {
+        return Ok(());
+    };
+    if last > end {
+        return Err(defect(
+            "the rows of a commit are at or below its position",
+            format!("{last}, whose commit is at {end}"),
+        ));
+    }
+    match stored {
+        Some(stored) if first <= stored => Err(defect(
+            "the rows of a commit are above the stored position",
+            format!("{first}, where {stored} is stored"),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The `txn` of a table with the commit of this number. It grows from commit to commit whatever becomes of the LSNs,
+/// which a restored backup gives out again. Tables of earlier versions stand at an LSN, far above the numbers of
+/// commits: they count on from there.
+fn next_txn(from: Option<i64>, number: u64) -> Option<i64> {
+    let number = i64::try_from(number).ok()?;
+    match from {
+        None => Some(number),
+        Some(from) => Some(number.max(from.checked_add(1)?)),
+    }
 }
 
 impl Shared {
@@ -50,16 +87,13 @@ impl Shared {
         if self.failed.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(super::failed_before());
         }
-        let to = i64::try_from(end.position.commit_lsn).map_err(|error| {
-            Error::new(ErrorKind::Encode, format!("commit at {}", end.position)).with_source(error)
-        })?;
+        let mut log = self.log.lock().await;
+        covers(log.position(), taken.range, end.position)?;
         let mut prepared = Vec::with_capacity(files.len());
         for (path, staged) in files {
-            prepared.push(self.prepare(path, staged, to).await?);
+            prepared.push(self.prepare(path, staged, log.next_number()).await?);
         }
         prepared.sort_by(|left, right| left.path.cmp(&right.path));
-
-        let mut log = self.log.lock().await;
         let record = log.next(end.clone(), prepared);
         log.append(&record).await?;
         drop(log);
@@ -76,17 +110,12 @@ impl Shared {
         &self,
         path: String,
         staged: Vec<StagedFile>,
-        to: i64,
+        number: u64,
     ) -> Result<PreparedTable, Error> {
         let table = self.table(&path).await?;
         let from = table.lock().await.txn(&self.app_id).await?;
-        if from.is_some_and(|from| from >= to) {
-            return Err(Error::new(
-                ErrorKind::Table,
-                format!("commit to `{path}`: it stands at {from:?}, the batch ends at {to}"),
-            )
-            .with_hint("the lake belongs to another database cluster or another history of it"));
-        }
+        let to = next_txn(from, number)
+            .ok_or_else(|| defect("the number of a commit fits into 63 bits", &path))?;
         Ok(PreparedTable {
             path,
             txn: TxnAdvance {
@@ -140,5 +169,80 @@ impl Shared {
                 format!("open `{path}`: a position record names it, and it is gone"),
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_txn_grows_with_every_commit() {
+        for (from, number, want) in [
+            (None, 1, Some(1)),
+            (None, 40, Some(40)),
+            (Some(1), 2, Some(2)),
+            (Some(2), 7, Some(7)),
+            // At an LSN, as earlier versions left it; and the log of positions was removed.
+            (Some(0x1_0000_0000), 8, Some(0x1_0000_0001)),
+            (Some(7), 1, Some(8)),
+            (Some(7), 7, Some(8)),
+            (Some(i64::MAX), 9, None),
+            (None, u64::MAX, None),
+        ] {
+            assert_eq!(next_txn(from, number), want, "{from:?} {number}");
+        }
+    }
+
+    #[test]
+    fn rows_stand_between_the_stored_position_and_the_new_one() {
+        let at = |incarnation, lsn, ordinal| {
+            ChangePosition::new(lsn, ordinal).in_incarnation(incarnation)
+        };
+        let stored = Some(at(1, 800, 9));
+        for (stored, rows, end, holds) in [
+            (None, None, at(0, 8, 0), true),
+            (None, Some((at(0, 8, 0), at(0, 8, 4))), at(0, 8, 4), true),
+            (None, Some((at(0, 8, 0), at(0, 8, 5))), at(0, 8, 4), false),
+            (stored, None, at(1, 800, 9), true),
+            (
+                stored,
+                Some((at(1, 808, 0), at(1, 808, 0))),
+                at(1, 808, 0),
+                true,
+            ),
+            (
+                stored,
+                Some((at(1, 800, 9), at(1, 808, 0))),
+                at(1, 808, 0),
+                false,
+            ),
+            (
+                stored,
+                Some((at(2, 8, 0), at(2, 16, 0))),
+                at(2, 16, 9),
+                true,
+            ),
+            (
+                stored,
+                Some((at(2, 8, 0), at(2, 16, 0))),
+                at(1, 900, 0),
+                false,
+            ),
+            (
+                stored,
+                Some((at(0, 900, 0), at(2, 16, 0))),
+                at(2, 16, 9),
+                false,
+            ),
+        ] {
+            let found = covers(stored, rows, end);
+            assert_eq!(found.is_ok(), holds, "{stored:?} {rows:?} {end}: {found:?}");
+            assert!(
+                found
+                    .err()
+                    .is_none_or(|error| error.kind() == ErrorKind::Defect)
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! 2. One position record is put (`If-None-Match: *`) with the new position and the list of files of each table.
 //!    **This is the commit point.** Died before: the files are orphans, the old position stands, PostgreSQL sends the
 //!    same changes again. Died after: the new position stands, and the rest is bound to happen.
-//! 3. Each table commits its files with `txn(tributary/<pipeline>/direct, commit LSN)`.
+//! 3. Each table commits its files with `txn(tributary/<pipeline>/direct, number)`, which grows with every commit.
 //! 4. Only now the position is reported durable.
 //!
 //! Opening reads the last record and does step 3 for every table whose `txn` is still where the record says it was, so
@@ -19,6 +19,10 @@
 //!
 //! A transaction larger than memory is uploaded in parts while it comes (step 1 early); its parts become visible
 //! together or not at all.
+//!
+//! A stored position never decreases, by incarnation, LSN and ordinal: [`PositionLog::append`] asserts it, and the commit
+//! asserts that its rows stand between the stored position and the new one. A `txn` is no LSN, because a restored backup
+//! gives LSNs out again; positions of a later incarnation are greater with any LSN.
 
 mod commit;
 mod open_batch;
@@ -172,7 +176,7 @@ impl DirectWriter {
     ///
     /// # Errors
     /// `Fenced`: another process writes for this pipeline. `Storage`: what is durable is unknown until the lake is
-    /// opened again. After any error this writer takes nothing more.
+    /// opened again. `Defect`: `end` is before a stored position, or the open rows are not those up to it. After any error this writer takes nothing more.
     pub fn commit_open(
         &mut self,
         end: DirectPosition,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use debezium::{ChangeEvent, ColumnValue, Operation, TableSchema};
+use debezium::{ChangeEvent, ChangePosition, ColumnValue, Operation, TableSchema};
 use tokio::task::JoinHandle;
 
 use super::{STAGE_ALL_BYTES, STAGE_BYTES, Shared};
@@ -32,6 +32,8 @@ pub(super) struct OpenBatch {
     last: usize,
     bytes: usize,
     rows: usize,
+    /// The lowest and the highest position of the rows.
+    range: Option<(ChangePosition, ChangePosition)>,
     times: CommitTimes,
     /// Wall clock of the rows of this batch, microseconds; read once per transaction.
     clock: (u64, i64),
@@ -41,6 +43,8 @@ pub(super) struct OpenBatch {
 #[derive(Debug)]
 pub(super) struct TakenBatch {
     pub(super) tables: Vec<TakenTable>,
+    /// The lowest and the highest position of the rows.
+    pub(super) range: Option<(ChangePosition, ChangePosition)>,
     pub(super) times: CommitTimes,
 }
 
@@ -106,6 +110,8 @@ impl OpenBatch {
             table.range.0 = event.position.commit_lsn;
         }
         table.range.1 = event.position.commit_lsn;
+        let (lowest, highest) = self.range.unwrap_or((event.position, event.position));
+        self.range = Some((lowest.min(event.position), highest.max(event.position)));
         self.rows += 1;
         if event.op != Operation::Read {
             self.times.add(event.source.commit_micros);
@@ -155,6 +161,7 @@ impl OpenBatch {
         }
         Ok(TakenBatch {
             tables,
+            range: taken.range,
             times: taken.times,
         })
     }

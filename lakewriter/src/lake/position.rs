@@ -12,6 +12,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use debezium::ChangePosition;
 use deltalake_core::kernel::Add;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
@@ -19,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use service::Backoff;
 
 use super::{Lake, delta::TxnAdvance, layout::encode};
-use crate::{DirectPosition, Error, ErrorKind, error::storage_error};
+use crate::{
+    DirectPosition, Error, ErrorKind,
+    error::{defect, storage_error},
+};
 
 /// What one table takes over with a record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,6 +64,8 @@ pub(crate) struct PositionLog {
     folder: Path,
     writer: String,
     last: u64,
+    /// Of the last record.
+    position: Option<ChangePosition>,
     verified: Instant,
     kept: VecDeque<(u64, DateTime<Utc>)>,
 }
@@ -77,6 +83,7 @@ impl PositionLog {
             folder,
             writer: writer.to_owned(),
             last: 0,
+            position: None,
             verified: Instant::now(),
             kept: VecDeque::new(),
         };
@@ -103,7 +110,18 @@ impl PositionLog {
             )
             .with_hint("a newer version of this program wrote it: use that one"));
         }
+        log.position = Some(record.position.position);
         Ok((log, Some(record)))
+    }
+
+    /// What is stored.
+    pub(crate) const fn position(&self) -> Option<ChangePosition> {
+        self.position
+    }
+
+    /// The number of the next record: greater than those of all records before it.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.last + 1
     }
 
     /// The next record of this log.
@@ -114,7 +132,7 @@ impl PositionLog {
     ) -> PositionRecord {
         PositionRecord {
             format: 1,
-            number: self.last + 1,
+            number: self.next_number(),
             writer: self.writer.clone(),
             position,
             tables,
@@ -124,8 +142,16 @@ impl PositionLog {
     /// Make the record durable. After `Ok` it is the truth, whatever happens to this process.
     ///
     /// # Errors
-    /// `Fenced`: another writer put this number. `Storage`: unknown; open the log again.
+    /// `Fenced`: another writer put this number. `Storage`: unknown; open the log again. `Defect`: it is before the
+    /// position that is stored, so what is in the lake would be written again.
     pub(crate) async fn append(&mut self, record: &PositionRecord) -> Result<(), Error> {
+        let next = record.position.position;
+        if let Some(stored) = self.position.filter(|stored| next < *stored) {
+            return Err(defect(
+                "a stored position never decreases",
+                format!("{next}, where {stored} is stored"),
+            ));
+        }
         let key = self.key(record.number);
         let attempted = || format!("put position record `{key}`");
         let bytes = serde_json::to_vec(record)
@@ -172,6 +198,7 @@ impl PositionLog {
             tokio::time::sleep(delay).await;
         }
         self.last = record.number;
+        self.position = Some(next);
         self.verified = Instant::now();
         self.kept.push_back((record.number, Utc::now()));
         self.forget_old();

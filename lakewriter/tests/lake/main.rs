@@ -2,6 +2,7 @@
 
 mod configured;
 mod direct;
+mod direct_position;
 mod faulty_store;
 mod foreign_events;
 mod kafka;

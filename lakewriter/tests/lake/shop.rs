@@ -49,6 +49,8 @@ pub fn table(name: &str) -> Arc<TableSchema> {
 pub struct Shop {
     pub orders: Arc<TableSchema>,
     pub lines: Arc<TableSchema>,
+    /// The first transaction of a second history of the WAL, whose LSNs are far below those of the first.
+    pub restored_at: u64,
 }
 
 impl Shop {
@@ -59,6 +61,7 @@ impl Shop {
         Self {
             orders: Arc::new(orders),
             lines: table("lines"),
+            restored_at: u64::MAX,
         }
     }
 
@@ -66,6 +69,27 @@ impl Shop {
         Self {
             orders: table("orders"),
             lines: table("lines"),
+            restored_at: u64::MAX,
+        }
+    }
+
+    /// Where transaction `n` stands, its change `ordinal`.
+    pub fn position(&self, n: u64, ordinal: u64) -> ChangePosition {
+        if n < self.restored_at {
+            ChangePosition::new(commit_lsn(n), ordinal)
+        } else {
+            let lsn = commit_lsn(n) - RESTORED_BELOW;
+            ChangePosition::new(lsn, ordinal).in_incarnation(RESTORED)
+        }
+    }
+
+    /// The end of transaction `n`.
+    pub fn end(&self, n: u64) -> DirectPosition {
+        let position = self.position(n, 2);
+        DirectPosition {
+            position,
+            end_lsn: position.commit_lsn + 48,
+            ..end(n)
         }
     }
 
@@ -91,14 +115,14 @@ impl Shop {
                 after: Some(&row),
                 key_change: KeyChange::None,
                 source: Source {
-                    lsn: commit_lsn(n) - 50,
+                    lsn: self.position(n, 0).commit_lsn - 50,
                     tx_id: Some(n),
                     commit_micros: 1_790_000_000_000_000,
                     last_commit_lsn: None,
                     snapshot: SnapshotMarker::False,
                     xmin: None,
                 },
-                position: ChangePosition::new(commit_lsn(n), ordinal as u64),
+                position: self.position(n, ordinal as u64),
                 transaction: None,
                 origin: None,
             })?;
@@ -110,6 +134,10 @@ impl Shop {
         self.events(n, |event| Ok(writer.append(event)?))
     }
 }
+
+/// Number of the second history, and how far its LSNs are below those of the first.
+const RESTORED: u64 = 7;
+const RESTORED_BELOW: u64 = 900_000;
 
 pub fn commit_lsn(n: u64) -> u64 {
     1_000_000 + n * 100
@@ -128,8 +156,13 @@ pub fn end(n: u64) -> DirectPosition {
 
 /// The transaction after a stored position.
 pub fn after(position: Option<&DirectPosition>) -> u64 {
-    position.map_or(0, |position| {
-        (position.position.commit_lsn - 1_000_000) / 100 + 1
+    position.map_or(0, |DirectPosition { position, .. }| {
+        let below = if position.incarnation == RESTORED {
+            RESTORED_BELOW
+        } else {
+            0
+        };
+        (position.commit_lsn + below - 1_000_000) / 100 + 1
     })
 }
 
