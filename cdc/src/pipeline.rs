@@ -222,7 +222,6 @@ where
             return Ok(());
         };
         status.enter(Phase::Connecting);
-        status.set_trouble(Some(service::render_error(&error, Some(error.hint()))));
         if status.confirmed() > before {
             backoff.reset();
         }
@@ -232,6 +231,7 @@ where
         if error.disposition() == Disposition::Halt || exhausted {
             return Err(error);
         }
+        status.set_trouble(Some(service::render_error(&error, Some(error.hint()))));
         let delay = backoff.next_delay();
         tracing::warn!(
             error = %service::render_error(&error, None).replace('\n', "; "),

@@ -10,10 +10,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::connector::TargetState;
 use crate::{
@@ -159,6 +160,8 @@ fn target(value: &[u8]) -> Option<TargetState> {
 /// Writes to the worker's compacted topics.
 #[derive(Clone)]
 pub(super) struct TopicWriter {
+    /// Whoever waits for it longest has it next, and keeps it until its records are written even where its caller is
+    /// dropped: so records are written in the order in which they were given.
     store: Arc<Mutex<Option<RecordStore>>>,
     client: KafkaClient,
 }
@@ -173,12 +176,12 @@ impl TopicWriter {
 
     /// Write the records, all replicas having them on return.
     pub(super) async fn write(&self, records: Vec<OwnedRecord>) -> Result<(), Error> {
-        let writer = self.clone();
+        let mut store = Arc::clone(&self.store).lock_owned().await;
+        let client = self.client.clone();
         let written = tokio::task::spawn_blocking(move || {
-            let mut store = writer.store.lock().unwrap_or_else(PoisonError::into_inner);
             let open = match store.take() {
                 Some(open) => open,
-                None => RecordStore::new(&writer.client)?,
+                None => RecordStore::new(&client)?,
             };
             // One that failed is not used again.
             open.write(&records)?;

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, convert::Infallible, fmt, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -197,6 +197,31 @@ async fn note_topics(name: String, context: TaskContext, end: CancellationToken)
     }
 }
 
+/// Write down what a running task waits for before it starts again, and that it runs again.
+async fn note_restarts(
+    name: &str,
+    context: &TaskContext,
+    trouble: &mut watch::Receiver<Option<String>>,
+) -> Infallible {
+    let mut written = None;
+    loop {
+        if trouble.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let trace = trouble.borrow_and_update().clone();
+        if trace == written {
+            continue;
+        }
+        let state = match trace {
+            Some(_) => "RESTARTING",
+            None => "RUNNING",
+        };
+        let states = &context.states;
+        states.write(name, Some(state), trace.as_deref()).await;
+        written = trace;
+    }
+}
+
 /// The remedy of a lost slot as commands for a shell: it stands behind the refusal to go on, and is needed in a hurry.
 fn with_commands(error: Error, name: &str, rest_url: &str) -> Error {
     if error.kind() != ErrorKind::SlotLost {
@@ -228,6 +253,7 @@ async fn run_orders<Run, Running>(
             report.send_replace(TaskState::Running);
             context.states.write(&name, Some("RUNNING"), None).await;
             let stop = end.child_token();
+            let mut trouble = context.status.watch_trouble();
             // On a task of its own, so that a panic is an outcome like any other.
             let running = run(order.properties, context.clone(), stop.clone());
             let mut task = AbortOnDropHandle::new(tokio::spawn(running));
@@ -240,6 +266,7 @@ async fn run_orders<Run, Running>(
                     reordered = Some(changed);
                     task.await
                 }
+                never = note_restarts(&name, &context, &mut trouble) => match never {},
             };
             let outcome = outcome.unwrap_or_else(|error| {
                 Err(unfinished(format!("run the task of `{name}`"), error))

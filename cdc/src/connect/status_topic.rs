@@ -113,8 +113,11 @@ impl StatusWriter {
             }),
         }
         };
-        // A task fails; the connector that owns it goes on. A stopped connector has no task.
-        let connector = state.map(|state| if state == "FAILED" { "RUNNING" } else { state });
+        // A task fails or restarts; the connector that owns it goes on. A stopped connector has no task.
+        let connector = state.map(|state| match state {
+            "FAILED" | "RESTARTING" => "RUNNING",
+            other => other,
+        });
         let task = state.filter(|state| *state != "STOPPED");
         vec![
             record(format!("status-connector-{name}"), connector, None),
@@ -154,13 +157,15 @@ mod tests {
             "status-connector-n".to_owned(),
             "status-task-n-0".to_owned(),
         );
-        assert_eq!(
-            texts(Some("FAILED"), Some("why")),
-            [
-                (connector.clone(), value("RUNNING", "null")),
-                (task.clone(), value("FAILED", "\"why\"")),
-            ]
-        );
+        for state in ["FAILED", "RESTARTING"] {
+            assert_eq!(
+                texts(Some(state), Some("why")),
+                [
+                    (connector.clone(), value("RUNNING", "null")),
+                    (task.clone(), value(state, "\"why\"")),
+                ]
+            );
+        }
         assert_eq!(
             texts(Some("STOPPED"), None),
             [

@@ -4,6 +4,7 @@ use std::sync::{
 };
 
 use pgoutput::Lsn;
+use tokio::sync::watch;
 
 use crate::{
     assemble::Counts,
@@ -57,7 +58,7 @@ pub struct PipelineStatus {
     /// Rows of the snapshot, which are the events of operation `r`.
     pub snapshot: SnapshotProgress,
     slot: RwLock<Option<SlotIdentity>>,
-    trouble: RwLock<Option<String>>,
+    trouble: watch::Sender<Option<String>>,
     /// What of the slot's stream is asked for.
     selection: RwLock<Option<String>>,
     /// The server's clock, as far as the stream has told it.
@@ -131,12 +132,20 @@ impl PipelineStatus {
 
     /// What ended the last life, as long as the next one has not got so far as to read rows or changes.
     pub fn trouble(&self) -> Option<String> {
-        let trouble = self.trouble.read();
-        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble.borrow().clone()
+    }
+
+    /// Follow what `trouble` tells.
+    pub(crate) fn watch_trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
     }
 
     pub(super) fn set_trouble(&self, trace: Option<String>) {
-        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trace;
+        self.trouble.send_if_modified(|trouble| {
+            let changed = *trouble != trace;
+            *trouble = trace;
+            changed
+        });
     }
 
     /// What belongs to the positions of everything that was given to the sink so far; a sink adds the witness.

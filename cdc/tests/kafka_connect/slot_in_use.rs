@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use cdc::{config::ConnectorConfig, source::connection::ReplicationConnection};
 use serde_json::{Value, json};
+use stack::{Kafka, until};
 
 use crate::rest::{Rest, connector, servers, with};
 
@@ -23,6 +24,27 @@ async fn take(slot: &str, config: &Value) -> Result<ReplicationConnection> {
     );
     reader.start_replication(&command, slot).await?;
     Ok(reader)
+}
+
+/// Until the last state of the task in the status topic is this one; its trace.
+async fn state_in_topic(kafka: &Kafka, name: &str, state: &str) -> Result<Value> {
+    let what = format!("{state} of {name} in the status topic");
+    until(&what, crate::rest::PATIENCE, async || {
+        let records = kafka.read_all("connect_statuses", true).await?;
+        let last = |key: String| {
+            let last = records
+                .iter()
+                .rfind(|record| record.key.as_deref() == Some(key.as_bytes()));
+            let value = last.and_then(|record| record.value.as_deref());
+            anyhow::Ok(serde_json::from_slice::<Value>(value.context("a state")?)?)
+        };
+        let connector = last(format!("status-connector-{name}"))?;
+        ensure!(connector["state"] == "RUNNING", "{connector}");
+        let task = last(format!("status-task-{name}-0"))?;
+        ensure!(task["state"] == state, "{task}");
+        Ok(Some(task["trace"].clone()))
+    })
+    .await
 }
 
 /// Nothing is copied while somebody else reads the slot, the state says so, and then every row comes once.
@@ -46,15 +68,30 @@ async fn a_slot_in_use_shows_in_the_state_and_copies_nothing() -> Result<()> {
     let trace = status["tasks"][0]["trace"].as_str().context("a trace")?;
     ensure!(trace.contains("is active for PID"), "{trace}");
     ensure!(trace.contains("set another `slot.name`"), "{trace}");
+    let noted = state_in_topic(&kafka, "taken", "RESTARTING").await?;
+    let noted = noted.as_str().context("a trace in the topic")?;
+    ensure!(noted.contains("is active for PID"), "{noted}");
+    ensure!(noted.contains("set another `slot.name`"), "{noted}");
     let topics = rest.get("/connectors/taken/topics").await?.json()?;
     ensure!(topics["taken"]["topics"] == json!([]), "{topics}");
     drop(reader);
     rest.task_state("taken", "RUNNING").await?;
-    let records = stack::until("the row", crate::rest::PATIENCE, async || {
+    ensure!(state_in_topic(&kafka, "taken", "RUNNING").await?.is_null());
+    let records = until("the row", crate::rest::PATIENCE, async || {
         let records = kafka.read_all("taken.inventory.tweets", true).await?;
         Ok((!records.is_empty()).then_some(records))
     })
     .await?;
     ensure!(records.len() == 1, "{} records", records.len());
+    // A server that is away while the connector streams is no other case.
+    postgres.stop().await?;
+    let status = rest.task_state("taken", "RESTARTING").await?;
+    let trace = status["tasks"][0]["trace"].as_str().context("a trace")?;
+    ensure!(trace.contains("hint:"), "{trace}");
+    let noted = state_in_topic(&kafka, "taken", "RESTARTING").await?;
+    ensure!(noted.as_str().is_some_and(|it| it.contains("hint:")));
+    postgres.restart().await?;
+    rest.task_state("taken", "RUNNING").await?;
+    ensure!(state_in_topic(&kafka, "taken", "RUNNING").await?.is_null());
     rest.end().await
 }
