@@ -3,13 +3,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use datafusion::{
     catalog::{MemoryCatalogProvider, MemorySchemaProvider, TableProvider},
     dataframe::DataFrame,
+    datasource::MemTable,
     error::DataFusionError,
     execution::{context::SQLOptions, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
     prelude::{SessionConfig, SessionContext},
 };
 use lakewriter::{
     LakeConfig,
-    lake::{DEAD_LETTERS, Lake, check_certificate},
+    lake::{DEAD_LETTERS, Lake, check_certificate, dead_letter_schema},
 };
 
 use crate::{
@@ -208,18 +209,18 @@ impl SqlEngine {
         Ok(())
     }
 
-    /// Records that could not become rows, where there are any.
+    /// Records that could not become rows. Where there are none the table is empty and not listed: the question whether
+    /// there are any has an answer in every lake.
     async fn register_dead_letters(&mut self) {
-        if !matches!(self.lake.is_delta_table(DEAD_LETTERS).await, Ok(true)) {
-            return;
-        }
-        let registered = match tables::provider(&self.lake, &self.session, DEAD_LETTERS).await {
-            Ok((_, provider)) => {
-                let table = vec![(DEAD_LETTERS.to_owned(), provider)];
-                self.register_tables(CATALOG, DEFAULT_SCHEMA, table)
-                    .map_err(Into::into)
+        let registered = match self.lake.is_delta_table(DEAD_LETTERS).await {
+            Ok(true) => self.register_set_aside().await,
+            Ok(false) => {
+                if let Err(error) = self.register_none_set_aside() {
+                    self.warnings.push(left_out(DEAD_LETTERS, &error));
+                }
+                return;
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         match registered {
             Ok(()) => self.listed.push(Listed {
@@ -230,6 +231,19 @@ impl SqlEngine {
             }),
             Err(error) => self.warnings.push(left_out(DEAD_LETTERS, error.as_ref())),
         }
+    }
+
+    fn register_none_set_aside(&self) -> Result<(), DataFusionError> {
+        let none = MemTable::try_new(dead_letter_schema(), vec![Vec::new()])?;
+        let table: Arc<dyn TableProvider> = Arc::new(none);
+        let table = vec![(DEAD_LETTERS.to_owned(), table)];
+        self.register_tables(CATALOG, DEFAULT_SCHEMA, table)
+    }
+
+    async fn register_set_aside(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let (_, provider) = tables::provider(&self.lake, &self.session, DEAD_LETTERS).await?;
+        let table = vec![(DEAD_LETTERS.to_owned(), provider)];
+        Ok(self.register_tables(CATALOG, DEFAULT_SCHEMA, table)?)
     }
 
     /// Plan a query. Statements that change anything are refused.

@@ -156,12 +156,15 @@ pub(crate) struct Replay {
     last: Since,
 }
 
-/// The log was not read in the order of its positions.
+/// What a log is that cannot be played: going on would show wrong rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the change at {position:?} was read after the one at {after:?}")]
-pub(crate) struct OutOfOrder {
-    position: Since,
-    after: Since,
+pub(crate) enum Unplayable {
+    /// It was not read in the order of its positions.
+    #[error("the change at {position:?} was read after the one at {after:?}")]
+    OutOfOrder { position: Since, after: Since },
+    /// A change has an identity for each era.
+    #[error("the change at {position:?} has no identity in era {era}")]
+    NoIdentity { position: Since, era: usize },
 }
 
 impl Replay {
@@ -186,7 +189,7 @@ impl Replay {
     ///
     /// # Errors
     /// This one belongs before the last one. Applied now, it would bring back what later changes replaced or took.
-    pub(crate) fn apply(&mut self, change: Change) -> Result<(), OutOfOrder> {
+    pub(crate) fn apply(&mut self, change: Change) -> Result<(), Unplayable> {
         let Change {
             operation,
             place,
@@ -195,7 +198,7 @@ impl Replay {
         } = change;
         let position = place.position();
         if position < self.last {
-            return Err(OutOfOrder {
+            return Err(Unplayable::OutOfOrder {
                 position,
                 after: self.last,
             });
@@ -207,7 +210,13 @@ impl Replay {
             self.enter(self.era + 1, next.new_table);
         }
         let rule = self.rule();
-        let identity = identities.get(self.era).cloned().unwrap_or_default();
+        // An empty identity would make one row of all of them.
+        let Some(identity) = identities.get(self.era).cloned() else {
+            return Err(Unplayable::NoIdentity {
+                position,
+                era: self.era,
+            });
+        };
         let identities = if self.eras.len() > 1 {
             identities.into_boxed_slice()
         } else {

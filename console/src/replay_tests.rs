@@ -199,3 +199,16 @@ fn a_change_that_comes_too_late_is_refused() {
     }
     assert_eq!(replay.apply(update(place(1, 3, 0))), Ok(()));
 }
+
+#[test]
+fn a_change_without_an_identity_is_refused() {
+    let mut replay = Replay::new(vec![era(0, Rule::Key), era(5, Rule::Key)]);
+    assert_eq!(replay.apply(change("c", at(1), &["a", "a"], &[])), Ok(()));
+    assert_eq!(
+        replay.apply(change("c", at(6), &["b"], &[])),
+        Err(Unplayable::NoIdentity {
+            position: (0, 6, 0),
+            era: 1
+        })
+    );
+}

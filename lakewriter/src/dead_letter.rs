@@ -42,7 +42,8 @@ fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-fn schema() -> SchemaRef {
+/// Columns of the dead-letter table.
+pub fn dead_letter_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("reason", DataType::Utf8, true),
         Field::new("topic", DataType::Utf8, true),
@@ -73,7 +74,7 @@ pub(crate) fn dead_letter_rows(
         Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
     };
     RecordBatch::try_new(
-        schema(),
+        dead_letter_schema(),
         vec![
             texts(|letter| &letter.reason),
             texts(|letter| &letter.topic),

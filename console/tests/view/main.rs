@@ -1,6 +1,7 @@
 //! The latest rows, of changes as the direct road writes them: what the source did, told in PostgreSQL's words, and what
 //! `select *` shows afterwards.
 
+mod dead_letters;
 mod keys;
 mod lake;
 mod large;

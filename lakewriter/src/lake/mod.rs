@@ -14,6 +14,7 @@ mod tables;
 mod versioned_rows;
 
 pub use crate::columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+pub use crate::dead_letter::dead_letter_schema;
 pub use bucket::{Bucket, create_bucket};
 pub use certificate::check as check_certificate;
 pub use delta::property;
