@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Disposition, Error, LakeProgress, LakeWriterConfig,
+    Disposition, Error, ErrorKind, LakeProgress, LakeWriterConfig,
     error::task_ended,
     flush::{FlushLimits, FlushReason, flush_reason, patience},
     lake::Lake,
@@ -264,7 +264,11 @@ impl Session {
                 Ok(())
             }
             // It belonged to partitions that are gone: the lake knows what became of it, their new owner reads it there.
-            Err(error) if open.is_none_or(|batch| !batch.assignment.lease.is_held()) => {
+            // What cannot happen halts all the same.
+            Err(error)
+                if error.kind() != ErrorKind::Defect
+                    && open.is_none_or(|batch| !batch.assignment.lease.is_held()) =>
+            {
                 tracing::debug!(%error, "a commit for revoked partitions ended");
                 Ok(())
             }

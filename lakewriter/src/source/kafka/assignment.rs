@@ -85,6 +85,33 @@ impl Assignment {
         self.by_place.get(topic)?.get(&partition).copied()
     }
 
+    /// Partition 0 of each topic, of a lake in memory.
+    #[cfg(test)]
+    pub(super) fn in_memory(topics: &[&str]) -> Self {
+        let lake = Lake::connect(&crate::LakeConfig::new("memory:///")).expect("a lake in memory");
+        let mut assignment = Self {
+            lease: Arc::default(),
+            lake: Arc::new(LakeTables::new(lake, None)),
+            partitions: Vec::new(),
+            by_place: HashMap::new(),
+            tables: Vec::new(),
+        };
+        for topic in topics {
+            assignment.add(PartitionState {
+                topic: (*topic).to_owned(),
+                topic_id: String::new(),
+                partition: 0,
+                app_id: (*topic).to_owned(),
+                next: 0,
+                tables: Vec::new(),
+                dead_letters: None,
+                floor: None,
+                floor_stored: Instant::now(),
+            });
+        }
+        assignment
+    }
+
     /// The partition with this number.
     ///
     /// # Errors

@@ -343,3 +343,7 @@ fn schema_id(text: &[u8]) -> Option<SchemaId> {
     let text = std::str::from_utf8(text).ok()?;
     u64::from_str_radix(text, 16).ok().map(SchemaId)
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -63,6 +63,13 @@ pub(crate) struct SchemaTopics {
 impl SchemaTopics {
     /// Read everything that is published now.
     pub(crate) fn read(config: &KafkaConfig) -> Result<Self, Error> {
+        let mut topics = Self::unread(config)?;
+        topics.read_to_end()?;
+        Ok(topics)
+    }
+
+    /// A reader that has asked for nothing.
+    pub(super) fn unread(config: &KafkaConfig) -> Result<Self, Error> {
         let consumer: BaseConsumer = client_config(config)?
             // Wanted by the client; nothing is committed under it.
             .set("group.id", format!("{}-schemas", config.group))
@@ -76,7 +83,7 @@ impl SchemaTopics {
                 )
                 .with_source(error)
             })?;
-        let mut topics = Self {
+        Ok(Self {
             consumer,
             wanted: config.schema_topics.clone(),
             every: config.schema_topics.is_empty(),
@@ -84,9 +91,7 @@ impl SchemaTopics {
             next: HashMap::new(),
             missing: HashMap::new(),
             changed: Vec::new(),
-        };
-        topics.read_to_end()?;
-        Ok(topics)
+        })
     }
 
     /// The version with this id; waits a little for it if it is not known yet. None: nobody published it.
