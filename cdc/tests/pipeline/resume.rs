@@ -71,33 +71,39 @@ async fn every_life_goes_on_exactly_where_the_last_was_durable() -> Result<()> {
     Ok(())
 }
 
-/// The orderly end within a transaction delivers the rest of it: a sink that knows only whole transactions has nothing
-/// left over.
+/// The orderly end within a transaction delivers the rest of it, and no more: a sink that knows only whole transactions has
+/// nothing left over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopping_ends_at_the_end_of_a_transaction() -> Result<()> {
+    const ROWS: usize = 2000;
+    const TRANSACTIONS: usize = 5;
     let postgres = Postgres::start().await?;
     postgres
         .execute("postgres", "create table t(id int primary key)")
         .await?;
     let config = config(&postgres);
     let store = Store::default();
+    // The destination takes nothing more when half of the second transaction is there.
+    let within = ROWS + ROWS / 2;
+    store.lock().limit = Some(within);
     let running = start(&config, &store, 10);
     running.streaming().await?;
-    for transaction in 0..20 {
+    for transaction in 0..TRANSACTIONS {
         postgres
             .execute(
                 "postgres",
-                &format!("insert into t select {transaction} * 20000 + i from generate_series(1, 20000) i"),
+                &format!("insert into t select {transaction} * {ROWS} + i from generate_series(1, {ROWS}) i"),
             )
             .await?;
     }
-    until_events(&store, 15_000).await?;
-    running.stop().await?;
+    until_events(&store, within).await?;
+    let (stopped, ()) = tokio::join!(running.stop(), async { store.lock().limit = None });
+    stopped?;
     let stopped_at = store.len();
-    ensure!(stopped_at % 20_000 == 0, "{stopped_at}");
+    ensure!(stopped_at == 2 * ROWS, "{stopped_at}");
     let again = start(&config, &store, 5000);
-    until_events(&store, 400_000).await?;
+    until_events(&store, TRANSACTIONS * ROWS).await?;
     again.stop().await?;
-    ensure!(store.len() == 400_000);
+    ensure!(store.len() == TRANSACTIONS * ROWS);
     Ok(())
 }

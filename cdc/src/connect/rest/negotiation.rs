@@ -1,5 +1,6 @@
-//! What a client sends and takes, and which calls a path has. Decided before the call itself and in the order of Kafka
-//! Connect's server: path, method, `Content-Type`, `Accept`. Answers of this kind come without a `Content-Type` there.
+//! Content negotiation: which media types a request may send and accept, and which methods a path has. A request is checked
+//! before it is handled, in the order of Kafka Connect's server: path, method, `Content-Type`, `Accept`. Kafka Connect
+//! refuses with answers that have no `Content-Type`, and so do we.
 
 use axum::{
     body::Body,
@@ -17,18 +18,18 @@ const PLAIN: &str = "text/plain";
 /// The order in which Kafka Connect names the methods of a path.
 const ORDER: [&str; 7] = ["HEAD", "POST", "DELETE", "GET", "OPTIONS", "PUT", "PATCH"];
 
-/// A type of `Content-Type` or `Accept`.
+/// A media type in a `Content-Type` or `Accept` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct MediaType {
     /// `type/subtype` in lower case.
     essence: String,
     /// `;name=value` of each parameter but `q`.
     parameters: String,
-    /// Thousandths.
+    /// The parameter `q`, in thousandths.
     quality: u16,
 }
 
-/// A type, or a list of them, that is none.
+/// The header is not a valid media type, or not a list of valid ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Malformed;
 
@@ -40,7 +41,7 @@ impl MediaType {
             .split_once('/')
             .is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
         let mut media = Self {
-            // Without a subtype it is a type that nobody has.
+            // A type without a subtype matches nothing.
             essence: if whole { essence } else { String::new() },
             parameters: String::new(),
             quality: 1000,
@@ -66,7 +67,7 @@ impl MediaType {
 
 fn quality(text: &str) -> Option<u16> {
     let quality: f32 = text.parse().ok()?;
-    // In thousandths it is exact enough to compare.
+    // Thousandths are exact enough to compare.
     (0.0..=1.0)
         .contains(&quality)
         .then_some((quality * 1000.0) as u16)
@@ -77,7 +78,7 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     all.map(|value| value.to_str().unwrap_or("?"))
 }
 
-/// The types of `Accept`; none is all.
+/// The media types of the `Accept` headers. An empty list means that the client accepts everything.
 fn accepted(headers: &HeaderMap) -> Result<Vec<MediaType>, Malformed> {
     values(headers, header::ACCEPT)
         .flat_map(|value| value.split(','))
@@ -87,8 +88,8 @@ fn accepted(headers: &HeaderMap) -> Result<Vec<MediaType>, Malformed> {
         .collect()
 }
 
-/// The `Content-Type` of JSON for a client that takes it, with the parameters that it asked for; None for one that does
-/// not. A quality of 0 is no refusal there.
+/// The `Content-Type` to answer with, with the parameters that the client asked for; None if it does not accept JSON. Kafka
+/// Connect does not treat a quality of 0 as a refusal, and neither do we.
 fn json_for(accepted: &[MediaType]) -> Option<String> {
     let best = accepted
         .iter()
@@ -102,7 +103,8 @@ fn json_for(accepted: &[MediaType]) -> Option<String> {
     }
 }
 
-/// Only JSON comes in and goes out. A body without a type passes here: whoever reads it refuses it.
+/// Refuses requests that send, or accept, something other than JSON. A body without a `Content-Type` passes: the handler
+/// that reads it refuses it.
 pub(super) async fn negotiated(request: Request, next: Next) -> Response {
     if let Some(sent) = values(request.headers(), header::CONTENT_TYPE).next() {
         match MediaType::parse(sent) {
@@ -134,7 +136,7 @@ pub(super) async fn negotiated(request: Request, next: Next) -> Response {
     response
 }
 
-/// Of a body that is not JSON.
+/// The refusal of a body that is not JSON.
 pub(super) fn unsupported() -> ErrorAnswer {
     ErrorAnswer::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -146,7 +148,7 @@ fn malformed() -> Response {
     ErrorAnswer::bad_request("HTTP 400 Bad Request").into_response()
 }
 
-/// Whether a `Content-Type` says JSON, and nothing wider.
+/// Whether the `Content-Type` is exactly JSON; a wildcard is not.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     values(headers, header::CONTENT_TYPE)
         .next()
@@ -157,7 +159,7 @@ pub(super) async fn not_found() -> Response {
     ErrorAnswer::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found").without_type()
 }
 
-/// A connector's name is never empty: two slashes name nothing.
+/// A connector's name is never empty, so a path with two slashes in a row is not found.
 pub(super) async fn no_empty_segments(request: Request, next: Next) -> Response {
     if request.uri().path().contains("//") {
         return not_found().await;
@@ -173,7 +175,7 @@ pub(super) async fn not_allowed() -> Response {
     .without_type()
 }
 
-/// `OPTIONS` of a path that exists: its methods, which the refusal of a method names too.
+/// Answers `OPTIONS` of a path that exists with its methods, which are the ones that a 405 names.
 pub(super) async fn options(request: Request, next: Next) -> Response {
     let asked = request.method() == Method::OPTIONS;
     let accepted = accepted(request.headers());
@@ -188,7 +190,7 @@ pub(super) async fn options(request: Request, next: Next) -> Response {
         .into_iter()
         .filter(|method| *method == "OPTIONS" || allowed.contains(method))
         .collect();
-    // Others than plain text get their type, and nothing in it.
+    // A client that does not accept plain text gets the type that it prefers, and an empty body.
     let kinds = match &accepted {
         Ok(kinds) => kinds.as_slice(),
         Err(Malformed) => return malformed(),

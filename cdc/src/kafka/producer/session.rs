@@ -159,7 +159,7 @@ impl Session {
         Ok(())
     }
 
-    /// Make a batch durable. After an error the session is of no more use.
+    /// Makes a batch durable. After an error this session must be dropped, and a new one opened.
     pub(super) fn deliver(&mut self, mut batch: RecordBatch) -> Result<Delivered, Error> {
         self.ensure_topics(&batch)?;
         let written = match self.settings.delivery {
@@ -351,7 +351,7 @@ impl Session {
         loop {
             let all_reported = deliveries.wait(self.sent, ACKNOWLEDGED);
             if let Some(Undelivered { record, error }) = deliveries.failure() {
-                // The producer may be of no more use for the same reason, which then says less.
+                // A fatal error of the producer may have the same cause, and then says less than the record's own error.
                 let fatal = self.fatal().filter(|_| !is_for_good(&error));
                 let error = fatal.unwrap_or(error);
                 return Err(match batch.records.get(record) {
