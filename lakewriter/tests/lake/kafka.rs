@@ -19,7 +19,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    road::{Running, case, reach},
+    road::{PATIENCE, Running, case, reach},
     rows,
     shop::{ORDERS, verify},
 };
@@ -245,7 +245,7 @@ async fn partitions_change_hands_without_loss_or_repetition() -> Result<()> {
     reach(&case.lake, 50).await?;
     let second = Running::start(&case.config);
     let mut next = 50;
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while second.progress.rows_visible() == 0 {
         ensure!(
             std::time::Instant::now() < deadline,

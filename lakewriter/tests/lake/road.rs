@@ -19,6 +19,10 @@ use crate::{
     shop::{LINES, ORDERS, Shop},
 };
 
+/// For what a healthy machine does in seconds. Members of a group that are starved of their processor lose their session
+/// and join anew, which costs some seconds each time and no row.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
 static BROKER: OnceCell<Kafka> = OnceCell::const_new();
 
 pub async fn broker() -> Result<&'static Kafka> {
@@ -216,15 +220,11 @@ impl Running {
 /// Wait for the lake to hold this many orders and twice as many lines.
 pub async fn reach(lake: &Lake, transactions: u64) -> Result<()> {
     let want = transactions as usize;
-    stack::until(
-        "the rows in the lake",
-        Duration::from_secs(60),
-        async || {
-            let orders = rows::ids(lake, ORDERS).await?.len();
-            let lines = rows::ids(lake, LINES).await?.len();
-            Ok((orders >= want && lines >= 2 * want).then_some(()))
-        },
-    )
+    stack::until("the rows in the lake", PATIENCE, async || {
+        let orders = rows::ids(lake, ORDERS).await?.len();
+        let lines = rows::ids(lake, LINES).await?.len();
+        Ok((orders >= want && lines >= 2 * want).then_some(()))
+    })
     .await
 }
 
