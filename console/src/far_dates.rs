@@ -11,6 +11,7 @@ use arrow::{
     error::ArrowError,
     util::display::{ArrayFormatter, FormatOptions},
 };
+use debezium::Day;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -95,7 +96,7 @@ fn as_text(column: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
 
 /// As Arrow would print it: ISO 8601, a year of more than four digits with its sign.
 fn far_text(column: &ArrayRef, row: usize, days: i64) -> String {
-    let (year, month, day) = civil(days);
+    let Day { year, month, day } = Day::from_epoch(days);
     let date = format!("{year:+05}-{month:02}-{day:02}");
     let DataType::Timestamp(_, zone) = column.data_type() else {
         return date;
@@ -114,27 +115,6 @@ fn far_text(column: &ArrayRef, row: usize, days: i64) -> String {
     text
 }
 
-/// Year, month and day of a number of days from 1970-01-01, in the Gregorian calendar for all times. Counted from the
-/// first of March of the year 0, so that the day of a leap year is the last of its year.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    let days = days + 719_468;
-    let era = days.div_euclid(DAYS_OF_400_YEARS);
-    let day_of_era = days.rem_euclid(DAYS_OF_400_YEARS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use arrow::array::{Date32Array, TimestampMicrosecondArray};
@@ -151,6 +131,10 @@ mod tests {
 
     #[test]
     fn the_calendar_is_right() {
+        let civil = |days| {
+            let day = Day::from_epoch(days);
+            (day.year, day.month, day.day)
+        };
         assert_eq!(civil(0), (1970, 1, 1));
         assert_eq!(civil(-1), (1969, 12, 31));
         assert_eq!(civil(11_016), (2000, 2, 29));

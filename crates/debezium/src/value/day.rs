@@ -2,10 +2,12 @@
 
 /// A calendar day; the year is astronomical: 0 is 1 BC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Day {
-    pub(crate) year: i64,
-    pub(crate) month: u8,
-    pub(crate) day: u8,
+pub struct Day {
+    pub year: i64,
+    /// From 1.
+    pub month: u8,
+    /// From 1.
+    pub day: u8,
 }
 
 impl Day {
@@ -27,7 +29,7 @@ impl Day {
     }
 
     /// The day that is so many days after 1970-01-01.
-    pub(crate) fn from_epoch(days: i64) -> Self {
+    pub fn from_epoch(days: i64) -> Self {
         let days = days + 719_468;
         let era = days.div_euclid(146_097);
         let day_of_era = days.rem_euclid(146_097);

@@ -19,6 +19,7 @@ mod ruled;
 mod time;
 
 use array::{Element, Elements};
+pub use day::Day;
 pub(crate) use decimal::same_number;
 pub(crate) use figure::Figure;
 pub(crate) use java::write_java_of_json;
