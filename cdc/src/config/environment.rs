@@ -45,8 +45,7 @@ pub fn properties_from_environment(
             .map(property_name)
             .filter(|name| is_secret(name));
         let read = match &from_file {
-            Some(_) => std::fs::read_to_string(&value)
-                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+            Some(_) => service::read_secret_file(std::path::Path::new(&value)),
             None => Ok(value.clone()),
         };
         let name = from_file.unwrap_or_else(|| property_name(words));

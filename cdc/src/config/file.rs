@@ -75,7 +75,8 @@ pub fn load_connector_file(path: &Path) -> Result<ConnectorFile, Error> {
             format!("read the connector file `{}`", path.display()),
         )
     };
-    let bytes = std::fs::read(path).map_err(|error| attempted().with_source(error))?;
+    let bytes =
+        service::read_settings_file(path).map_err(|error| attempted().with_source(error))?;
     let (settings, name) = if path.extension().is_some_and(|it| it == "properties") {
         let settings = parse_properties(&bytes).map_err(|error| attempted().with_source(error))?;
         (settings, None)

@@ -1,7 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use debezium::{Compat, HeaderFormat};
-use service::kafka::security_settings;
 
 use super::{
     ConfigReport, ConnectorConfig, DeliveryGuarantee, FailureHandling, Guardrail, Handling, Notice,
@@ -19,6 +18,7 @@ use super::{
     snapshot::{snapshot, snapshot_mode},
     topic_creation::{is_of_a_group, topic_creation},
 };
+use crate::kafka::librdkafka_settings;
 use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
 
 /// `connector.class` of the connector that this is a stand-in for.
@@ -154,7 +154,7 @@ impl ConnectorConfig {
             "tributary.commit.interval.ms",
             DEFAULT_COMMIT_INTERVAL_MILLIS,
         );
-        if let Err(error) = security_settings(&reader.below("producer.override.")) {
+        if let Err(error) = librdkafka_settings(&reader.below("producer.override.")) {
             let property = format!("producer.override.{}", error.setting);
             reader.problem(&property, error.reason);
         }

@@ -178,6 +178,40 @@ fn a_secret_is_not_in_the_report() {
     assert!(!format!("{report:?} {report}").contains("hunter2"));
 }
 
+/// Whoever may post a connector may not run code in the worker, nor decide about delivery; and is told at once.
+#[test]
+fn settings_that_may_not_be_passed_to_kafka_are_refused_when_posted() {
+    for (setting, value, said) in [
+        ("plugin.library.paths", "/tmp/x.so", "none of the settings"),
+        ("ssl.providers", "/tmp/x.so", "none of the settings"),
+        ("ssl.engine.location", "/tmp/x.so", "none of the settings"),
+        (
+            "sasl.kerberos.kinit.cmd",
+            "touch /tmp/x",
+            "none of the settings",
+        ),
+        ("debug", "all", "none of the settings"),
+        ("log_level", "7", "none of the settings"),
+        ("opaque", "1", "none of the settings"),
+        ("bootstrap.servers", "x:9092", "delivery"),
+        ("transactional.id", "x", "delivery"),
+        ("enable.idempotence", "false", "delivery"),
+        ("acks", "1", "delivery"),
+        ("message.max.bytes", "banana", "message.max.bytes"),
+        ("max.request.size", "banana", "message.max.bytes"),
+        ("compression.type", "brotli", "compression"),
+        ("ssl.ca.location", "/dev/zero", "no regular file"),
+    ] {
+        let property = format!("producer.override.{setting}");
+        let report = ConnectorConfig::parse(&properties(&[(&property, value)])).expect_err(setting);
+        let [problem] = report.problems.as_slice() else {
+            panic!("{setting}: {report}");
+        };
+        assert_eq!(problem.property, property);
+        assert!(problem.rule.contains(said), "{setting}: {}", problem.rule);
+    }
+}
+
 #[test]
 fn no_secret_is_printed_with_a_configuration() {
     let jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"hunter2\";";

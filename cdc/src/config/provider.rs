@@ -261,9 +261,6 @@ impl Provider {
     }
 }
 
-/// More than any secret has.
-const LARGEST: u64 = 1 << 20;
-
 /// A file's bytes, if the file itself, whatever links lead to it, lies below one of the allowed folders. Whether there is
 /// a file elsewhere is not told.
 fn read_permitted(path: &Path, allowed: &[PathBuf]) -> Result<Vec<u8>, String> {
@@ -278,12 +275,7 @@ fn read_permitted(path: &Path, allowed: &[PathBuf]) -> Result<Vec<u8>, String> {
         Err(error) if seems_inside(path, allowed) => return Err(failed(error)),
         Ok(_) | Err(_) => return Err("the provider's allowed.paths do not admit it".to_owned()),
     };
-    // A pipe would be waited for.
-    let file = fs::metadata(&real).map_err(failed)?;
-    if !file.is_file() || file.len() > LARGEST {
-        return Err(format!("`{}` is no file of a secret", path.display()));
-    }
-    fs::read(&real).map_err(failed)
+    service::read_settings_file(&real).map_err(failed)
 }
 
 /// Whether a path, as it is written, is below one of the folders.

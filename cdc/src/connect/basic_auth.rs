@@ -1,6 +1,6 @@
 //! HTTP basic authentication of the REST face, as Kafka Connect's BasicAuthSecurityRestExtension does it.
 
-use std::{collections::BTreeMap, fs, hint::black_box, path::Path};
+use std::{collections::BTreeMap, hint::black_box, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use service::Secret;
@@ -22,7 +22,7 @@ impl BasicAuth {
     /// # Errors
     /// The file cannot be read, or names nobody.
     pub fn from_file(path: &Path) -> Result<Self, String> {
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let bytes = service::read_settings_file(path).map_err(|error| error.to_string())?;
         let users = parse_properties(&bytes).map_err(|error| error.to_string())?;
         if users.is_empty() {
             return Err("it names no user: want lines of `user: password`".to_owned());
@@ -72,6 +72,8 @@ fn equal(known: &[u8], given: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::fs;
 
     use super::*;
 

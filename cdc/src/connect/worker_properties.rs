@@ -12,6 +12,7 @@ use super::{WorkerConfig, basic_auth::BasicAuth, rest::RestTls};
 use crate::{
     Error, ErrorKind,
     config::{Providers, holds_secret},
+    kafka::librdkafka_settings,
 };
 
 /// `CONNECT_X_Y` is the property `x.y`; two underscores are one, three a hyphen.
@@ -72,7 +73,7 @@ impl WorkerConfig {
         self.topics(&mut read);
         self.creation(&mut read);
         self.rest(&mut read);
-        self.kafka(&read);
+        self.kafka(&mut read);
         let mut cause = None;
         match Providers::from_worker(properties) {
             Ok(providers) => self.providers = providers,
@@ -269,7 +270,8 @@ impl WorkerConfig {
         }
     }
 
-    fn kafka(&mut self, read: &Properties<'_>) {
+    fn kafka(&mut self, read: &mut Properties<'_>) {
+        let mut producer = BTreeMap::new();
         for (name, value) in read.all {
             if is_client_security(name) {
                 self.kafka_overrides.insert(name.clone(), value.clone());
@@ -278,17 +280,24 @@ impl WorkerConfig {
             } else if let Some(setting) = name.strip_prefix("producer.")
                 && !DELIVERY.contains(&setting)
             {
+                producer.insert(setting.to_owned(), value.clone());
                 let name = format!("producer.override.{setting}");
                 self.converter_defaults.insert(name, value.clone());
             }
+        }
+        // Else every connector would be refused for what it did not say.
+        if let Err(error) = librdkafka_settings(&producer) {
+            read.problem(&format!("producer.{}", error.setting), error.reason);
         }
     }
 }
 
 /// Producer settings that `delivery.guarantee` decides.
-const DELIVERY: [&str; 6] = [
+const DELIVERY: [&str; 8] = [
     "bootstrap.servers",
     "acks",
+    "delivery.timeout.ms",
+    "transaction.timeout.ms",
     "enable.idempotence",
     "transactional.id",
     "retries",

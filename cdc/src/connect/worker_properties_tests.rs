@@ -119,6 +119,7 @@ fn everything_wrong_is_in_one_message_without_secrets() {
             ("rest.basic.auth.password", "hunter2"),
             ("rest.extension.classes", "com.example.Audit"),
             ("offset.storage.partitions", "some"),
+            ("producer.plugin.library.paths", "/tmp/x.so"),
             ("listeners.https.ssl.keystore.location", "/store.jks"),
             ("config.providers", "vault"),
             ("config.providers.vault.class", "com.example.Vault"),
@@ -132,6 +133,7 @@ fn everything_wrong_is_in_one_message_without_secrets() {
         "`rest.basic.auth.user` is",
         "Java classes cannot be loaded",
         "`offset.storage.partitions` is `some`",
+        "`producer.plugin.library.paths` is `/tmp/x.so`: it is none of the settings",
         "keystore.type=PEM",
         "config.providers.vault.class",
     ] {

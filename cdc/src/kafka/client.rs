@@ -5,7 +5,7 @@ use std::{
 };
 
 use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError};
-use service::kafka::{KafkaRefusal, security_settings};
+use service::kafka::{KafkaRefusal, KafkaSettingError, security_settings};
 
 use crate::{Error, ErrorKind};
 
@@ -27,29 +27,11 @@ impl fmt::Debug for KafkaClient {
     }
 }
 
-/// Settings that decide about delivery are ours.
-const FIXED: [&str; 4] = [
-    "bootstrap.servers",
-    "enable.idempotence",
-    "transactional.id",
-    "partitioner",
-];
-
-/// Settings of the Java client that mean nothing here.
-const JAVA_ONLY: [&str; 6] = [
-    "buffer.memory",
-    "interceptor.classes",
-    "key.serializer",
-    "max.block.ms",
-    "metric.reporters",
-    "value.serializer",
-];
-
 impl KafkaClient {
     /// `settings` may have the names of Kafka's Java client or of librdkafka.
     ///
     /// # Errors
-    /// A setting would change the delivery guarantee, or one of security cannot be used.
+    /// A setting is none that may be passed, or librdkafka refuses its value.
     pub fn new(
         bootstrap_servers: impl Into<String>,
         settings: &BTreeMap<String, String>,
@@ -67,32 +49,10 @@ impl KafkaClient {
     /// As `new`.
     pub fn with_settings(&self, settings: &BTreeMap<String, String>) -> Result<Self, Error> {
         let mut client = self.clone();
-        let settings = security_settings(settings).map_err(|error| {
+        let settings = librdkafka_settings(settings).map_err(|error| {
             Error::new(ErrorKind::Configuration, "read the Kafka settings").with_source(error)
         })?;
-        for (name, value) in &settings {
-            if FIXED.contains(&name.as_str()) {
-                return Err(Error::new(
-                    ErrorKind::Configuration,
-                    format!("override the Kafka setting `{name}`"),
-                )
-                .with_hint("it decides about delivery and cannot be overridden: remove it"));
-            }
-            if JAVA_ONLY.contains(&name.as_str()) {
-                tracing::info!(setting = %name, "setting of Kafka's Java client has no effect");
-                continue;
-            }
-            match name.as_str() {
-                "max.request.size" => {
-                    client
-                        .settings
-                        .insert("message.max.bytes".to_owned(), value.clone());
-                }
-                _ => {
-                    client.settings.insert(name.clone(), value.clone());
-                }
-            }
-        }
+        client.settings.extend(settings);
         Ok(client)
     }
 
@@ -118,6 +78,41 @@ impl KafkaClient {
         config.set_log_level(RDKafkaLogLevel::Info);
         config
     }
+}
+
+/// The settings by librdkafka's names, all of which it takes.
+///
+/// # Errors
+/// The first setting that may not be passed, cannot be used, or has a value that librdkafka refuses. It would say so when
+/// the producer opens, long after the connector was posted.
+pub(crate) fn librdkafka_settings(
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, KafkaSettingError> {
+    let translated = security_settings(settings)?;
+    for (name, value) in settings {
+        // One at a time, so that the one that is refused is known by the name it was given.
+        let Ok(alone) = security_settings(&BTreeMap::from([(name.clone(), value.clone())])) else {
+            // A store's type stands in another setting; both together were read above.
+            continue;
+        };
+        let config: ClientConfig = alone.into_iter().collect();
+        match config.create_native_config() {
+            Ok(_) => {}
+            Err(KafkaError::ClientConfig(_, reason, _, _)) => {
+                return Err(KafkaSettingError {
+                    setting: name.clone(),
+                    reason,
+                });
+            }
+            Err(error) => {
+                return Err(KafkaSettingError {
+                    setting: name.clone(),
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+    Ok(translated)
 }
 
 /// Sends librdkafka's own log lines where ours go. Its errors are told by the calls that fail, so the lines are details.
@@ -208,11 +203,31 @@ mod tests {
 
     #[test]
     fn delivery_cannot_be_weakened() {
-        for name in FIXED {
-            assert!(
-                KafkaClient::new("x", &settings(&[(name, "x")])).is_err(),
-                "{name}"
-            );
+        for (name, value) in [
+            ("bootstrap.servers", "x:9092"),
+            ("enable.idempotence", "false"),
+            ("transactional.id", "x"),
+            ("partitioner", "random"),
+            ("acks", "1"),
+            ("retries", "0"),
+        ] {
+            let error = KafkaClient::new("x", &settings(&[(name, value)])).unwrap_err();
+            let text = service::render_error(&error, None);
+            assert!(text.contains("delivery.guarantee"), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_librdkafka_refuses_is_told_before_a_client_is_made() {
+        for (name, value, said) in [
+            ("max.request.size", "banana", "message.max.bytes"),
+            ("max.request.size", "1", "message.max.bytes"),
+            ("compression.type", "brotli", "compression"),
+            ("linger.ms", "-1", "linger.ms"),
+        ] {
+            let error = KafkaClient::new("x", &settings(&[(name, value)])).unwrap_err();
+            let text = service::render_error(&error, None);
+            assert!(text.contains(said), "{name}: {text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 mod private_key;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -128,7 +128,7 @@ pub struct ClientCertificate {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsFileError> {
-    fs::read(path).map_err(|source| TlsFileError::Read {
+    crate::read_settings_file(path).map_err(|source| TlsFileError::Read {
         path: path.to_owned(),
         source,
     })
@@ -140,6 +140,8 @@ fn is_pem(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -165,6 +167,31 @@ mod tests {
             fs::write(&path, content).expect("written");
             let text = root_store(&path).expect_err("no roots").to_string();
             assert!(text.contains(said) && text.contains("roots.pem"), "{text}");
+        }
+    }
+
+    /// Waiting for a pipe blocks a thread of the runtime; a device has no end.
+    #[test]
+    fn a_pipe_and_a_huge_file_are_refused_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (pipe, huge) = (folder.path().join("pipe"), folder.path().join("huge"));
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .expect("a pipe");
+        let file = fs::File::create(&huge).expect("a file");
+        file.set_len((1 << 20) + 1).expect("grown");
+        for path in [pipe.as_path(), &huge, folder.path()] {
+            let (send, answer) = std::sync::mpsc::channel();
+            let path = path.to_owned();
+            std::thread::spawn(move || send.send(certificates(&path)));
+            let answer = answer.recv_timeout(std::time::Duration::from_secs(10));
+            let error = answer.expect("an answer").expect_err("refused");
+            assert!(matches!(error, TlsFileError::Read { .. }), "{error}");
         }
     }
 

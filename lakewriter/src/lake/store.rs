@@ -149,7 +149,7 @@ pub(super) fn client_options(config: &LakeConfig) -> Result<ClientOptions, Error
     };
     // Read once by the reader that names what is wrong with a file, then handed over as it is.
     service::tls::root_store(path).map_err(|error| attempted().with_source(error))?;
-    let pem = std::fs::read(path).map_err(|error| attempted().with_source(error))?;
+    let pem = service::read_settings_file(path).map_err(|error| attempted().with_source(error))?;
     let certificates =
         Certificate::from_pem_bundle(&pem).map_err(|error| attempted().with_source(error))?;
     for certificate in certificates {

@@ -1,6 +1,10 @@
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use super::jaas;
+use super::{
+    admitted::{Admission, admission},
+    jaas,
+};
+use crate::read_settings_file;
 
 /// A security setting that cannot be used. Never holds a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +26,19 @@ const JAVA_ONLY: [&str; 8] = [
     "ssl.truststore.password",
 ];
 
+/// Settings of security that both have, or librdkafka alone, and that hold no name of a file.
+const SECURITY: [&str; 9] = [
+    "enable.ssl.certificate.verification",
+    "sasl.password",
+    "sasl.username",
+    "ssl.ca.pem",
+    "ssl.certificate.pem",
+    "ssl.cipher.suites",
+    "ssl.curves.list",
+    "ssl.key.password",
+    "ssl.key.pem",
+];
+
 /// Java classes that would decide who is let in.
 const JAVA_CLASSES: [&str; 4] = [
     "sasl.client.callback.handler.class",
@@ -30,8 +47,8 @@ const JAVA_CLASSES: [&str; 4] = [
     "ssl.engine.factory.class",
 ];
 
-/// The settings with those of Kafka's Java client turned into librdkafka's; others, librdkafka's own among them, stay as
-/// they are. Stores of type PEM and a client's PKCS12 are used where they are; JKS is refused with the command that
+/// The settings with those of Kafka's Java client turned into librdkafka's. What is neither of security nor among those
+/// that may be passed is refused. Stores of type PEM and a client's PKCS12 are used where they are; JKS is refused with the command that
 /// converts it.
 ///
 /// # Errors
@@ -90,6 +107,7 @@ pub fn security_settings(
             "ssl.truststore.certificates" => set("ssl.ca.pem", rewrapped(value)),
             "ssl.keystore.location" => {
                 if is_pkcs12(value, settings.get("ssl.keystore.type")) {
+                    small_file(value).map_err(refused)?;
                     set(name, value.clone());
                 } else {
                     pem_store(value, settings.get("ssl.keystore.type"), "ssl.keystore.type")
@@ -115,7 +133,25 @@ pub fn security_settings(
             java if JAVA_ONLY.contains(&java) => {
                 tracing::info!(setting = %java, "setting of Kafka's Java client has no effect");
             }
-            _ => set(name, value.clone()),
+            // A folder of certificates, or `probe` for the usual places.
+            "ssl.ca.location" if value == "probe" || Path::new(value).is_dir() => {
+                set(name, value.clone());
+            }
+            "ssl.ca.location" | "ssl.certificate.location" | "ssl.key.location" => {
+                // A file that is not there does no harm; the settings may be looked at on another machine.
+                if Path::new(value).exists() {
+                    small_file(value).map_err(refused)?;
+                }
+                set(name, value.clone());
+            }
+            security if SECURITY.contains(&security) => set(name, value.clone()),
+            other => match admission(other, value) {
+                Admission::Passed(librdkafkas) => set(librdkafkas, value.clone()),
+                Admission::WithoutEffect => {
+                    tracing::info!(setting = %other, "setting of Kafka's Java client has no effect");
+                }
+                Admission::Refused(reason) => return Err(refused(reason.to_owned())),
+            },
         }
     }
     Ok(translated)
@@ -128,12 +164,17 @@ fn is_pkcs12(path: &str, kind: Option<&String>) -> bool {
     }
 }
 
+/// What librdkafka will read by itself, without looking at what it is.
+fn small_file(path: &str) -> Result<Vec<u8>, String> {
+    read_settings_file(Path::new(path)).map_err(|error| format!("read `{path}`: {error}"))
+}
+
 /// The magic number at the beginning of a JKS file.
 const JKS: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 
 /// Whether a store is PEM: by its type, or where that is not said (Java's default is JKS) by what it holds.
 fn pem_store(path: &str, kind: Option<&String>, setting: &str) -> Result<(), String> {
-    let bytes = fs::read(Path::new(path)).map_err(|error| format!("read `{path}`: {error}"))?;
+    let bytes = small_file(path)?;
     if memchr::memmem::find(&bytes, b"-----BEGIN ").is_some() {
         return Ok(());
     }
@@ -179,6 +220,8 @@ fn next_section(text: &str) -> Option<(&str, &str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn map(text: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -193,6 +236,9 @@ mod tests {
         let pem = folder.path().join("store.pem");
         fs::write(&pem, "-----BEGIN CERTIFICATE-----\n").expect("written");
         let pem = pem.display().to_string();
+        let client = folder.path().join("client.p12");
+        fs::write(&client, "0").expect("written");
+        let client = client.display().to_string();
         let found = security_settings(&map(&[
             ("security.protocol", "SASL_SSL"),
             ("sasl.mechanism", "SCRAM-SHA-512"),
@@ -202,7 +248,7 @@ mod tests {
             ),
             ("ssl.truststore.location", &pem),
             ("ssl.truststore.type", "PEM"),
-            ("ssl.keystore.location", "/etc/client.p12"),
+            ("ssl.keystore.location", &client),
             ("ssl.keystore.password", "secret"),
             ("ssl.endpoint.identification.algorithm", ""),
             ("ssl.protocol", "TLSv1.3"),
@@ -214,7 +260,7 @@ mod tests {
             ("sasl.username", "u"),
             ("sasl.password", "p"),
             ("ssl.ca.location", &pem),
-            ("ssl.keystore.location", "/etc/client.p12"),
+            ("ssl.keystore.location", &client),
             ("ssl.keystore.password", "secret"),
             ("ssl.endpoint.identification.algorithm", "none"),
             ("linger.ms", "5"),
@@ -239,6 +285,41 @@ mod tests {
             "A".repeat(36)
         );
         assert_eq!(found, Ok(map(&[("ssl.ca.pem", &wanted)])));
+    }
+
+    /// Each of these loads a library, runs a command, opens a file or is a pointer.
+    #[test]
+    fn what_runs_code_is_refused() {
+        for name in [
+            "plugin.library.paths",
+            "ssl.providers",
+            "ssl.engine.location",
+            "ssl.engine.id",
+            "ssl_engine_callback_data",
+            "sasl.kerberos.kinit.cmd",
+            "sasl.kerberos.keytab",
+            "sasl.oauthbearer.assertion.private.key.file",
+            "sasl.oauthbearer.token.endpoint.url",
+            "https.ca.location",
+            "ssl.crl.location",
+            "debug",
+            "log_level",
+            "log.queue",
+            "log_cb",
+            "opaque",
+            "interceptors",
+            "resolve_cb",
+            "open_cb",
+            "enabled_events",
+            "internal.termination.signal",
+            "statistics.interval.ms",
+            "topic.blacklist",
+            "queuing.strategy",
+            "a.setting.of.tomorrow",
+        ] {
+            let error = security_settings(&map(&[(name, "x")])).expect_err(name);
+            assert_eq!(error.setting, name);
+        }
     }
 
     #[test]
@@ -271,6 +352,13 @@ mod tests {
                 "PlainLoginModule",
             ),
             ("ssl.engine.factory.class", "a.B", "Java classes"),
+            ("ssl.ca.location", "/dev/zero", "no regular file"),
+            ("ssl.certificate.location", "/dev/zero", "no regular file"),
+            ("ssl.key.location", "/dev/zero", "no regular file"),
+            ("ssl.truststore.location", "/dev/zero", "no regular file"),
+            ("ssl.keystore.location", "/dev/zero", "no regular file"),
+            ("transactional.id", "mine", "delivery.guarantee"),
+            ("plugin.library.paths", "/tmp/x.so", "docs/security.md"),
         ] {
             let error = security_settings(&map(&[(name, value)])).expect_err("refused");
             assert_eq!(error.setting, name);
