@@ -5,18 +5,25 @@
 //! page was loaded from, `Origin` is the page. So a request is let in where its host is a name of ours or a bare address,
 //! which nobody can let point elsewhere, and where it comes from no page or from one of ours.
 
-use std::{collections::BTreeSet, net::IpAddr};
+mod place;
 
-use http::{HeaderMap, Uri, header, uri::Authority};
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, Uri, header};
+
+use place::Place;
 
 /// The names that an HTTP face is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Door {
-    names: BTreeSet<String>,
+    /// Hosts, and the port where one is named with it.
+    names: BTreeSet<(String, Option<u16>)>,
     /// `.example.com`, for every name below it.
     domains: BTreeSet<String>,
+    /// Names of ours: they are hosts, and no pages of others'.
+    ours: BTreeSet<String>,
     everybody: bool,
-    any_host: bool,
+    behind_tls: bool,
     /// The setting that lets in more, for the answer.
     setting: String,
 }
@@ -28,8 +35,9 @@ impl Door {
         let mut door = Self {
             names: BTreeSet::new(),
             domains: BTreeSet::new(),
+            ours: BTreeSet::new(),
             everybody: false,
-            any_host: false,
+            behind_tls: false,
             setting: setting.to_owned(),
         };
         for entry in allowed {
@@ -39,27 +47,28 @@ impl Door {
                 door.everybody = true;
             } else if domain.starts_with('.') {
                 door.domains.insert(domain.to_owned());
+            } else if let Some(Place { host, port }) = Place::parse(&entry) {
+                door.names.insert((host, port));
             } else if !entry.is_empty() {
-                door.names.insert(without_port(&entry).to_owned());
+                // An address of IPv6 without its brackets.
+                door.names.insert((format!("[{entry}]"), None));
             }
         }
         door
     }
 
-    /// The same door under one more name of ours, as `host` or `host:port`.
+    /// The same door under one more name of ours, as `host` or `host:port`. Pages of other ports there are not ours.
     #[must_use]
     pub fn and(mut self, name: &str) -> Self {
-        let name = without_port(name.trim()).to_ascii_lowercase();
-        if !name.is_empty() {
-            self.names.insert(name);
-        }
+        self.ours
+            .extend(Place::parse(name.trim()).map(|place| place.host));
         self
     }
 
     /// The same door where TLS keeps it: a browser that was led here by another name is told so by the certificate.
     #[must_use]
     pub fn behind_tls(mut self) -> Self {
-        self.any_host = true;
+        self.behind_tls = true;
         self
     }
 
@@ -79,7 +88,7 @@ impl Door {
             .copied()
             .chain(uri.authority().map(|it| Some(it.as_str())))
         {
-            if !self.any_host && !host.is_some_and(|host| self.is_ours(host)) {
+            if !self.behind_tls && !host.is_some_and(|host| self.is_ours(host)) {
                 return Err(self.refusal("Host", host));
             }
         }
@@ -94,36 +103,52 @@ impl Door {
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let Some(name) = host_name(host) else {
+        let Some(place) = Place::parse(host) else {
             return false;
         };
-        let loopback = name == "localhost" || name.ends_with(".localhost");
-        loopback || is_address(&name) || self.is_named(&name)
+        let named = self.names.iter().any(|(name, _)| *name == place.host);
+        place.is_loopback_or_address()
+            || named
+            || self.ours.contains(&place.host)
+            || self.is_below_a_domain(&place.host)
     }
 
-    fn is_named(&self, name: &str) -> bool {
-        self.names.contains(name) || self.domains.iter().any(|domain| name.ends_with(domain))
+    fn is_below_a_domain(&self, name: &str) -> bool {
+        self.domains.iter().any(|domain| name.ends_with(domain))
     }
 
-    /// A page of the same host and port, or of a host that is named. A page of another port is another program's.
+    /// Invariant: a page is ours by scheme, host and port together; any two of them are another program's. A page of
+    /// another host is let in where the host is named: at the port that is named with it, or at the usual ports and ours.
     fn is_our_page(&self, origin: &str, host: Option<&str>) -> bool {
         let Some((scheme, authority)) = origin.split_once("://") else {
             return false;
         };
-        let default = if scheme.eq_ignore_ascii_case("https") {
-            443
-        } else {
-            80
+        let usual = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return false,
         };
-        let place = |authority: &str| {
-            let port = authority.parse::<Authority>().ok()?.port_u16();
-            Some((host_name(authority)?, port.unwrap_or(default)))
+        let Some(page) = Place::parse(authority) else {
+            return false;
         };
-        match place(authority) {
-            Some(page) if host.and_then(place).as_ref() == Some(&page) => true,
-            Some((name, _)) => self.is_named(&name),
-            None => false,
+        let port = page.port.unwrap_or(usual);
+        let our_scheme = if self.behind_tls { "https" } else { "http" };
+        let our_usual = if self.behind_tls { 443 } else { 80 };
+        let here = host.and_then(Place::parse);
+        let our_port = here.as_ref().map(|place| place.port.unwrap_or(our_usual));
+        let same_host = here.is_some_and(|place| place.host == page.host);
+        if same_host && scheme == our_scheme && our_port == Some(port) {
+            return true;
         }
+        let at_a_named_port = |named: Option<u16>| match named {
+            Some(named) => named == port,
+            None => port == 80 || port == 443 || our_port == Some(port),
+        };
+        let named = self
+            .names
+            .iter()
+            .any(|(name, named)| *name == page.host && at_a_named_port(*named));
+        named || self.is_below_a_domain(&page.host) && at_a_named_port(None)
     }
 
     fn refusal(&self, header: &str, value: Option<&str>) -> String {
@@ -132,31 +157,6 @@ impl Door {
             value.unwrap_or_default(),
             self.setting
         )
-    }
-}
-
-/// The name of `name:port`, in small letters and without the dot that may end it. None where it is no host.
-fn host_name(authority: &str) -> Option<String> {
-    let parsed: Authority = authority.parse().ok()?;
-    // `user@host`
-    if authority.contains('@') || parsed.host().is_empty() {
-        return None;
-    }
-    let name = parsed.host().to_ascii_lowercase();
-    Some(name.strip_suffix('.').unwrap_or(&name).to_owned())
-}
-
-fn is_address(name: &str) -> bool {
-    let bare = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'));
-    bare.unwrap_or(name).parse::<IpAddr>().is_ok()
-}
-
-fn without_port(name: &str) -> &str {
-    match name.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => name,
     }
 }
 
@@ -204,6 +204,19 @@ mod tests {
             ("", false),
             ("a b", false),
             ("2130706433", false),
+            ("[::1].evil.com", false),
+            ("[::1]evil.com", false),
+            ("[::1]:8083.evil.com", false),
+            ("[::1", false),
+            ("[127.0.0.1]", false),
+            ("localhost:evil.com", false),
+            ("localhost:", false),
+            ("localhost:80:80", false),
+            ("localhost:99999", false),
+            ("127.0.0.1:8083.evil.com", false),
+            ("127.0.0.1:8083/evil.com", false),
+            ("a..localhost", false),
+            (".localhost", false),
         ] {
             assert_eq!(admits(&door, "/", host, None), want, "{host}");
         }
@@ -241,12 +254,28 @@ mod tests {
 
     #[test]
     fn only_our_pages_are_origins() {
-        let door = Door::new(["console.example.com"], "");
+        // As a worker that nobody configured has it: its own address is advertised.
+        let allowed = ["console.example.com", "localhost:3001"];
+        let door = Door::new(allowed, "").and("127.0.0.1:8083");
         for (host, origin, want) in [
             ("127.0.0.1:8083", "http://127.0.0.1:8083", true),
             ("localhost", "http://localhost", true),
-            ("localhost:443", "https://LOCALHOST", true),
+            ("localhost:80", "http://LOCALHOST", true),
+            ("[::1]:8083", "http://[::1]:8083", true),
             ("127.0.0.1:8083", "https://console.example.com", true),
+            ("127.0.0.1:8083", "http://console.example.com:8083", true),
+            ("127.0.0.1:8083", "http://localhost:3001", true),
+            ("127.0.0.1:8083", "http://localhost:3002", false),
+            ("127.0.0.1:8083", "http://console.example.com:3000", false),
+            ("127.0.0.1:8083", "ftp://console.example.com", false),
+            ("127.0.0.1:8083", "https://127.0.0.1", false),
+            ("127.0.0.1:8083", "https://127.0.0.1:8083", false),
+            ("localhost:443", "https://localhost", false),
+            ("127.0.0.1:8083", "http://127.0.0.1", false),
+            ("127.0.0.1:8083", "http://127.0.0.1:8083.evil.com", false),
+            ("127.0.0.1:8083", "http://127.0.0.1:8083/", false),
+            ("[::1]:8083", "http://[::1]:8083.evil.com", false),
+            ("[::1]:8083", "http://[::1].evil.com:8083", false),
             ("127.0.0.1:8083", "http://127.0.0.1:3000", false),
             ("127.0.0.1:8083", "http://localhost:8083", false),
             ("127.0.0.1:8083", "http://evil.example", false),

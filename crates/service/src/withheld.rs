@@ -3,6 +3,9 @@
 //!
 //! Servers and libraries repeat what they were given in their own words: cut off at 63 bytes, in small letters, quoted,
 //! percent-encoded. So not the whole value is looked for but every run of eight bytes of it, in any case.
+//!
+//! Invariant: no value of four bytes or more is printed, whatever stands before or after it. Whoever writes the text around
+//! a reference decides about that, so a short value is hidden within other words, too.
 
 use std::{
     borrow::Cow,
@@ -23,8 +26,8 @@ const SHORTEST: usize = 4;
 struct Withheld {
     value: String,
     name: String,
-    /// Values of fewer than `RUN` bytes, which are looked for as whole words.
-    words: Vec<Vec<u8>>,
+    /// Values of fewer than `RUN` bytes, which are looked for whole.
+    short: Vec<Vec<u8>>,
     runs: BTreeSet<[u8; RUN]>,
 }
 
@@ -57,11 +60,11 @@ pub fn without_withheld(text: &str) -> Cow<'_, str> {
 
 impl Withheld {
     fn new(value: &str, name: &str) -> Self {
-        let (mut words, mut runs) = (Vec::new(), BTreeSet::new());
+        let (mut short, mut runs) = (Vec::new(), BTreeSet::new());
         for form in forms(value) {
             let form = form.to_ascii_lowercase().into_bytes();
             if form.len() < RUN {
-                words.push(form);
+                short.push(form);
             } else {
                 runs.extend(
                     form.windows(RUN)
@@ -72,7 +75,7 @@ impl Withheld {
         Self {
             value: value.to_owned(),
             name: name.to_owned(),
-            words,
+            short,
             runs,
         }
     }
@@ -106,15 +109,9 @@ impl Withheld {
                 found.push(start..start + RUN);
             }
         }
-        for word in &self.words {
-            let apart = |at: Option<&u8>| at.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-            for start in memchr::memmem::find_iter(lower, word) {
-                let end = start + word.len();
-                let before = start.checked_sub(1).and_then(|before| lower.get(before));
-                if apart(before) && apart(lower.get(end)) {
-                    found.push(start..end);
-                }
-            }
+        for short in &self.short {
+            let places = memchr::memmem::find_iter(lower, short);
+            found.extend(places.map(|start| start..start + short.len()));
         }
         found.sort_by_key(|range| range.start);
         found.dedup_by(|next, last| {
@@ -195,7 +192,10 @@ mod tests {
                 "role \"hunter2\" does not exist",
                 "role \"${env:X}\" does not exist",
             ),
-            ("hunter2", "xhunter2 hunter22", "xhunter2 hunter22"),
+            // Whoever writes the text around a reference may put a letter before it.
+            ("hunter2", "user \"xhunter2\"", "user \"x${env:X}\""),
+            ("hunter2", "hunter22_HUNTER2", "${env:X}2_${env:X}"),
+            ("pw1x", "topic apw1xb.public.t", "topic a${env:X}b.public.t"),
             (
                 "db.internal.example",
                 "no host DB.INTERNAL.EXAMPLE.",
