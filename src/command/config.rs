@@ -1,4 +1,4 @@
-use cdc::config::{ConnectorConfig, ConnectorFile, KNOWN, Property};
+use cdc::config::{ConnectorConfig, ConnectorFile, Handling, Property, known};
 
 use super::{Failure, kafka};
 use crate::settings::{Settings, reference};
@@ -69,8 +69,8 @@ What is not known at all is ignored with a warning that names the nearest proper
 that ends in `*` stands for all names with that beginning; one that begins with `*.converter.` for the same of
 `key.converter.`, `value.converter.` and `header.converter.`.
 
-| property | handling |
-|---|---|
+| property | type | default | meaning |
+|---|---|---|---|
 ";
 
 const SNAPSHOTS: &str = "
@@ -140,11 +140,31 @@ and so does what `delivery.guarantee=at_least_once` sends. A batch that reaches 
 snapshot, and the end of the connector do not wait. Whatever the interval is, a batch and its position are one transaction.
 ";
 
+/// A property's row: type, default and meaning. What is not used says so in place of them.
+fn row(property: &Property, handling: &Handling) -> String {
+    let Property { name, sentence, .. } = property;
+    let value_type = property.value_type.map_or("", |kind| kind.name());
+    let value_type = match property.unit {
+        Some(unit) => format!("{value_type}, {unit}"),
+        None => value_type.to_owned(),
+    };
+    let default = match property.default {
+        None => "-".to_owned(),
+        Some("") => "empty".to_owned(),
+        Some(text) => format!("`{text}`"),
+    };
+    let meaning = match handling {
+        Handling::Used => (*sentence).to_owned(),
+        Handling::Ignored(_) | Handling::Refused { .. } => format!("{sentence} *{handling}*"),
+    };
+    let meaning = meaning.trim();
+    format!("| `{name}` | {value_type} | {default} | {meaning} |\n")
+}
+
 fn document() -> String {
     let mut text = format!("{HEAD}{}{PROPERTIES}", reference());
-    for property in KNOWN {
-        let Property { name, handling } = property;
-        text.push_str(&format!("| `{name}` | {handling} |\n"));
+    for (property, handling) in known() {
+        text.push_str(&row(property, handling));
     }
     text + SNAPSHOTS + COST
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use cdc::config::KNOWN;
+use cdc::config::known;
 
 /// What became of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +88,8 @@ pub fn page(corpora: &[CorpusReport]) -> String {
 /// The part of the page that no run has to find out.
 pub fn properties() -> String {
     let mut text = PROPERTIES.to_owned();
-    for property in KNOWN {
-        let _ = writeln!(text, "| `{}` | {} |", property.name, property.handling);
+    for (property, handling) in known() {
+        let _ = writeln!(text, "| `{}` | {handling} |", property.name);
     }
     text
 }

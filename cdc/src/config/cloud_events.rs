@@ -7,23 +7,23 @@ use super::reader::Reader;
 pub(super) fn cloud_events(reader: &mut Reader<'_>, prefix: &str) -> bool {
     let below = |name: &str| format!("{prefix}.{name}");
     for name in ["serializer.type", "data.serializer.type"] {
-        reader.choice(&below(name), (), &[("json", ())]);
+        reader.choice(&below(name), &[("json", ())]);
     }
     let traced = below("opentelemetry.tracing.attributes.enable");
-    if reader.boolean(&traced, false) {
+    if reader.boolean(&traced) {
         reader.problem(
             &traced,
             "no record has a trace context: that needs a transform, which is not available",
         );
     }
     let property = below("metadata.source");
-    let named = reader.boolean(&below("schema.data.name.source.header.enable"), false);
+    let named = reader.boolean(&below("schema.data.name.source.header.enable"));
     if let Some(text) = reader.text(&property)
         && let Err(rule) = metadata_source(text, named)
     {
         reader.problem(&property, rule);
     }
-    reader.boolean(&below("extension.attributes.enable"), true)
+    reader.boolean(&below("extension.attributes.enable"))
 }
 
 /// `metadata.source`, whose default is `value,id:generate,type:generate,traceparent:header,dataSchemaName:generate`: what

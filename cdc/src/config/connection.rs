@@ -7,7 +7,7 @@ use super::{DatabaseConfig, reader::Reader};
 
 pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseConfig {
     let hostname = reader.required("database.hostname");
-    let port = reader.integer("database.port", 5432, 1, u16::MAX);
+    let port = reader.integer("database.port", 1, u16::MAX);
     let user = reader.required("database.user");
     let dbname = reader.required("database.dbname");
     let tls = tls(reader);
@@ -18,8 +18,8 @@ pub(super) fn database(reader: &mut Reader<'_>) -> DatabaseConfig {
         password: Secret::new(reader.exact("database.password").unwrap_or_default()),
         dbname,
         tls,
-        tcp_keepalive: reader.boolean("database.tcpKeepAlive", true),
-        query_timeout: reader.millis("database.query.timeout.ms", 600_000),
+        tcp_keepalive: reader.boolean("database.tcpKeepAlive"),
+        query_timeout: reader.millis("database.query.timeout.ms"),
         initial_statements: statements(reader.text("database.initial.statements").unwrap_or("")),
     }
 }
@@ -59,7 +59,7 @@ fn statements(text: &str) -> Vec<String> {
 }
 
 pub(super) fn slot_name(reader: &mut Reader<'_>) -> String {
-    let name = reader.text_or("slot.name", "debezium");
+    let name = reader.text_or_default("slot.name");
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.len() > 63 || !name.chars().all(allowed) {
         reader.problem("slot.name", "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63");
@@ -95,10 +95,12 @@ pub(super) fn slot_stream_params(reader: &mut Reader<'_>) -> Vec<(String, String
 
 /// Whether positions are confirmed: `lsn.flush.mode` is the later name of `flush.lsn.source`.
 pub(super) fn flush_lsn(reader: &mut Reader<'_>) -> bool {
-    let source = reader.boolean("flush.lsn.source", true);
+    let source = reader.boolean("flush.lsn.source");
+    if reader.text("lsn.flush.mode").is_none() {
+        return source;
+    }
     reader.choice(
         "lsn.flush.mode",
-        source,
         &[
             ("connector", true),
             ("manual", false),

@@ -10,13 +10,14 @@ pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> Contrac
     let mut contract = ContractSettings::new(topic_prefix);
     contract.compat = reader.choice(
         "debezium.compat",
-        Compat::V2_7,
         &[("2.7", Compat::V2_7), ("3", Compat::V3)],
     );
-    contract.source_version = reader.text_or("source.version", contract.compat.version());
+    contract.source_version = reader
+        .text("source.version")
+        .unwrap_or(contract.compat.version())
+        .to_owned();
     contract.decimal_handling = reader.choice(
         "decimal.handling.mode",
-        contract.decimal_handling,
         &[
             ("string", DecimalHandling::String),
             ("double", DecimalHandling::Double),
@@ -38,19 +39,14 @@ pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> Contrac
         Compat::V2_7 => 3,
         Compat::V3 => modes.len(),
     };
-    contract.time_precision = reader.choice(
-        "time.precision.mode",
-        contract.time_precision,
-        modes.get(..known).unwrap_or(&modes),
-    );
+    contract.time_precision =
+        reader.choice("time.precision.mode", modes.get(..known).unwrap_or(&modes));
     contract.hstore_handling = reader.choice(
         "hstore.handling.mode",
-        contract.hstore_handling,
         &[("json", HstoreHandling::Json), ("map", HstoreHandling::Map)],
     );
     contract.binary_handling = reader.choice(
         "binary.handling.mode",
-        contract.binary_handling,
         &[
             ("bytes", BinaryHandling::Bytes),
             ("base64", BinaryHandling::Base64),
@@ -60,7 +56,6 @@ pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> Contrac
     );
     contract.interval_handling = reader.choice(
         "interval.handling.mode",
-        contract.interval_handling,
         &[
             ("numeric", IntervalHandling::Numeric),
             ("string", IntervalHandling::String),
@@ -71,23 +66,13 @@ pub(super) fn contract(reader: &mut Reader<'_>, topic_prefix: String) -> Contrac
         ("avro", NameAdjustment::Avro),
         ("avro_unicode", NameAdjustment::AvroUnicode),
     ];
-    contract.schema_name_adjustment = reader.choice(
-        "schema.name.adjustment.mode",
-        NameAdjustment::None,
-        &adjustments,
-    );
-    contract.field_name_adjustment = reader.choice(
-        "field.name.adjustment.mode",
-        NameAdjustment::None,
-        &adjustments,
-    );
-    contract.money_fraction_digits = reader.integer("money.fraction.digits", 2, 0, 18);
-    contract.include_unknown_datatypes = reader.boolean("include.unknown.datatypes", false);
-    contract.unavailable_value_placeholder = reader.text_or(
-        "unavailable.value.placeholder",
-        &contract.unavailable_value_placeholder,
-    );
-    contract.tombstones_on_delete = reader.boolean("tombstones.on.delete", true);
+    contract.schema_name_adjustment = reader.choice("schema.name.adjustment.mode", &adjustments);
+    contract.field_name_adjustment = reader.choice("field.name.adjustment.mode", &adjustments);
+    contract.money_fraction_digits = reader.integer("money.fraction.digits", 0, 18);
+    contract.include_unknown_datatypes = reader.boolean("include.unknown.datatypes");
+    contract.unavailable_value_placeholder =
+        reader.text_or_default("unavailable.value.placeholder");
+    contract.tombstones_on_delete = reader.boolean("tombstones.on.delete");
     contract.skipped_operations = skipped_operations(reader);
     contract
 }

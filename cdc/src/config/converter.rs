@@ -62,7 +62,7 @@ fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
     let class = reader.text(&property).map_or(JSON, full_name);
     let mut found = Converter {
         format: Format::Json,
-        schemas: reader.boolean(&below("schemas.enable"), true),
+        schemas: reader.boolean(&below("schemas.enable")),
         registry: None,
         decimal_format: DecimalFormat::Base64,
         default_for_null: true,
@@ -73,7 +73,7 @@ fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
         STRING => found.format = Format::Text,
         CONFLUENT_AVRO | APICURIO_AVRO => {
             found.format = Format::Avro;
-            found.default_for_null = !reader.boolean(&below("ignore.default.for.nullables"), false);
+            found.default_for_null = !reader.boolean(&below("ignore.default.for.nullables"));
             found.registry = Some(if class == CONFLUENT_AVRO {
                 confluent(reader, part)
             } else {
@@ -106,9 +106,9 @@ fn converter(reader: &mut Reader<'_>, part: &'static str) -> Converter {
 /// What `JsonConverter` reads below `prefix`.
 fn json(reader: &mut Reader<'_>, prefix: &str, found: &mut Converter) {
     let below = |name: &str| format!("{prefix}.{name}");
-    found.schemas = reader.boolean(&below("schemas.enable"), true);
+    found.schemas = reader.boolean(&below("schemas.enable"));
     found.decimal_format = decimal_format(reader, &below("decimal.format"));
-    found.default_for_null = reader.boolean(&below("replace.null.with.default"), true);
+    found.default_for_null = reader.boolean(&below("replace.null.with.default"));
 }
 
 fn decimal_format(reader: &mut Reader<'_>, property: &str) -> DecimalFormat {
@@ -116,7 +116,7 @@ fn decimal_format(reader: &mut Reader<'_>, property: &str) -> DecimalFormat {
         ("BASE64", DecimalFormat::Base64),
         ("NUMERIC", DecimalFormat::Numeric),
     ];
-    reader.choice(property, DecimalFormat::Base64, &formats)
+    reader.choice(property, &formats)
 }
 
 /// The class that a name stands for: Kafka Connect knows classes also by their simple names, whole or without
@@ -150,7 +150,7 @@ fn header(reader: &mut Reader<'_>) -> HeaderFormat {
         None | Some(SIMPLE_HEADER) => return HeaderFormat::Simple,
         Some(JSON) => {
             return HeaderFormat::Json {
-                schemas: reader.boolean("header.converter.schemas.enable", true),
+                schemas: reader.boolean("header.converter.schemas.enable"),
                 decimal_format: decimal_format(reader, "header.converter.decimal.format"),
             };
         }

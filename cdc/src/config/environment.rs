@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     lookup::{holds_secret, is_secret},
-    property::KNOWN,
+    property::known,
 };
 
 /// One value that was found.
@@ -102,12 +102,11 @@ fn property_name(words: &str) -> String {
                 }
             })
     };
-    KNOWN
-        .iter()
-        .find(|property| same(property.name))
+    known()
+        .find(|(property, _)| same(property.name))
         .map_or_else(
             || words.to_ascii_lowercase().replace('_', "."),
-            |property| property.name.to_owned(),
+            |(property, _)| property.name.to_owned(),
         )
 }
 

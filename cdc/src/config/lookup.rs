@@ -4,23 +4,44 @@ use std::collections::BTreeMap;
 
 use service::{ShownSettings, without_passwords};
 
-use super::property::{KNOWN, Property};
+use super::property::{Handling, Property, known, properties};
 
-/// The table's row for a property name.
+/// What becomes of a property of this name; None where it is not known.
+pub fn handling(name: &str) -> Option<&'static Handling> {
+    nearest_row(name, known().map(|(property, _)| property))?
+        .handling
+        .as_ref()
+}
+
+/// The table's row for a property of this name.
 pub fn find(name: &str) -> Option<&'static Property> {
+    nearest_row(name, properties().iter())
+}
+
+/// The row of the whole name, or of its longest beginning.
+fn nearest_row(
+    name: &str,
+    rows: impl Iterator<Item = &'static Property>,
+) -> Option<&'static Property> {
     let of_converter = ["key", "value", "header"]
         .iter()
         .find_map(|part| name.strip_prefix(part)?.strip_prefix(".converter."));
-    KNOWN.iter().find(|property| {
-        let (name, known) = match (property.name.strip_prefix("*.converter."), of_converter) {
-            (Some(known), Some(name)) => (name, known),
+    rows.filter_map(|property| {
+        let (asked, known) = match (property.name.strip_prefix("*.converter."), of_converter) {
+            (Some(known), Some(rest)) => (rest, known),
             _ => (name, property.name),
         };
-        known == name
-            || known
-                .strip_suffix('*')
-                .is_some_and(|beginning| name.starts_with(beginning))
+        match known.strip_suffix('*') {
+            _ if property.name == name => Some((usize::MAX, property)),
+            _ if known == asked => Some((usize::MAX - 1, property)),
+            Some(beginning) if asked.starts_with(beginning) => {
+                Some((property.name.len(), property))
+            }
+            _ => None,
+        }
     })
+    .max_by_key(|(length, _)| *length)
+    .map(|(_, property)| property)
 }
 
 /// Whether a property's value must not be shown.
@@ -54,10 +75,9 @@ pub fn shown(settings: &BTreeMap<String, String>) -> ShownSettings<'_> {
 
 /// The known name nearest to a misspelt one, if one is near.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    KNOWN
-        .iter()
-        .filter(|property| !property.name.contains('*'))
-        .map(|property| (edit_distance(name, property.name), property.name))
+    known()
+        .filter(|(property, _)| !property.name.contains('*'))
+        .map(|(property, _)| (edit_distance(name, property.name), property.name))
         .min()
         .filter(|(distance, _)| *distance <= 1 + name.len() / 5)
         .map(|(_, name)| name)
@@ -108,14 +128,36 @@ mod tests {
     }
 
     #[test]
-    fn exact_names_come_before_patterns() {
-        for (i, property) in KNOWN.iter().enumerate() {
-            assert_eq!(
-                find(property.name).map(|found| found.name),
-                Some(property.name),
-                "row {i} is covered by an earlier one"
-            );
+    fn whole_names_go_before_beginnings_and_long_ones_before_short_ones() {
+        for property in properties() {
+            let found = find(property.name).map(|found| found.name);
+            assert_eq!(found, Some(property.name), "it stands twice");
         }
+        for (name, row) in [
+            ("signal.kafka.topic", "signal.kafka.topic"),
+            ("signal.other", "signal.*"),
+            ("key.converter.avro.x", "*.converter.avro.*"),
+            ("value.converter.x", "*.converter.*"),
+            (
+                "header.converter.schemas.enable",
+                "*.converter.schemas.enable",
+            ),
+            (
+                "key.converter.schemas.enable",
+                "key.converter.schemas.enable",
+            ),
+        ] {
+            assert_eq!(find(name).map(|found| found.name), Some(row));
+        }
+        assert_eq!(
+            handling("key.converter.schemas.enable"),
+            Some(&Handling::Used)
+        );
+        assert!(matches!(
+            handling("signal.kafka.topic"),
+            Some(Handling::Refused { .. })
+        ));
+        assert_eq!(handling("converter.x"), None);
     }
 
     #[test]

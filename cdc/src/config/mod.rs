@@ -39,11 +39,11 @@ pub use converter::{APICURIO_AVRO, CONFLUENT_AVRO, CONVERTERS, HEADER_CONVERTERS
 pub use environment::{FromEnvironment, properties_from_environment};
 pub use file::{ConnectorFile, load_connector_file, load_connectors_folder, string_map};
 pub use java_properties::{MalformedEscape, parse_properties};
-pub use lookup::{find as find_property, holds_secret, is_secret, shown};
+pub use lookup::{find as find_property, handling, holds_secret, is_secret, shown};
 pub use metric_tags::metric_tags;
 pub(crate) use parse::METRIC_TAGS;
 pub use parse::{CONNECTOR_CLASS, Parsed};
-pub use property::{Handling, KNOWN, Property};
+pub use property::{Form, Handling, Property, ValueType, known, properties};
 pub use provider::{Providers, is_reference};
 pub use records::{HeartbeatConfig, MessageFilter, RecordsConfig};
 pub use registry::{Registration, Registries, RegistryConfig, SubjectNameStrategy};
@@ -221,3 +221,5 @@ impl fmt::Debug for ConnectorConfig {
 
 #[cfg(test)]
 mod meaning_tests;
+#[cfg(test)]
+mod table_tests;

@@ -27,15 +27,6 @@ pub const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConn
 /// Further labels of the connector's metrics.
 pub(crate) const METRIC_TAGS: &str = "custom.metric.tags";
 
-/// Half of the 16 MiB that the open batch and the one in flight may hold together: enough to fill a Kafka transaction
-/// while the last one commits, small enough for the 128 MB that a connector may take.
-const DEFAULT_BATCH_BYTES: usize = 8 << 20;
-/// A Kafka transaction costs the same CPU time for one row as for a hundred: twenty a second are cheap, and keep half of the
-/// events below 40 ms from commit to consumer. Less costs CPU time where few rows come at a time, more only latency.
-const DEFAULT_COMMIT_INTERVAL_MILLIS: u64 = 50;
-/// Open transactions stay in memory up to here: beyond that a spill file is cheaper than the memory.
-const DEFAULT_SPILL_MEMORY_BYTES: usize = 32 << 20;
-
 /// Settings that can be used, and what to tell the operator about them.
 #[derive(Debug, Clone)]
 pub struct Parsed {
@@ -50,22 +41,21 @@ impl ConnectorConfig {
     /// Some settings are missing, wrong or not available: all of them are in the report.
     pub fn parse(properties: &BTreeMap<String, String>) -> Result<Parsed, ConfigReport> {
         let mut reader = Reader::new(properties);
-        let name = reader.text_or("name", "");
+        let name = reader.text("name").unwrap_or_default().to_owned();
         if name.is_empty() {
             reader.problem("name", "A value is required");
         }
         let topic_prefix = topic_prefix(&mut reader);
         let database = database(&mut reader);
         let slot_name = slot_name(&mut reader);
-        let slot_drop_on_stop = reader.boolean("slot.drop.on.stop", false);
-        let slot_max_retries = reader.integer("slot.max.retries", 6, 0, 1_000_000);
-        let slot_retry_delay = reader.millis("slot.retry.delay.ms", 10_000);
+        let slot_drop_on_stop = reader.boolean("slot.drop.on.stop");
+        let slot_max_retries = reader.integer("slot.max.retries", 0, 1_000_000);
+        let slot_retry_delay = reader.millis("slot.retry.delay.ms");
         let slot_stream_params = slot_stream_params(&mut reader);
-        reader.choice("plugin.name", (), &[("pgoutput", ()), ("decoderbufs", ())]);
-        let publication_name = reader.text_or("publication.name", "dbz_publication");
+        reader.choice("plugin.name", &[("pgoutput", ()), ("decoderbufs", ())]);
+        let publication_name = reader.text_or_default("publication.name");
         let publication_autocreate = reader.choice(
             "publication.autocreate.mode",
-            PublicationAutocreate::AllTables,
             &[
                 ("all_tables", PublicationAutocreate::AllTables),
                 ("disabled", PublicationAutocreate::Disabled),
@@ -73,19 +63,19 @@ impl ConnectorConfig {
                 ("no_tables", PublicationAutocreate::NoTables),
             ],
         );
-        let status_update_interval = reader.millis("status.update.interval.ms", 10_000);
-        for (buffer, default) in [
-            ("max.batch.size", 2048),
-            ("max.queue.size", 8192),
-            ("poll.interval.ms", 500),
-            ("max.queue.size.in.bytes", 0),
+        let status_update_interval = reader.millis("status.update.interval.ms");
+        for buffer in [
+            "max.batch.size",
+            "max.queue.size",
+            "poll.interval.ms",
+            "max.queue.size.in.bytes",
         ] {
             // Checked as Debezium does; memory is bounded by `tributary.batch.bytes` instead.
-            reader.integer(buffer, default, 0, i64::MAX);
+            reader.integer(buffer, 0, i64::MAX);
         }
         let mut contract = contract(&mut reader, topic_prefix);
         let is_3 = contract.compat == Compat::V3;
-        let extended_headers = reader.boolean("extended.headers.enabled", true) && is_3;
+        let extended_headers = reader.boolean("extended.headers.enabled") && is_3;
         let unpublished_operations = reader
             .text("skipped.operations")
             .filter(|_| is_3)
@@ -93,15 +83,14 @@ impl ConnectorConfig {
         let snapshot_mode = snapshot_mode(&mut reader);
         let snapshot = snapshot(&mut reader);
         let create_slot_timeout =
-            Duration::from_secs(reader.integer("create.slot.command.timeout", 90, 1, 86_400));
+            Duration::from_secs(reader.integer("create.slot.command.timeout", 1, 86_400));
         let replica_identities = identity_rules(&mut reader);
-        let slot_failover = reader.boolean("slot.failover", false);
-        let publish_via_partition_root = reader.boolean("publish.via.partition.root", false);
+        let slot_failover = reader.boolean("slot.failover");
+        let publish_via_partition_root = reader.boolean("publish.via.partition.root");
         let flush_lsn = flush_lsn(&mut reader);
-        let xmin_interval = reader.millis("xmin.fetch.interval.ms", 0);
+        let xmin_interval = reader.millis("xmin.fetch.interval.ms");
         let trust_slot = reader.choice(
             "offset.mismatch.strategy",
-            false,
             &[
                 ("no_validation", false),
                 ("trust_offset", false),
@@ -114,10 +103,10 @@ impl ConnectorConfig {
         let column_rules = column_rules(&mut reader, properties);
         let topic_delimiter = topic_delimiter(&mut reader);
         let records = records(&mut reader, &contract.topic_prefix, &topic_delimiter);
-        let transaction_metadata = reader.boolean("provide.transaction.metadata", false);
+        let transaction_metadata = reader.boolean("provide.transaction.metadata");
         let failure_handling = failure_handling(&mut reader);
         let guardrail = guardrail(&mut reader);
-        let skip_messages_without_change = reader.boolean("skip.messages.without.change", false);
+        let skip_messages_without_change = reader.boolean("skip.messages.without.change");
         let registries = converters(&mut reader, &mut contract);
         if extended_headers && contract.header_format == HeaderFormat::Bytes {
             reader.problem(
@@ -132,28 +121,20 @@ impl ConnectorConfig {
             reader.problem(METRIC_TAGS, rule);
         }
         let delivery = delivery(&mut reader);
-        let retry_wait = reader.millis("retriable.restart.connector.wait.ms", 10_000);
-        let max_retries =
-            u32::try_from(reader.integer("errors.max.retries", -1, -1, i32::MAX)).ok();
-        let spill_memory_bytes = reader.integer(
-            "tributary.spill.memory.bytes",
-            DEFAULT_SPILL_MEMORY_BYTES,
-            1 << 16,
-            1 << 40,
-        );
+        let retry_wait = reader.millis("retriable.restart.connector.wait.ms");
+        let max_retries = u32::try_from(reader.integer("errors.max.retries", -1, i32::MAX)).ok();
+        // Open transactions stay in memory up to here: beyond that a spill file is cheaper than the memory.
+        let spill_memory_bytes = reader.integer("tributary.spill.memory.bytes", 1 << 16, 1 << 40);
         let spill_folder = reader
             .text("tributary.spill.folder")
             .map_or_else(std::env::temp_dir, PathBuf::from);
-        let batch_bytes = reader.integer(
-            "tributary.batch.bytes",
-            DEFAULT_BATCH_BYTES,
-            1 << 10,
-            1 << 30,
-        );
-        let commit_interval = reader.millis(
-            "tributary.commit.interval.ms",
-            DEFAULT_COMMIT_INTERVAL_MILLIS,
-        );
+        // By default half of the 16 MiB that the open batch and the one in flight may hold together: enough to fill a Kafka
+        // transaction while the last one commits, small enough for the 128 MB that a connector may take.
+        let batch_bytes = reader.integer("tributary.batch.bytes", 1 << 10, 1 << 30);
+        // A Kafka transaction costs the same CPU time for one row as for a hundred: the default of twenty a second is cheap, and
+        // keeps half of the events below 40 ms from commit to consumer. Less costs CPU time where few rows come at a time,
+        // more only latency.
+        let commit_interval = reader.millis("tributary.commit.interval.ms");
         if let Err(error) = librdkafka_settings(&reader.below("producer.override.")) {
             let property = format!("producer.override.{}", error.setting);
             reader.problem(&property, error.reason);
@@ -229,7 +210,7 @@ fn topic_prefix(reader: &mut Reader<'_>) -> String {
 }
 
 fn topic_delimiter(reader: &mut Reader<'_>) -> String {
-    let delimiter = reader.text_or("topic.delimiter", ".");
+    let delimiter = reader.text_or_default("topic.delimiter");
     if !delimiter
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
@@ -270,7 +251,7 @@ fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {
             }
         }
         let regex = reader.required(&property("regex"));
-        let replacement = reader.text_or(&property("replacement"), "");
+        let replacement = reader.text(&property("replacement")).unwrap_or_default();
         match regex_router(&regex, &replacement) {
             Ok(route) => routes.push(route),
             Err(RouterError::Regex(pattern, error)) => reader.problem(
@@ -288,15 +269,16 @@ fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {
 fn failure_handling(reader: &mut Reader<'_>) -> FailureHandling {
     let handling = reader.choice(
         "event.processing.failure.handling.mode",
-        FailureHandling::Fail,
         &[
             ("fail", FailureHandling::Fail),
             ("warn", FailureHandling::Warn),
             ("skip", FailureHandling::Skip),
+            // An older name of the same.
+            ("ignore", FailureHandling::Skip),
         ],
     );
-    let is_logged = reader.boolean("errors.log.enable", false);
-    let tolerant = reader.choice("errors.tolerance", false, &[("none", false), ("all", true)]);
+    let is_logged = reader.boolean("errors.log.enable");
+    let tolerant = reader.choice("errors.tolerance", &[("none", false), ("all", true)]);
     match handling {
         FailureHandling::Fail if tolerant && is_logged => FailureHandling::Warn,
         FailureHandling::Fail if tolerant => FailureHandling::Skip,
@@ -308,17 +290,15 @@ fn failure_handling(reader: &mut Reader<'_>) -> FailureHandling {
 fn guardrail(reader: &mut Reader<'_>) -> Option<Guardrail> {
     let fails = reader.choice(
         "guardrail.collections.limit.action",
-        false,
         &[("warn", false), ("fail", true)],
     );
-    let most = reader.integer("guardrail.collections.max", 0, 0, 1_000_000);
+    let most = reader.integer("guardrail.collections.max", 0, 1_000_000);
     (most > 0).then_some(Guardrail { most, fails })
 }
 
 fn delivery(reader: &mut Reader<'_>) -> DeliveryGuarantee {
     let delivery = reader.choice(
         "delivery.guarantee",
-        DeliveryGuarantee::ExactlyOnce,
         &[
             ("exactly_once", DeliveryGuarantee::ExactlyOnce),
             ("at_least_once", DeliveryGuarantee::AtLeastOnce),
@@ -326,7 +306,6 @@ fn delivery(reader: &mut Reader<'_>) -> DeliveryGuarantee {
     );
     let required = reader.choice(
         "exactly.once.support",
-        false,
         &[("requested", false), ("required", true)],
     );
     if required && delivery == DeliveryGuarantee::AtLeastOnce {
@@ -341,7 +320,7 @@ fn delivery(reader: &mut Reader<'_>) -> DeliveryGuarantee {
 fn notices(reader: &mut Reader<'_>, properties: &BTreeMap<String, String>) -> Vec<Notice> {
     let mut notices = Vec::new();
     for (name, value) in properties {
-        match lookup::find(name).map(|property| property.handling) {
+        match lookup::handling(name) {
             Some(Handling::Used) if is_of_a_group(reader, name) => {}
             Some(Handling::Used) => notices.push(Notice::Ignored {
                 property: name.clone(),
@@ -354,7 +333,7 @@ fn notices(reader: &mut Reader<'_>, properties: &BTreeMap<String, String>) -> Ve
             Some(Handling::Refused { neutral, reason }) => {
                 let value = value.trim();
                 if !value.is_empty() && !neutral.contains(&value) {
-                    reader.problem(name, reason);
+                    reader.problem(name, *reason);
                 }
             }
             None => notices.push(Notice::Unknown {

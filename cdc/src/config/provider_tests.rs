@@ -232,7 +232,7 @@ fn a_problem_does_not_tell_a_value_that_came_from_elsewhere() {
     .unwrap();
     let reference = format!("${{directory:{}:secret}}", folder.path().display());
     let providers = providers(folder.path(), "NOTHING");
-    for property in crate::config::KNOWN {
+    for property in crate::config::properties() {
         let report = providers.parse(&map(&[("name", "n"), (property.name, &reference)]));
         let report = report.unwrap_err();
         let text = format!("{report} {report:?}").to_lowercase();

@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::Duration};
 
-use super::{Problem, holds_secret};
+use super::{Problem, find_property, holds_secret};
+
+/// Problem of a property that has no fitting default in the table of properties.
+pub(super) const NO_DEFAULT: &str = "this release has no default for it: please set it";
 
 /// Reads typed values from the flat map and collects every problem instead of stopping at the first.
 pub(super) struct Reader<'a> {
@@ -42,8 +45,22 @@ impl<'a> Reader<'a> {
         });
     }
 
-    pub(super) fn text_or(&self, property: &str, default: &str) -> String {
-        self.text(property).unwrap_or(default).to_owned()
+    /// The trimmed value, or the default.
+    pub(super) fn text_or_default(&mut self, property: &str) -> String {
+        match self.text(property) {
+            Some(value) => value.to_owned(),
+            None => self.default(property, |text| Some(text.to_owned())),
+        }
+    }
+
+    /// The default that the table of properties has. That it has none where one is needed is for our tests to find:
+    /// they read every property.
+    fn default<T: Default>(&mut self, property: &str, read: impl Fn(&str) -> Option<T>) -> T {
+        let default = find_property(property).and_then(|property| property.default);
+        default.and_then(read).unwrap_or_else(|| {
+            self.problem(property, NO_DEFAULT);
+            T::default()
+        })
     }
 
     pub(super) fn required(&mut self, property: &str) -> String {
@@ -56,25 +73,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn boolean(&mut self, property: &str, default: bool) -> bool {
+    pub(super) fn boolean(&mut self, property: &str) -> bool {
         match self.text(property) {
-            None => default,
+            None => self.default(property, |text| text.parse().ok()),
             Some(value) if value.eq_ignore_ascii_case("true") => true,
             Some(value) if value.eq_ignore_ascii_case("false") => false,
             Some(_) => {
                 self.problem(property, "Either 'true' or 'false' is expected");
-                default
+                false
             }
         }
     }
 
     /// A whole number from `least` to `most`.
-    pub(super) fn integer<T>(&mut self, property: &str, default: T, least: T, most: T) -> T
+    pub(super) fn integer<T>(&mut self, property: &str, least: T, most: T) -> T
     where
-        T: FromStr + PartialOrd + Display + Copy,
+        T: FromStr + PartialOrd + Display + Copy + Default,
     {
         let Some(value) = self.text(property) else {
-            return default;
+            return self.default(property, |text| text.parse().ok());
         };
         match value.parse::<T>() {
             Ok(number) if number >= least && number <= most => number,
@@ -84,44 +101,38 @@ impl<'a> Reader<'a> {
                     property,
                     format!("A number from {least} to {most} is expected"),
                 );
-                default
+                least
             }
             _ => {
                 self.problem(property, "An integer is expected");
-                default
+                least
             }
         }
     }
 
-    pub(super) fn millis(&mut self, property: &str, default: u64) -> Duration {
+    pub(super) fn millis(&mut self, property: &str) -> Duration {
         // A day is more than any of these waits.
-        Duration::from_millis(self.integer(property, default, 0, 86_400_000))
+        Duration::from_millis(self.integer(property, 0, 86_400_000))
     }
 
     /// One of the named values, in any case.
-    pub(super) fn choice<T: Copy>(
-        &mut self,
-        property: &str,
-        default: T,
-        choices: &[(&str, T)],
-    ) -> T {
-        let Some(value) = self.text(property) else {
-            return default;
+    pub(super) fn choice<T: Copy + Default>(&mut self, property: &str, choices: &[(&str, T)]) -> T {
+        let named = |text: &str| {
+            let mut names = choices.iter();
+            let found = names.find(|(name, _)| name.eq_ignore_ascii_case(text));
+            found.map(|(_, choice)| *choice)
         };
-        match choices
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(value))
-        {
-            Some((_, choice)) => *choice,
-            None => {
-                let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-                self.problem(
-                    property,
-                    format!("Value must be one of {}", names.join(", ")),
-                );
-                default
-            }
-        }
+        let Some(value) = self.text(property) else {
+            return self.default(property, named);
+        };
+        named(value).unwrap_or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.problem(
+                property,
+                format!("Value must be one of {}", names.join(", ")),
+            );
+            T::default()
+        })
     }
 
     /// All properties whose names begin with `prefix`, without it.

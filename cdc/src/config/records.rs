@@ -54,14 +54,14 @@ pub(super) fn records(
     topic_prefix: &str,
     delimiter: &str,
 ) -> RecordsConfig {
-    let interval = reader.millis("heartbeat.interval.ms", 0);
+    let interval = reader.millis("heartbeat.interval.ms");
     let action_query = reader.text("heartbeat.action.query").map(str::to_owned);
-    let heartbeat_prefix = reader.text_or("topic.heartbeat.prefix", "__debezium-heartbeat");
+    let heartbeat_prefix = reader.text_or_default("topic.heartbeat.prefix");
     let heartbeat_topic = match reader.text("topic.heartbeat.name") {
         Some(name) => sanitised_topic(name),
         None => sanitised_topic(&[heartbeat_prefix.as_str(), topic_prefix].join(delimiter)),
     };
-    let transaction_suffix = reader.text_or("topic.transaction", "transaction");
+    let transaction_suffix = reader.text_or_default("topic.transaction");
     const INCLUDE: &str = "message.prefix.include.list";
     const EXCLUDE: &str = "message.prefix.exclude.list";
     let include = regex_list(reader, INCLUDE);

@@ -128,8 +128,8 @@ pub(super) fn confluent(reader: &mut Reader<'_>, part: &str) -> RegistryConfig {
             None
         }
     };
-    let auto = reader.boolean(&below("auto.register.schemas"), true);
-    let latest = reader.boolean(&below("use.latest.version"), false);
+    let auto = reader.boolean(&below("auto.register.schemas"));
+    let latest = reader.boolean(&below("use.latest.version"));
     RegistryConfig {
         urls,
         login,
@@ -143,9 +143,9 @@ pub(super) fn confluent(reader: &mut Reader<'_>, part: &str) -> RegistryConfig {
             (false, true) => Registration::Latest,
             (false, false) => Registration::Lookup,
         },
-        normalize: reader.boolean(&below("normalize.schemas"), false),
+        normalize: reader.boolean(&below("normalize.schemas")),
         strategy: strategy(reader, &below(&format!("{part}.subject.name.strategy"))),
-        connect_meta_data: reader.boolean(&below("connect.meta.data"), true),
+        connect_meta_data: reader.boolean(&below("connect.meta.data")),
     }
 }
 
@@ -201,7 +201,7 @@ pub(super) fn apicurio(reader: &mut Reader<'_>, converter: &str) -> RegistryConf
             }
         })
         .collect();
-    if !reader.boolean(&below("as-confluent"), false) {
+    if !reader.boolean(&below("as-confluent")) {
         reader.problem(
             &below("as-confluent"),
             "only Confluent's wire format is written: true",
@@ -213,7 +213,7 @@ pub(super) fn apicurio(reader: &mut Reader<'_>, converter: &str) -> RegistryConf
             "schemas are known by their content ids: contentId",
         );
     }
-    if reader.boolean(&below("headers.enabled"), false) {
+    if reader.boolean(&below("headers.enabled")) {
         reader.problem(
             &below("headers.enabled"),
             "ids stand before the value, not in headers: false",
@@ -239,8 +239,8 @@ pub(super) fn apicurio(reader: &mut Reader<'_>, converter: &str) -> RegistryConf
         let password = reader.exact(&below("auth.password")).unwrap_or_default();
         (user.to_owned(), Secret::new(password))
     });
-    let auto = reader.boolean(&below("auto-register"), false);
-    let latest = reader.boolean(&below("find-latest"), false);
+    let auto = reader.boolean(&below("auto-register"));
+    let latest = reader.boolean(&below("find-latest"));
     RegistryConfig {
         urls,
         login,
@@ -253,7 +253,7 @@ pub(super) fn apicurio(reader: &mut Reader<'_>, converter: &str) -> RegistryConf
         },
         normalize: false,
         strategy,
-        connect_meta_data: reader.boolean(&format!("{converter}.connect.meta.data"), true),
+        connect_meta_data: reader.boolean(&format!("{converter}.connect.meta.data")),
     }
 }
 

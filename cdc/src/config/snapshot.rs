@@ -121,7 +121,7 @@ pub struct SnapshotConfig {
 
 pub(super) fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
     let mut flag =
-        |name: &str| reader.boolean(&format!("snapshot.mode.configuration.based.{name}"), false);
+        |name: &str| reader.boolean(&format!("snapshot.mode.configuration.based.{name}"));
     let configured = SnapshotMode::ConfigurationBased {
         data: flag("snapshot.data"),
         stream: flag("start.stream"),
@@ -130,27 +130,32 @@ pub(super) fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
     // Tables have no schema history that could be snapshotted or lost.
     flag("snapshot.schema");
     flag("snapshot.on.schema.error");
-    let mode = reader.choice(
+    refuse_custom(
+        reader,
         "snapshot.mode",
-        Some(SnapshotMode::Initial),
-        &[
-            ("always", Some(SnapshotMode::Always)),
-            ("never", Some(SnapshotMode::NoData)),
-            ("initial_only", Some(SnapshotMode::InitialOnly)),
-            ("configuration_based", Some(configured)),
-            ("when_needed", Some(SnapshotMode::WhenNeeded)),
-            ("initial", Some(SnapshotMode::Initial)),
-            ("custom", None),
-            ("no_data", Some(SnapshotMode::NoData)),
-        ],
+        "a custom snapshotter is a Java class and cannot be loaded: choose one of the other modes",
     );
-    mode.unwrap_or_else(|| {
-        reader.problem(
-            "snapshot.mode",
-            "a custom snapshotter is a Java class and cannot be loaded: choose one of the other modes",
-        );
-        SnapshotMode::Initial
-    })
+    reader.choice(
+        "snapshot.mode",
+        &[
+            ("always", SnapshotMode::Always),
+            ("never", SnapshotMode::NoData),
+            ("initial_only", SnapshotMode::InitialOnly),
+            ("configuration_based", configured),
+            ("when_needed", SnapshotMode::WhenNeeded),
+            ("initial", SnapshotMode::Initial),
+            ("custom", SnapshotMode::Initial),
+            ("no_data", SnapshotMode::NoData),
+        ],
+    )
+}
+
+/// `custom` is one of Debezium's values, and no misspelling.
+fn refuse_custom(reader: &mut Reader<'_>, property: &str, rule: &str) {
+    let value = reader.text(property);
+    if value.is_some_and(|value| value.eq_ignore_ascii_case("custom")) {
+        reader.problem(property, rule);
+    }
 }
 
 pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
@@ -175,37 +180,30 @@ pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
             ),
         }
     }
-    let lock_timeout = reader.millis("snapshot.lock.timeout.ms", 10_000);
+    let lock_timeout = reader.millis("snapshot.lock.timeout.ms");
+    refuse_custom(
+        reader,
+        "snapshot.locking.mode",
+        "a custom lock is a Java class and cannot be loaded: none or shared",
+    );
     let locks = reader.choice(
         "snapshot.locking.mode",
-        Some(false),
-        &[
-            ("none", Some(false)),
-            ("shared", Some(true)),
-            ("custom", None),
-        ],
+        &[("none", false), ("shared", true), ("custom", false)],
     );
-    if locks.is_none() {
-        reader.problem(
-            "snapshot.locking.mode",
-            "a custom lock is a Java class and cannot be loaded: none or shared",
-        );
-    }
     SnapshotConfig {
         include: reader.text(INCLUDE).is_some().then_some(include),
         select_overrides,
-        delay: reader.millis("snapshot.delay.ms", 0),
-        streaming_delay: reader.millis("streaming.delay.ms", 0),
+        delay: reader.millis("snapshot.delay.ms"),
+        streaming_delay: reader.millis("streaming.delay.ms"),
         order: reader.choice(
             "snapshot.tables.order.by.row.count",
-            RowCountOrder::Disabled,
             &[
                 ("disabled", RowCountOrder::Disabled),
                 ("ascending", RowCountOrder::Ascending),
                 ("descending", RowCountOrder::Descending),
             ],
         ),
-        lock_timeout: (locks == Some(true)).then_some(lock_timeout),
+        lock_timeout: locks.then_some(lock_timeout),
         max_threads: max_threads(reader),
         isolation: isolation(reader),
     }
@@ -213,9 +211,7 @@ pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
 
 fn max_threads(reader: &mut Reader<'_>) -> NonZeroUsize {
     const THREADS: &str = "snapshot.max.threads";
-    let Some(value) = reader.text(THREADS) else {
-        return NonZeroUsize::MIN;
-    };
+    let value = reader.text_or_default(THREADS);
     // Debezium's largest integer is an i32's. There never are more connections than tables.
     let threads = value.parse::<i32>().ok();
     let threads = threads.and_then(|threads| usize::try_from(threads).ok());
@@ -226,9 +222,12 @@ fn max_threads(reader: &mut Reader<'_>) -> NonZeroUsize {
     })
 }
 
+/// None where it is not set: then no line of the log says that something stronger is used.
 fn isolation(reader: &mut Reader<'_>) -> Option<SnapshotIsolation> {
+    const MODE: &str = "snapshot.isolation.mode";
     let choices = SnapshotIsolation::ALL.map(|isolation| (isolation.as_str(), Some(isolation)));
-    reader.choice("snapshot.isolation.mode", None, &choices)
+    reader.text(MODE)?;
+    reader.choice(MODE, &choices)
 }
 
 /// A table's name without the quotes that identifiers may have.

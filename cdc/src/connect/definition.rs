@@ -1,12 +1,8 @@
-//! What Kafka Connect's configuration forms know of each property: type, default, group, order. The rows stand in
-//! `definitions.txt`; names, types, defaults, groups and orders are those that Kafka Connect 3.9.1 with Debezium 2.7.3
-//! answers, followed by the properties that these do not define.
-
-use std::sync::LazyLock;
+//! A property as Kafka Connect's configuration forms show it.
 
 use serde_json::{Value, json};
 
-use crate::config::{Handling, find_property};
+use crate::config::{Form, Handling, Property, ValueType, handling, properties};
 
 /// The groups of a form, in Kafka Connect's order.
 pub(super) const GROUPS: [&str; 10] = [
@@ -36,115 +32,82 @@ const FRAMEWORK_GROUPS: [&str; 7] = [
 /// So many rows at the beginning are Kafka Connect's own.
 pub(super) const FRAMEWORK: usize = 20;
 
-/// One property of a form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A property that forms show.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Definition {
-    pub(super) name: &'static str,
-    /// `STRING`, `INT`, `LONG`, `BOOLEAN`, `LIST`, `CLASS` or `PASSWORD`.
-    pub(super) kind: &'static str,
-    pub(super) default: Option<&'static str>,
-    importance: &'static str,
-    group: &'static str,
-    width: &'static str,
-    order: u32,
-    display_name: &'static str,
-    recommended: Vec<&'static str>,
-    documentation: &'static str,
-}
-
-static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-    include_str!("definitions.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(parse)
-        .collect()
-});
-
-/// A row of the table; None where it does not have all cells.
-fn parse(line: &'static str) -> Option<Definition> {
-    let mut cells = line.split(" | ");
-    let mut cell = || cells.next().map(str::trim);
-    Some(Definition {
-        name: cell()?,
-        kind: cell()?,
-        default: match cell()? {
-            "-" => None,
-            "''" => Some(""),
-            default => Some(default),
-        },
-        importance: cell()?,
-        group: cell()?,
-        width: cell()?,
-        order: cell()?.parse().ok()?,
-        display_name: cell()?,
-        recommended: cell()?.split(',').filter(|value| *value != "-").collect(),
-        documentation: cell()?,
-    })
+    pub(super) property: &'static Property,
+    form: &'static Form,
 }
 
 /// All properties that a form can show, in its order.
-pub(super) fn definitions() -> &'static [Definition] {
-    &DEFINITIONS
+pub(super) fn definitions() -> impl Iterator<Item = Definition> {
+    properties().iter().filter_map(|property| {
+        Some(Definition {
+            property,
+            form: property.form.as_ref()?,
+        })
+    })
 }
 
 /// Where a property stands in a form; what is not in it comes last.
 pub(super) fn position(name: &str) -> usize {
     definitions()
-        .iter()
-        .position(|definition| definition.name == name)
+        .position(|definition| definition.property.name == name)
         .unwrap_or(usize::MAX)
 }
 
 impl Definition {
     /// `definition` of an answer.
     pub(super) fn body(&self) -> Value {
-        let documentation = match find_property(self.name).map(|property| property.handling) {
-            Some(Handling::Ignored(reason)) => {
-                format!("{} It has no effect: {reason}.", self.documentation)
+        let Property { name, sentence, .. } = self.property;
+        // Kafka Connect writes some names as regular expressions, which are no names of properties.
+        let documentation = match handling(name) {
+            Some(Handling::Ignored(reason)) => format!("{sentence} It has no effect: {reason}."),
+            Some(Handling::Refused { neutral, reason }) if neutral.is_empty() => {
+                format!("{sentence} It is refused: {reason}.")
             }
-            Some(Handling::Refused {
-                neutral: [],
-                reason,
-                ..
-            }) => format!("{} It is refused: {reason}.", self.documentation),
             Some(Handling::Refused { neutral, reason }) => format!(
-                "{} Other values than {} are refused: {reason}.",
-                self.documentation,
+                "{sentence} Other values than {} are refused: {reason}.",
                 neutral.join(", ")
             ),
-            Some(Handling::Used) | None => self.documentation.to_owned(),
+            Some(Handling::Used) | None => (*sentence).to_owned(),
         };
-        let dependents: &[&str] = match self.name {
+        let dependents: &[&str] = match *name {
             "schema.include.list" => &["table.include.list"],
             _ => &[],
         };
         json!({
-            "name": self.name,
-            "type": self.kind,
-            "required": matches!(self.name, "name" | "connector.class"),
-            "default_value": self.default,
-            "importance": self.importance,
+            "name": name,
+            "type": self.property.value_type.map(ValueType::name),
+            "required": matches!(*name, "name" | "connector.class"),
+            "default_value": self.property.default,
+            "importance": self.form.importance,
             "documentation": documentation,
-            "group": self.group,
-            "width": self.width,
-            "display_name": self.display_name,
+            "group": self.form.group,
+            "width": self.form.width,
+            "display_name": self.form.display_name,
             "dependents": dependents,
-            "order": self.order,
+            "order": self.form.order,
         })
     }
 
     /// `value` of an answer: what is set, or the default, for the properties of Kafka Connect itself.
     pub(super) fn value(&self, set: Option<&str>, errors: &[String]) -> Value {
         let value = set
-            .or(self.default)
-            .filter(|_| FRAMEWORK_GROUPS.contains(&self.group) && self.kind != "PASSWORD");
+            .or(self.property.default)
+            .filter(|_| self.is_of_the_framework())
+            .filter(|_| self.property.value_type != Some(ValueType::Password));
         json!({
-            "name": self.name,
+            "name": self.property.name,
             "value": value,
-            "recommended_values": self.recommended,
+            "recommended_values": self.form.recommended,
             "errors": errors,
-            "visible": self.name != "schema.exclude.list",
+            "visible": self.property.name != "schema.exclude.list",
         })
+    }
+
+    fn is_of_the_framework(&self) -> bool {
+        FRAMEWORK_GROUPS.contains(&self.form.group)
     }
 }
 
@@ -152,18 +115,17 @@ impl Definition {
 /// where they are read.
 pub(super) fn framework_problem(name: &str, value: &str) -> Option<String> {
     let definition = definitions()
-        .iter()
-        .find(|definition| definition.name == name)
-        .filter(|definition| FRAMEWORK_GROUPS.contains(&definition.group))?;
+        .find(|definition| definition.property.name == name)
+        .filter(Definition::is_of_the_framework)?;
     let value = value.trim();
-    let rule = match definition.kind {
-        "INT" => match value.parse::<i32>() {
+    let rule = match definition.property.value_type? {
+        ValueType::Int => match value.parse::<i32>() {
             Err(_) => "Not a number of type INT",
             Ok(number) if number < 1 && name == "tasks.max" => "Value must be at least 1",
             Ok(_) => return None,
         },
-        "LONG" if value.parse::<i64>().is_err() => "Not a number of type LONG",
-        "LIST" if name == "topic.creation.groups" => {
+        ValueType::Long if value.parse::<i64>().is_err() => "Not a number of type LONG",
+        ValueType::List if name == "topic.creation.groups" => {
             let aliases: Vec<&str> = value.split(',').map(str::trim).collect();
             let mut once = aliases.clone();
             once.sort_unstable();
@@ -176,10 +138,15 @@ pub(super) fn framework_problem(name: &str, value: &str) -> Option<String> {
                 aliases.join(", ")
             ));
         }
-        "BOOLEAN" if !["true", "false"].contains(&value.to_ascii_lowercase().as_str()) => {
+        ValueType::Boolean if !["true", "false"].contains(&value.to_ascii_lowercase().as_str()) => {
             "Expected value to be either true or false"
         }
-        _ => return None,
+        ValueType::Long
+        | ValueType::List
+        | ValueType::Boolean
+        | ValueType::String
+        | ValueType::Class
+        | ValueType::Password => return None,
     };
     Some(format!(
         "Invalid value {value} for configuration {name}: {rule}"
@@ -189,21 +156,16 @@ pub(super) fn framework_problem(name: &str, value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::KNOWN;
+    use crate::config::known;
 
     #[test]
-    fn every_row_is_read_and_known() {
-        let rows = include_str!("definitions.txt")
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .count();
-        assert_eq!(definitions().len(), rows);
+    fn every_form_is_of_a_group_and_its_property_is_known() {
         for definition in definitions() {
-            assert!(GROUPS.contains(&definition.group), "{definition:?}");
+            assert!(GROUPS.contains(&definition.form.group), "{definition:?}");
+            let name = definition.property.name;
             assert!(
-                definition.name.contains('(') || find_property(definition.name).is_some(),
-                "{} is not a known property",
-                definition.name
+                name.contains('(') || handling(name).is_some(),
+                "{name} is not a known property"
             );
         }
     }
@@ -212,9 +174,8 @@ mod tests {
     fn every_property_with_a_name_of_its_own_is_in_the_form() {
         // Set by Kafka Connect for its own use, or an older name of another.
         const NOT_SHOWN: [&str; 2] = ["task.class", "database.server.name"];
-        let missing: Vec<&str> = KNOWN
-            .iter()
-            .map(|property| property.name)
+        let missing: Vec<&str> = known()
+            .map(|(property, _)| property.name)
             .filter(|name| !name.ends_with('*') && !NOT_SHOWN.contains(name))
             // Settings of a converter belong to its class.
             .filter(|name| !name.contains("converter."))

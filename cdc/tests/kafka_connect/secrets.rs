@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cdc::config::{ConnectorFile, KNOWN, Providers};
+use cdc::config::{ConnectorFile, Providers, properties};
 use serde_json::{Value, json};
 use service::LogLines;
 use stack::until;
@@ -160,7 +160,7 @@ async fn no_output_tells_a_secret() -> Result<()> {
     let created = told.ask(&rest, "POST", "/connectors", Some(&body)).await?;
     ensure!(created == 201, "{:?}", told.0);
     let validate = format!("/connector-plugins/{CLASS}/config/validate");
-    for property in KNOWN {
+    for property in properties() {
         for reference in &references {
             let mut bad = good.clone();
             bad["name"] = json!("bad");

@@ -15,7 +15,7 @@ use super::{
     extract::{Body, Path},
 };
 use crate::connect::{
-    definition::{Definition, FRAMEWORK, GROUPS, definitions, position},
+    definition::{FRAMEWORK, GROUPS, definitions, position},
     plugin::{Plugin, find, plugins},
     worker::is_our_class,
 };
@@ -41,8 +41,9 @@ pub(super) async fn config(Path(plugin): Path<String>) -> Result<Response, Error
         ));
     }
     // Here the connector's own come first.
-    let (framework, own) = definitions().split_at(FRAMEWORK.min(definitions().len()));
-    let all: Vec<Value> = own.iter().chain(framework).map(Definition::body).collect();
+    let own = definitions().skip(FRAMEWORK);
+    let all = own.chain(definitions().take(FRAMEWORK));
+    let all: Vec<Value> = all.map(|definition| definition.body()).collect();
     Ok(Json(all).into_response())
 }
 
@@ -76,10 +77,10 @@ pub(super) async fn validate(
         of_it.map(|finding| finding.text.clone()).collect()
     };
     let mut configs: Vec<Value> = definitions()
-        .iter()
         .map(|definition| {
-            let set = properties.get(definition.name).map(String::as_str);
-            let value = definition.value(set, &errors_of(definition.name));
+            let name = definition.property.name;
+            let set = properties.get(name).map(String::as_str);
+            let value = definition.value(set, &errors_of(name));
             json!({"definition": definition.body(), "value": value})
         })
         .collect();
