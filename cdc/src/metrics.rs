@@ -215,4 +215,15 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn the_page_about_operation_has_every_metric() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+        let page = std::fs::read_to_string(path).expect("the page");
+        let text = render(&[]);
+        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        for name in names.filter_map(|line| line.split(' ').next()) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }
