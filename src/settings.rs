@@ -297,40 +297,11 @@ fn find(key: &str) -> Result<&'static str, String> {
     if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
         return Ok(setting.key);
     }
-    let nearest = SETTINGS
-        .iter()
-        .map(|setting| (distance(key, setting.key), setting.key))
-        .min();
-    Err(match nearest {
-        Some((changes, name)) if changes <= key.len() / 3 + 1 => {
-            format!("unknown setting `{key}`; did you mean `{name}`?")
-        }
-        _ => format!("unknown setting `{key}`; `tributary config` lists all"),
+    let names = SETTINGS.iter().map(|setting| setting.key);
+    Err(match service::nearest(key, names) {
+        Some(name) => format!("unknown setting `{key}`; did you mean `{name}`?"),
+        None => format!("unknown setting `{key}`; `tributary config` lists all"),
     })
-}
-
-/// Levenshtein distance in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let above = row.get(j + 1).copied().unwrap_or(0);
-            let cost = (diagonal + usize::from(x != y))
-                .min(above + 1)
-                .min(left + 1);
-            diagonal = above;
-            if let Some(cell) = row.get_mut(j) {
-                *cell = left;
-            }
-            left = cost;
-        }
-        if let Some(cell) = row.last_mut() {
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 /// The reference of all settings in Markdown.

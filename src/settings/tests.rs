@@ -57,13 +57,6 @@ fn secrets_come_from_files_and_are_not_printed() {
 }
 
 #[test]
-fn distance_counts_edits() {
-    assert_eq!(distance("kitten", "sitting"), 3);
-    assert_eq!(distance("", "abc"), 3);
-    assert_eq!(distance("same", "same"), 0);
-}
-
-#[test]
 fn a_connector_stands_in_the_section_and_in_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("t.toml");

@@ -75,50 +75,13 @@ pub fn shown(settings: &BTreeMap<String, String>) -> ShownSettings<'_> {
 
 /// The known name nearest to a misspelt one, if one is near.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    known()
-        .filter(|(property, _)| !property.name.contains('*'))
-        .map(|(property, _)| (edit_distance(name, property.name), property.name))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + name.len() / 5)
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance in bytes.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut previous = i + 1;
-        for (slot, right) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = *slot;
-            previous = replaced.min(diagonal + 1).min(previous + 1);
-            *slot = previous;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    let names = known().map(|(property, _)| property.name);
+    service::nearest(name, names.filter(|name| !name.contains('*')))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distance_counts_edits() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("abc", "abd", 1),
-            ("slot.nmae", "slot.name", 2),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(edit_distance(a, b), want, "{a} {b}");
-        }
-    }
 
     #[test]
     fn nearest_name_must_be_near() {

@@ -4,6 +4,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -246,18 +247,16 @@ fn shown(url: &str) -> String {
     }
 }
 
+/// What is escaped in a part of a path which a shell takes as it is: all but the unreserved characters (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
 /// A name as a part of a path, which a shell takes as it is.
-pub(crate) fn percent_encoded(subject: &str) -> String {
-    let mut out = String::with_capacity(subject.len());
-    for byte in subject.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+pub(crate) fn percent_encoded(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, RESERVED)
 }
 
 /// Whether two schemas describe the same bytes: they may differ in documentation and in properties that Avro does not
@@ -316,7 +315,7 @@ mod tests {
         ] {
             assert_eq!(shown(url), expected);
         }
-        assert_eq!(percent_encoded("a/b ü"), "a%2Fb%20%C3%BC");
+        assert_eq!(percent_encoded("a/b ü").to_string(), "a%2Fb%20%C3%BC");
     }
 
     /// A listener that takes connections and never answers.

@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use tokio_postgres::{Client, Config, Connection, Socket, config::Host};
 
 use crate::{ConnectError, PostgresTlsStream, TlsSettings, connect};
@@ -126,27 +129,8 @@ fn without_url_parameters(text: &str, tls: &mut TlsSettings) -> Result<String, S
 }
 
 /// `%41` is `A`; what is no such pair of digits stays.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = (byte == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match digits {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 /// `key = value` pairs, values perhaps in single quotes with `\'` and `\\` in them (libpq, "Keyword/Value Connection
