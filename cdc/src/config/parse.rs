@@ -252,7 +252,7 @@ fn routes(reader: &mut Reader<'_>) -> Vec<TopicRoute> {
         }
         let regex = reader.required(&property("regex"));
         let replacement = reader.text(&property("replacement")).unwrap_or_default();
-        match regex_router(&regex, &replacement) {
+        match regex_router(&regex, replacement) {
             Ok(route) => routes.push(route),
             Err(RouterError::Regex(pattern, error)) => reader.problem(
                 &property("regex"),
