@@ -19,8 +19,8 @@ use crate::{
     shop::{LINES, ORDERS, Shop},
 };
 
-/// For what a healthy machine does in seconds. On a busy one the commit of a second writer may lose to those of the first
-/// for minutes: whoever lost looks before it writes again, and who wrote last need not.
+/// For what a healthy machine does in seconds. Members of a group that are starved of their processor lose their session
+/// and join anew, which costs some seconds each time and no row.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
 static BROKER: OnceCell<Kafka> = OnceCell::const_new();

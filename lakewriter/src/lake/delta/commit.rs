@@ -18,7 +18,11 @@ use serde::{Deserialize, Serialize};
 use service::Backoff;
 use uuid::Uuid;
 
-use super::{LakeTable, create::PARTITION_COLUMN, create::quiet};
+use super::{
+    LakeTable,
+    checkpoint::Refresh,
+    create::{PARTITION_COLUMN, quiet},
+};
 use crate::{Error, ErrorKind, error::delta_error};
 
 /// One position that a commit moves, with where it must stand before.
@@ -54,6 +58,9 @@ const UNPROVED: Duration = Duration::from_secs(600);
 
 /// Attempts to commit the same files while the table says that they are not in.
 const MAX_ATTEMPTS: u32 = 5;
+
+/// Races in a row that a commit may lose against other writers of the table, before it counts as one that the store refuses.
+const MAX_RACES: u32 = 100;
 
 /// Attempts to read the table after an error, before the caller starts over from durable state.
 const MAX_RELOADS: u32 = 8;
@@ -101,6 +108,7 @@ impl LakeTable {
             }
         }
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let mut races = Backoff::new(Duration::from_millis(5), Duration::from_millis(50));
         loop {
             let error = match self.try_commit(prepared).await {
                 Ok(()) => {
@@ -113,19 +121,30 @@ impl LakeTable {
                 Err(error) => error,
             };
             tracing::debug!(%error, table = self.relative, "commit answered an error: reading the table back");
-            if matches!(error, DeltaTableError::VersionAlreadyExists(_)) && self.proved.is_some() {
-                // Another writer of the same table was faster, with other partitions or columns: the library looks at
-                // what it did. Or it was this very commit, and the library says so.
-                self.proved = None;
-                if self.catch_up().await.is_ok() {
-                    continue;
-                }
+            let raced = is_race(&error) && races.attempt() < MAX_RACES;
+            if raced {
+                tokio::time::sleep(races.next_delay()).await;
             }
+            let read_on = if raced {
+                self.read_on(prepared).await.ok()
+            } else {
+                None
+            };
             let error = delta_error(format!("commit to `{}`", self.relative), error);
-            match self.recover(prepared).await? {
+            let standing = match read_on {
+                Some(standing) => standing,
+                None => self.recover(prepared).await?,
+            };
+            match standing {
                 Standing::After => return Ok(CommitOutcome::Committed(self.version)),
                 Standing::Elsewhere { app_id, found } => {
                     return Ok(CommitOutcome::Fenced { app_id, found });
+                }
+                Standing::Before if raced => {
+                    // Another writer of the same table was faster, with other partitions or columns. The table was read
+                    // to its end just now, and nothing in it concerns these positions: the entry behind that end is put
+                    // at once. Whoever looks longer loses against a writer that puts one entry after the other.
+                    self.proved = Some(Instant::now());
                 }
                 Standing::Before if backoff.attempt() + 1 >= MAX_ATTEMPTS => return Err(error),
                 Standing::Before => {
@@ -191,6 +210,18 @@ impl LakeTable {
         Ok(())
     }
 
+    /// Read what was committed since, and see where the positions stand.
+    async fn read_on(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
+        let updated = self.state.update(&self.log_store, None).await;
+        updated.map_err(|error| {
+            delta_error(format!("read the commits of `{}`", self.relative), error)
+        })?;
+        self.version = self.state.version();
+        self.txns.clear();
+        self.refresh = Refresh::default();
+        self.standing(prepared).await
+    }
+
     /// Reload, however often it takes, and see where the positions stand.
     async fn recover(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
@@ -243,6 +274,18 @@ impl LakeTable {
                 found: None,
             })
         }
+    }
+}
+
+/// Whether an error says that another writer put the entry of this version.
+fn is_race(error: &DeltaTableError) -> bool {
+    match error {
+        DeltaTableError::VersionAlreadyExists(_) => true,
+        DeltaTableError::Transaction { source } => matches!(
+            source,
+            TransactionError::VersionAlreadyExists(_) | TransactionError::MaxCommitAttempts(_)
+        ),
+        _ => false,
     }
 }
 
