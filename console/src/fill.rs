@@ -8,7 +8,7 @@ use arrow::{
 };
 use datafusion::error::Result;
 
-use crate::replay::{Place, Row};
+use crate::change::{Place, Row};
 
 /// The rows that other rows' values are taken from.
 pub(crate) struct Donors {

@@ -63,6 +63,21 @@ pub(crate) struct Era {
     pub(crate) identity: EraIdentity,
     /// The table was dropped and made again: no row from before is in it.
     pub(crate) new_table: bool,
+    /// Rows from before some columns of the identity were there, or were as they are.
+    pub(crate) narrower: Vec<NarrowerRows>,
+    /// There are rows from before any column of the key was there as it is now.
+    pub(crate) older_keys: bool,
+    /// Of the table's versions, the last one of this era.
+    last: usize,
+}
+
+/// What tells rows apart that were written under versions with fewer columns.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NarrowerRows {
+    pub(crate) from: Since,
+    pub(crate) until: Since,
+    /// Into [`History::columns`].
+    pub(crate) columns: Vec<usize>,
 }
 
 /// By indexes into [`History::columns`].
@@ -89,7 +104,8 @@ impl History {
         let unversioned = versions.iter().any(|version| version.id == UNNUMBERED);
         let mut chains = Chains::default();
         let places: Vec<Vec<usize>> = versions.iter().map(|v| chains.add(v)).collect();
-        let eras = eras(&versions, &places);
+        let mut eras = eras(&versions, &places);
+        find_narrower(&mut eras, &versions, &places);
         let numbers = lake.column_with_name(TABLE_VERSION_COLUMN).is_some();
         let columns: Vec<ColumnHistory> = (0..chains.links.len())
             .map(|at| chains.column(at, lake, numbers))
@@ -369,7 +385,7 @@ fn converted(value: Expr, from: &DataType, to: &DataType) -> Option<Expr> {
 fn eras(versions: &[TableVersion], places: &[Vec<usize>]) -> Vec<Era> {
     let mut eras: Vec<Era> = Vec::new();
     let mut oid = None;
-    for (version, places) in versions.iter().zip(places) {
+    for (at, (version, places)) in versions.iter().zip(places).enumerate() {
         let shape = &version.shape;
         let identity = match &shape.identity {
             RowIdentity::Key(key) => EraIdentity::Key(
@@ -389,18 +405,73 @@ fn eras(versions: &[TableVersion], places: &[Vec<usize>]) -> Vec<Era> {
         };
         oid = shape.oid.or(oid);
         let joined = match eras.last_mut() {
-            Some(last) if !new_table => last.goes_on(&identity),
-            _ => false,
+            Some(last) if !new_table => {
+                let joined = last.goes_on(&identity);
+                if joined {
+                    last.last = at;
+                }
+                joined
+            }
+            Some(_) | None => false,
         };
         if !joined {
             eras.push(Era {
                 since: version.since,
                 identity,
                 new_table,
+                narrower: Vec::new(),
+                older_keys: false,
+                last: at,
             });
         }
     }
     eras
+}
+
+/// Which rows of the same table each era meets that had fewer of the identity's columns.
+fn find_narrower(eras: &mut [Era], versions: &[TableVersion], places: &[Vec<usize>]) {
+    // In which column of the lake a version has the values of a column.
+    let lake = |version: usize, at: usize| {
+        let place = places.get(version)?.iter().position(|place| *place == at)?;
+        Some(&versions.get(version)?.shape.columns.get(place)?.lake)
+    };
+    let mut first = 0;
+    for era in eras {
+        if era.new_table {
+            let began = |version: &TableVersion| version.since < era.since;
+            first = versions.partition_point(began);
+        }
+        let (EraIdentity::Key(columns) | EraIdentity::WholeRow(columns)) = &era.identity else {
+            continue;
+        };
+        for at in first..era.last {
+            let (Some(version), Some(next)) = (versions.get(at), versions.get(at + 1)) else {
+                continue;
+            };
+            let had = columns.iter().copied();
+            let had = had.filter(|column| {
+                let then = lake(at, *column);
+                then.is_some() && then == lake(era.last, *column)
+            });
+            let had: Vec<usize> = had.collect();
+            if had.is_empty() {
+                era.older_keys = true;
+            }
+            if had.is_empty() || had.len() == columns.len() {
+                continue;
+            }
+            match era.narrower.last_mut() {
+                Some(last) if last.until == version.since && last.columns == had => {
+                    last.until = next.since;
+                }
+                _ => era.narrower.push(NarrowerRows {
+                    from: version.since,
+                    until: next.since,
+                    columns: had,
+                }),
+            }
+        }
+    }
 }
 
 impl Era {

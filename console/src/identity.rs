@@ -9,7 +9,7 @@ use arrow::{
     util::display::{ArrayFormatter, FormatOptions},
 };
 
-use crate::replay::Identity;
+use crate::change::Identity;
 
 /// Longer identities are kept as a hash of 128 bits.
 const LONGEST: usize = 64;

@@ -36,10 +36,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use lakewriter::lake::{TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
 
 use crate::{
+    change::{Change, EraRule, Narrower, Operation, Place, Row, Rule},
     fill::Donors,
     history::{EraIdentity, History, version_number},
     identity::Parts,
-    replay::{Change, EraRule, Operation, Place, Replay, Row, Rule},
+    replay::Replay,
 };
 
 /// What a row of the table takes while the log is replayed, with a key of one or two numbers.
@@ -176,7 +177,10 @@ impl Reading {
     /// another key, or is told apart by other columns some day, may not lose its earlier part.
     async fn parts(&self) -> Result<u64> {
         let wanted = (self.rows.saturating_mul(BYTES_PER_ROW)).div_ceil(self.part_bytes.max(1));
-        let one_key = matches!(self.history.eras.as_slice(), [era] if matches!(era.identity, EraIdentity::Key(_)));
+        let one_key = matches!(
+            self.history.eras.as_slice(),
+            [era] if matches!(era.identity, EraIdentity::Key(_)) && era.narrower.is_empty()
+        );
         if wanted <= 1 || !one_key {
             return Ok(1);
         }
@@ -256,10 +260,36 @@ impl Reading {
         Ok(rows.boxed())
     }
 
-    fn rules(&self) -> Vec<EraRule> {
+    /// Columns of the identities that [`EraRule`] and [`Narrower`] name.
+    fn identities(&self) -> Vec<&[usize]> {
         let eras = self.history.eras.iter();
-        eras.map(|era| EraRule {
+        let of_eras = eras.clone().map(|era| match &era.identity {
+            EraIdentity::Key(columns) | EraIdentity::WholeRow(columns) => columns.as_slice(),
+            EraIdentity::Hidden => &[],
+        });
+        let narrower = eras.flat_map(|era| era.narrower.iter());
+        let narrower = narrower.map(|rows| rows.columns.as_slice());
+        of_eras.chain(narrower).collect()
+    }
+
+    fn rules(&self) -> Vec<EraRule> {
+        let mut identities = self.history.eras.len();
+        let eras = self.history.eras.iter().enumerate();
+        eras.map(|(identity, era)| EraRule {
             since: era.since,
+            identity,
+            narrower: era
+                .narrower
+                .iter()
+                .map(|rows| {
+                    identities += 1;
+                    Narrower {
+                        from: rows.from,
+                        until: rows.until,
+                        identity: identities - 1,
+                    }
+                })
+                .collect(),
             rule: match era.identity {
                 EraIdentity::Key(_) => Rule::Key,
                 EraIdentity::WholeRow(_) => Rule::Bag,
@@ -360,14 +390,10 @@ impl Reading {
         let operations = column("operation")?.as_string::<i32>();
         let versions = column("version")?.as_primitive::<Int32Type>();
         let unsent = column("unsent")?.as_list_opt::<i32>();
-        let mut identities = Vec::with_capacity(self.history.eras.len());
-        for era in &self.history.eras {
-            let of_era: &[usize] = match &era.identity {
-                EraIdentity::Key(of_era) | EraIdentity::WholeRow(of_era) => of_era,
-                EraIdentity::Hidden => &[],
-            };
-            let mut columns: Vec<&ArrayRef> = Vec::with_capacity(2 * of_era.len());
-            for at in of_era {
+        let mut identities = Vec::new();
+        for of_identity in self.identities() {
+            let mut columns: Vec<&ArrayRef> = Vec::with_capacity(2 * of_identity.len());
+            for at in of_identity {
                 columns.push(column(&format!("value {at}"))?);
                 columns.push(column(&format!("raw {at}"))?);
             }
@@ -413,7 +439,7 @@ impl Reading {
                     .identities
                     .first()
                     .is_some_and(|id| is_in(id, part, parts));
-                replay.begin_snapshot(change.place.incarnation);
+                replay.begin_snapshot(&change.place);
                 if !mine {
                     continue;
                 }

@@ -3,6 +3,7 @@
 //! `public.tweets_changes` is the log of changes as it stands in the lake; `public.tweets` has the rows that are in the
 //! table by now.
 
+mod change;
 mod describe;
 mod engine;
 mod error;

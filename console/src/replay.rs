@@ -9,119 +9,7 @@ use std::collections::HashMap;
 
 use lakewriter::lake::Since;
 
-/// Where a row stands in the log. No two rows of a log that can be in a table stand at the same place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub(crate) struct Place {
-    pub(crate) incarnation: i64,
-    pub(crate) lsn: i64,
-    pub(crate) ordinal: i64,
-    pub(crate) offset: i64,
-    pub(crate) partition: i64,
-    /// Distinguishes the copies that a pipeline under another name wrote of a change.
-    pub(crate) ingested: i64,
-}
-
-impl Place {
-    pub(crate) const fn position(&self) -> Since {
-        (self.incarnation, self.lsn, self.ordinal)
-    }
-
-    /// Whether this creation and the delete before it are one UPDATE of the key. Their positions are equal. The events
-    /// of another Debezium have the offset of the record in place of an ordinal; there the LSN of the change tells it,
-    /// and that values were not sent, which an INSERT always sends.
-    fn is_other_half(&self, deleted: Since, unsent: &[usize]) -> bool {
-        let is_foreign = self.ordinal == self.offset && !unsent.is_empty();
-        deleted == self.position()
-            || is_foreign && (deleted.0, deleted.1) == (self.incarnation, self.lsn)
-    }
-
-    /// What nothing but this row has.
-    fn as_identity(&self) -> Identity {
-        let Self {
-            incarnation,
-            lsn,
-            ordinal,
-            offset,
-            partition,
-            ingested,
-        } = self;
-        let numbers = [incarnation, lsn, ordinal, offset, partition, ingested];
-        let bytes = numbers.into_iter().flat_map(|number| number.to_le_bytes());
-        // No identity of values begins so.
-        std::iter::once(u8::MAX).chain(bytes).collect()
-    }
-}
-
-/// What tells a row apart: the bytes of its key, or of its whole.
-pub(crate) type Identity = Box<[u8]>;
-
-/// No part of the key has a value: the row is from before there was such a column, as far as anybody knows.
-fn is_unknown(identity: &[u8]) -> bool {
-    identity.iter().all(|byte| *byte == 0)
-}
-
-/// A column whose value PostgreSQL did not send, and the row that has it; None where no row does.
-pub(crate) type Hole = (usize, Option<Place>);
-
-/// A row that is in the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) place: Place,
-    pub(crate) holes: Box<[Hole]>,
-    /// By era; empty where there is only one.
-    identities: Box<[Identity]>,
-}
-
-/// How rows are told apart in one era.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    /// One row for each identity.
-    Key,
-    /// As many as were added.
-    Bag,
-    /// Rows are only ever added.
-    AddOnly,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EraRule {
-    pub(crate) since: Since,
-    pub(crate) rule: Rule,
-    pub(crate) new_table: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Read,
-    Create,
-    Update,
-    Delete,
-    Truncate,
-}
-
-impl Operation {
-    pub(crate) fn of(letter: &str) -> Option<Self> {
-        Some(match letter {
-            "r" => Self::Read,
-            "c" => Self::Create,
-            "u" => Self::Update,
-            "d" => Self::Delete,
-            "t" => Self::Truncate,
-            _ => return None,
-        })
-    }
-}
-
-/// A row of the log.
-#[derive(Debug, Clone)]
-pub(crate) struct Change {
-    pub(crate) operation: Operation,
-    pub(crate) place: Place,
-    /// By era, as many as there are eras.
-    pub(crate) identities: Vec<Identity>,
-    /// Columns whose values were not sent.
-    pub(crate) unsent: Vec<usize>,
-}
+use crate::change::{Change, EraRule, Identity, Narrower, Operation, Place, Row, Rule, is_unknown};
 
 /// The rows of one identity: nearly always one.
 #[derive(Debug)]
@@ -131,6 +19,29 @@ enum Rows {
 }
 
 impl Rows {
+    fn first(&self) -> Option<&Row> {
+        match self {
+            Self::One(row) => Some(row),
+            Self::Many(rows) => rows.first(),
+        }
+    }
+
+    fn last(&self) -> Option<&Row> {
+        match self {
+            Self::One(row) => Some(row),
+            Self::Many(rows) => rows.last(),
+        }
+    }
+
+    fn push(&mut self, row: Row) {
+        let mut rows = match std::mem::replace(self, Self::Many(Vec::new())) {
+            Self::One(first) => vec![first],
+            Self::Many(rows) => rows,
+        };
+        rows.push(row);
+        *self = Self::Many(rows);
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Self::One(row) => row.bytes(),
@@ -139,9 +50,6 @@ impl Rows {
     }
 }
 
-/// Bytes of a row beside its identity: the entry of the map, and what the allocator adds.
-const ROW_BYTES: usize = size_of::<Row>() + size_of::<Identity>() + 48;
-
 #[derive(Debug)]
 pub(crate) struct Replay {
     eras: Vec<EraRule>,
@@ -149,8 +57,15 @@ pub(crate) struct Replay {
     live: HashMap<Identity, Rows>,
     /// What the last delete took: the other half of an UPDATE of the key stands at the same position.
     taken: Option<(Since, Row)>,
-    /// The history of the WAL that the newest snapshot was taken in.
-    snapshot: Option<i64>,
+    /// The newest snapshot: its history of the WAL, and its LSN.
+    snapshot: Option<(i64, i64)>,
+    /// Identities that more than one row has, while a transaction moves keys over each other: a deferrable key is unique
+    /// only at its end.
+    doubled: Vec<Identity>,
+    /// Rows of [`EraRule::narrower`], by their narrower identities; None until the era needs it.
+    narrower: Option<HashMap<(usize, Identity), Vec<Identity>>>,
+    /// Of the rule of each era, and of what is narrower.
+    several_identities: bool,
     bytes: usize,
     /// Position of the last change.
     last: Since,
@@ -169,12 +84,16 @@ pub(crate) enum Unplayable {
 
 impl Replay {
     pub(crate) fn new(eras: Vec<EraRule>) -> Self {
+        let several_identities = eras.len() > 1 || eras.iter().any(|era| !era.narrower.is_empty());
         Self {
             eras,
             era: 0,
             live: HashMap::new(),
             taken: None,
             snapshot: None,
+            doubled: Vec::new(),
+            narrower: None,
+            several_identities,
             bytes: 0,
             last: (i64::MIN, 0, 0),
         }
@@ -203,6 +122,9 @@ impl Replay {
                 after: self.last,
             });
         }
+        if (position.0, position.1) != (self.last.0, self.last.1) {
+            self.settle();
+        }
         self.last = position;
         while let Some(next) = self.eras.get(self.era + 1)
             && next.since <= position
@@ -211,13 +133,19 @@ impl Replay {
         }
         let rule = self.rule();
         // An empty identity would make one row of all of them.
-        let Some(identity) = identities.get(self.era).cloned() else {
+        let of_era = self.eras.get(self.era).map_or(0, |era| era.identity);
+        let Some(identity) = identities.get(of_era).cloned() else {
             return Err(Unplayable::NoIdentity {
                 position,
                 era: self.era,
             });
         };
-        let identities = if self.eras.len() > 1 {
+        let identity = match operation {
+            Operation::Update | Operation::Delete => self.met(identity, &identities),
+            Operation::Read | Operation::Create | Operation::Truncate => identity,
+        };
+        let renewed = identities.get(of_era).cloned();
+        let identities = if self.several_identities {
             identities.into_boxed_slice()
         } else {
             Box::default()
@@ -225,14 +153,14 @@ impl Replay {
         match operation {
             Operation::Truncate => self.clear(),
             Operation::Read => {
-                self.begin_snapshot(place.incarnation);
+                self.begin_snapshot(&place);
                 self.hold(identity, Row::new(place, &unsent, None, identities));
             }
             Operation::Create => {
                 let moved = self.taken.take();
                 let moved = moved.filter(|(position, _)| place.is_other_half(*position, &unsent));
                 let from = moved.as_ref().map(|(_, row)| row);
-                self.hold(identity, Row::new(place, &unsent, from, identities));
+                self.add(identity, Row::new(place, &unsent, from, identities));
             }
             // An update of a row that no key tells apart is a delete and a creation; what comes as an update nobody can
             // assign to a row.
@@ -244,7 +172,14 @@ impl Replay {
                     None => None,
                 };
                 let row = Row::new(place, &unsent, before, identities);
-                self.hold(identity, row);
+                match renewed.filter(|renewed| *renewed != identity) {
+                    // From now on the row has all of its identity.
+                    Some(renewed) => {
+                        self.take(&identity);
+                        self.hold(renewed, row);
+                    }
+                    None => self.hold(identity, row),
+                }
             }
             Operation::Delete if rule == Rule::AddOnly => {}
             Operation::Delete => {
@@ -254,16 +189,94 @@ impl Replay {
         Ok(())
     }
 
-    /// A row of a snapshot: the first of a later history takes all that earlier ones left.
-    pub(crate) fn begin_snapshot(&mut self, incarnation: i64) {
-        if self.snapshot.is_none_or(|last| last < incarnation) {
-            self.snapshot = Some(incarnation);
-            self.forget_before(incarnation);
+    /// A row of a snapshot: the first of a later history takes all that earlier ones left. So does the first of a later
+    /// snapshot in the same history: a table that was read in part when its reader was killed is read again as a whole.
+    /// Rows of the history 0 may be those of another Debezium, whose snapshots on demand are read piece by piece.
+    pub(crate) fn begin_snapshot(&mut self, place: &Place) {
+        let this = (place.incarnation, place.lsn);
+        match self.snapshot {
+            Some(last) if last.0 == this.0 => {
+                if last.1 < this.1 && this.0 > 0 {
+                    self.snapshot = Some(this);
+                    self.clear();
+                }
+            }
+            Some(last) if last > this => {}
+            Some(_) | None => {
+                self.snapshot = Some(this);
+                self.forget_before(place.incarnation);
+            }
         }
     }
 
+    /// The transaction has ended: a key is unique again.
+    fn settle(&mut self) {
+        for identity in std::mem::take(&mut self.doubled) {
+            if let Some(held) = self.live.get_mut(&identity)
+                && let Rows::Many(rows) = held
+                && let Some(newest) = rows.pop()
+            {
+                let older: usize = rows.iter().map(|row| row.bytes() + identity.len()).sum();
+                self.bytes = self.bytes.saturating_sub(older);
+                *held = Rows::One(newest);
+            }
+        }
+    }
+
+    /// The identity under which the row of an UPDATE or a DELETE is held: its own, or that of the only row from before
+    /// some columns of the identity were there that is equal to it in the others.
+    fn met(&mut self, identity: Identity, identities: &[Identity]) -> Identity {
+        let Some(era) = self.eras.get(self.era) else {
+            return identity;
+        };
+        if era.narrower.is_empty() || self.live.contains_key(&identity) {
+            return identity;
+        }
+        let narrower = era.narrower.clone();
+        if self.narrower.is_none() {
+            self.narrower = Some(self.index(&narrower));
+        }
+        for of in narrower {
+            let Some(own) = identities.get(of.identity) else {
+                continue;
+            };
+            let found = self
+                .narrower
+                .as_mut()
+                .and_then(|index| index.get_mut(&(of.identity, own.clone())));
+            let Some(found) = found else { continue };
+            // What was met by all of its identity meanwhile, or replaced, is not from before.
+            let live = &self.live;
+            found.retain(|held| {
+                live.get(held)
+                    .is_some_and(|rows| rows.first().is_some_and(|row| of.holds(row)))
+            });
+            if let [only] = found.as_slice() {
+                return only.clone();
+            }
+        }
+        identity
+    }
+
+    fn index(&self, narrower: &[Narrower]) -> HashMap<(usize, Identity), Vec<Identity>> {
+        let mut index: HashMap<(usize, Identity), Vec<Identity>> = HashMap::new();
+        for (held, rows) in &self.live {
+            let Some(row) = rows.first() else { continue };
+            for of in narrower.iter().filter(|of| of.holds(row)) {
+                if let Some(own) = row.identities.get(of.identity)
+                    && !is_unknown(own)
+                {
+                    let key = (of.identity, own.clone());
+                    index.entry(key).or_default().push(held.clone());
+                }
+            }
+        }
+        index
+    }
+
     /// The rows that are in the table, by their places.
-    pub(crate) fn finish(self) -> Vec<Row> {
+    pub(crate) fn finish(mut self) -> Vec<Row> {
+        self.settle();
         let mut rows: Vec<Row> = Vec::with_capacity(self.live.len());
         for held in self.live.into_values() {
             match held {
@@ -282,6 +295,8 @@ impl Replay {
     }
 
     fn enter(&mut self, era: usize, new_table: bool) {
+        self.settle();
+        self.narrower = None;
         self.era = era;
         if new_table {
             self.clear();
@@ -297,8 +312,9 @@ impl Replay {
         self.bytes = 0;
         // Where two have one identity by now, the later is the row.
         rows.sort_unstable_by_key(|row| row.place);
+        let of_era = self.eras.get(era).map_or(0, |era| era.identity);
         for row in rows {
-            let mut identity = row.identities.get(era).cloned().unwrap_or_default();
+            let mut identity = row.identities.get(of_era).cloned().unwrap_or_default();
             if self.rule() == Rule::Key && is_unknown(&identity) {
                 identity = row.place.as_identity();
             }
@@ -308,11 +324,15 @@ impl Replay {
 
     fn clear(&mut self) {
         self.live.clear();
+        self.doubled.clear();
+        self.narrower = None;
         self.taken = None;
         self.bytes = 0;
     }
 
     fn forget_before(&mut self, incarnation: i64) {
+        self.doubled.clear();
+        self.narrower = None;
         let rows: Vec<(Identity, Rows)> = self.live.drain().collect();
         self.bytes = 0;
         for (identity, held) in rows {
@@ -326,6 +346,23 @@ impl Replay {
                 }
             }
         }
+    }
+
+    /// A row that comes to an identity. Another one may still be there, until the same transaction moves or deletes it.
+    fn add(&mut self, identity: Identity, row: Row) {
+        // The same change once more is no other row.
+        let is_another = |held: &&mut Rows| {
+            held.last()
+                .is_some_and(|last| last.place.position() != row.place.position())
+        };
+        let rule = self.rule();
+        let held = self.live.get_mut(&identity);
+        let Some(held) = held.filter(|_| rule == Rule::Key).filter(is_another) else {
+            return self.hold(identity, row);
+        };
+        self.bytes += row.bytes() + identity.len();
+        held.push(row);
+        self.doubled.push(identity);
     }
 
     fn hold(&mut self, identity: Identity, row: Row) {
@@ -343,19 +380,15 @@ impl Replay {
             }
             Some(held) => {
                 self.bytes += bytes;
-                let mut many = match std::mem::replace(held, Rows::Many(Vec::new())) {
-                    Rows::One(first) => vec![first],
-                    Rows::Many(many) => many,
-                };
-                many.push(row);
-                *held = Rows::Many(many);
+                held.push(row);
             }
         }
     }
 
+    /// Of several rows that have a key for a moment, the one that had it first: the others have just come to it.
     fn take(&mut self, identity: &Identity) -> Option<Row> {
         let row = match self.live.get_mut(identity) {
-            Some(Rows::Many(rows)) if rows.len() > 1 => rows.pop(),
+            Some(Rows::Many(rows)) if rows.len() > 1 => Some(rows.remove(0)),
             _ => match self.live.remove(identity)? {
                 Rows::One(row) => Some(row),
                 Rows::Many(mut rows) => rows.pop(),
@@ -363,34 +396,6 @@ impl Replay {
         }?;
         self.bytes = self.bytes.saturating_sub(row.bytes() + identity.len());
         Some(row)
-    }
-}
-
-impl Row {
-    /// `before` is the same row before the change.
-    fn new(
-        place: Place,
-        unsent: &[usize],
-        before: Option<&Self>,
-        identities: Box<[Identity]>,
-    ) -> Self {
-        let holes = unsent.iter().map(|&column| {
-            let donor = before.and_then(|before| {
-                let hole = before.holes.iter().find(|(hole, _)| *hole == column);
-                hole.map_or(Some(before.place), |(_, donor)| *donor)
-            });
-            (column, donor)
-        });
-        Self {
-            place,
-            holes: holes.collect(),
-            identities,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let identities: usize = self.identities.iter().map(|i| i.len() + 32).sum();
-        ROW_BYTES + size_of_val(&*self.holes) + identities
     }
 }
 

@@ -1,11 +1,22 @@
 use super::*;
+use crate::change::Hole;
 
 fn era(since: i64, rule: Rule) -> EraRule {
     EraRule {
         since: (0, since, 0),
         rule,
         new_table: false,
+        identity: 0,
+        narrower: Vec::new(),
     }
+}
+
+/// Each era has identities of its own.
+fn eras_of(rules: Vec<EraRule>) -> Vec<EraRule> {
+    let numbered = rules.into_iter().enumerate();
+    numbered
+        .map(|(identity, era)| EraRule { identity, ..era })
+        .collect()
 }
 
 fn place(incarnation: i64, lsn: i64, ordinal: i64) -> Place {
@@ -28,7 +39,7 @@ fn change(operation: &str, place: Place, identities: &[&str], unsent: &[usize]) 
 
 /// The LSNs of the rows that are left, with the LSNs that their holes are filled from.
 fn left(eras: Vec<EraRule>, changes: Vec<Change>) -> Vec<(i64, Vec<Option<i64>>)> {
-    let mut replay = Replay::new(eras);
+    let mut replay = Replay::new(eras_of(eras));
     for change in changes {
         replay.apply(change).expect("changes in their order");
     }
@@ -171,14 +182,14 @@ fn truncates_new_tables_and_later_snapshots_take_what_came_before() {
 
 #[test]
 fn the_memory_of_rows_is_counted_and_given_back() {
-    for rule in [Rule::Bag, Rule::Key] {
+    for (rule, again) in [(Rule::Bag, "c"), (Rule::Key, "u")] {
         let mut replay = Replay::new(vec![era(0, rule)]);
         let mut apply = |change| {
             replay.apply(change).expect("changes in their order");
             replay.bytes()
         };
         let one = apply(change("c", at(1), &["a"], &[]));
-        let next = apply(change("c", at(2), &["a"], &[1]));
+        let next = apply(change(again, at(2), &["a"], &[1]));
         match rule {
             Rule::Key => assert_eq!(next, one + size_of::<Hole>()),
             Rule::Bag | Rule::AddOnly => assert!(next >= 2 * one),
@@ -202,7 +213,7 @@ fn a_change_that_comes_too_late_is_refused() {
 
 #[test]
 fn a_change_without_an_identity_is_refused() {
-    let mut replay = Replay::new(vec![era(0, Rule::Key), era(5, Rule::Key)]);
+    let mut replay = Replay::new(eras_of(vec![era(0, Rule::Key), era(5, Rule::Key)]));
     assert_eq!(replay.apply(change("c", at(1), &["a", "a"], &[])), Ok(()));
     assert_eq!(
         replay.apply(change("c", at(6), &["b"], &[])),
@@ -211,4 +222,81 @@ fn a_change_without_an_identity_is_refused() {
             era: 1
         })
     );
+}
+
+#[test]
+fn keys_that_a_transaction_moves_over_each_other_are_all_there_afterwards() {
+    let both = |lsn, old: &str, ordinal, new: &str| {
+        let old = change("d", place(0, lsn, ordinal), &[old], &[]);
+        [old, change("c", place(0, lsn, ordinal), &[new], &[])]
+    };
+    let mut changes = vec![
+        change("c", at(1), &["1"], &[]),
+        change("c", at(2), &["2"], &[]),
+    ];
+    // set id = 3 - id, twice
+    changes.extend(both(5, "1", 0, "2"));
+    changes.extend(both(5, "2", 1, "1"));
+    changes.extend(both(5, "1", 2, "2"));
+    changes.extend(both(5, "2", 3, "1"));
+    // set id = id + 1
+    changes.extend(both(7, "1", 0, "2"));
+    changes.extend(both(7, "2", 1, "3"));
+    let rows = left(vec![era(0, Rule::Key)], changes);
+    assert_eq!(rows.len(), 2);
+    // A key is unique at the end of a transaction: what comes to it in another one has replaced the row before.
+    let twice = vec![
+        change("c", at(1), &["1"], &[]),
+        change("c", at(2), &["1"], &[]),
+        change("d", at(3), &["1"], &[]),
+    ];
+    assert_eq!(left(vec![era(0, Rule::Key)], twice), []);
+}
+
+#[test]
+fn a_table_that_is_read_again_in_the_same_history_is_read_as_a_whole() {
+    for (incarnation, rows) in [(9, 2), (0, 3)] {
+        let read = |lsn, ordinal, id| change("r", place(incarnation, lsn, ordinal), &[id], &[]);
+        let changes = vec![read(10, 0, "a"), read(20, 0, "a"), read(20, 1, "b")];
+        assert_eq!(left(vec![era(0, Rule::Bag)], changes).len(), rows);
+    }
+}
+
+#[test]
+fn rows_from_before_a_column_of_the_identity_are_met_by_the_others() {
+    let narrower = |rule| EraRule {
+        narrower: vec![Narrower {
+            from: (0, 0, 0),
+            until: (0, 5, 0),
+            identity: 1,
+        }],
+        ..era(0, rule)
+    };
+    for rule in [Rule::Key, Rule::Bag] {
+        let changes = vec![
+            change("c", at(1), &["-1", "1"], &[]),
+            change("c", at(2), &["-2", "2"], &[]),
+            change("c", at(3), &["-3", "3"], &[]),
+            // The new column has a value in the rows from before, too.
+            change("d", at(6), &["71", "1"], &[]),
+            change("c", at(7), &["72", "4"], &[]),
+            change("d", at(8), &["72", "4"], &[]),
+        ];
+        let mut replay = Replay::new(vec![narrower(rule)]);
+        for change in changes {
+            replay.apply(change).expect("changes in their order");
+        }
+        let lsns: Vec<i64> = replay.finish().iter().map(|row| row.place.lsn).collect();
+        assert_eq!(lsns, [2, 3], "{rule:?}");
+    }
+    let mut replay = Replay::new(vec![narrower(Rule::Key)]);
+    for change in [
+        change("c", at(1), &["-1", "1"], &[]),
+        change("u", at(6), &["71", "1"], &[]),
+        change("u", at(7), &["71", "1"], &[]),
+    ] {
+        replay.apply(change).expect("changes in their order");
+    }
+    let lsns: Vec<i64> = replay.finish().iter().map(|row| row.place.lsn).collect();
+    assert_eq!(lsns, [7]);
 }

@@ -136,6 +136,12 @@ fn notes(history: &History, schema: &Schema) -> Vec<String> {
                 .to_owned(),
         ),
     }
+    if history.eras.iter().any(|era| era.older_keys) {
+        notes.push(
+            "its key came later than its first rows, or changed its type: a row from before may stand beside what became of it, until a new snapshot"
+                .to_owned(),
+        );
+    }
     if history.unversioned {
         notes.push(
             "an earlier release wrote (some of) it without versions: columns that were renamed or retyped then are not connected"

@@ -222,3 +222,25 @@ async fn composite_keys_truncates_and_quoted_names() -> Result<()> {
     assert_eq!(rows, ["x1||null", "x|1|one", "y|2|moved"]);
     Ok(())
 }
+
+/// `ADD COLUMN tenant int DEFAULT 1`, and the key is `(tenant, id)` from then on.
+#[tokio::test]
+async fn rows_from_before_a_column_of_the_key_are_met_by_the_others() -> Result<()> {
+    let mut lake = Lake::new().await?;
+    let before = Table::new("t", 1, &[("id", 1, Int4), ("v", 2, Text)], &["id"]);
+    let columns = &[("id", 1, Int4), ("v", 2, Text), ("tenant", 3, Int4)];
+    let after = Table::new("t", 1, columns, &["tenant", "id"]);
+    for row in [["1", "a"], ["2", "b"], ["3", "c"]] {
+        lake.insert(&before, &row).await?;
+    }
+    lake.insert(&after, &["1", "of another", "2"]).await?;
+    lake.update(&after, None, &["1", "of another later", "2"])
+        .await?;
+    lake.update(&after, None, &["1", "later", "1"]).await?;
+    lake.update(&after, None, &["1", "later still", "1"])
+        .await?;
+    lake.delete(&after, &["2", NULL, "1"]).await?;
+    let rows = lake.rows("select * from t").await?;
+    assert_eq!(rows, ["1|later still|1", "1|of another later|2", "3|c|"]);
+    Ok(())
+}

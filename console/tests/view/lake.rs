@@ -112,8 +112,10 @@ impl Lake {
         self.write(table, Operation::Create, None, Some(row)).await
     }
 
-    pub async fn read(&mut self, table: &Table, row: &[&str]) -> Result<()> {
-        self.write(table, Operation::Read, None, Some(row)).await
+    /// The rows of a table in a snapshot, or those of them that were read before it was killed.
+    pub async fn snapshot(&mut self, table: &Table, rows: &[[&str; 2]]) -> Result<()> {
+        let rows = rows.iter().map(|row| row.map(str::to_owned).to_vec());
+        self.write_many(table, Operation::Read, rows).await
     }
 
     /// `old`: the key where it changed, or the whole old row under REPLICA IDENTITY FULL.
@@ -140,17 +142,19 @@ impl Lake {
         table: &Table,
         rows: impl Iterator<Item = Vec<String>>,
     ) -> Result<()> {
+        self.write_many(table, Operation::Create, rows).await
+    }
+
+    async fn write_many(
+        &mut self,
+        table: &Table,
+        op: Operation,
+        rows: impl Iterator<Item = Vec<String>>,
+    ) -> Result<()> {
         let lsn = self.next();
         for (ordinal, row) in rows.enumerate() {
             let row: Vec<&str> = row.iter().map(String::as_str).collect();
-            self.append(
-                table,
-                Operation::Create,
-                None,
-                Some(&row),
-                lsn,
-                ordinal as u64,
-            )?;
+            self.append(table, op, None, Some(&row), lsn, ordinal as u64)?;
         }
         self.commit(lsn).await
     }
