@@ -22,6 +22,9 @@ const ROUNDS: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Connecting, the TLS handshake included.
 const CONNECTING: Duration = Duration::from_secs(10);
+/// Larger than any answer: a schema of 1,600 columns has less than a tenth. A registry's URL is a setting, and may lead to
+/// what never ends.
+const LARGEST_ANSWER: usize = 4 << 20;
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
 /// A client of one registry. It keeps every id it was told.
@@ -197,7 +200,16 @@ impl Registry {
         };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(unreachable)?;
+        let mut answer = answer;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(Error::new(ErrorKind::Configuration, attempted())
+                    .with_source(format!("its answer is longer than {LARGEST_ANSWER} bytes"))
+                    .with_hint("check the registry's URL: no schema registry answers so much"));
+            }
+            body.extend_from_slice(&chunk);
+        }
         if !status.is_success() {
             return Err(refused(
                 attempted(),
@@ -357,6 +369,43 @@ mod tests {
             ask("https", "in the TLS handshake"),
             ask("http", "did not answer in time")
         );
+    }
+
+    /// The server counts what was taken from it: the memory is not measured.
+    #[tokio::test]
+    async fn an_answer_without_end_is_given_up() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            let mut sent = 0_usize;
+            // More than sockets hold, less than a machine has.
+            while sent < 256 << 20 && stream.write_all(&[b' '; 1 << 16]).await.is_ok() {
+                sent += 1 << 16;
+            }
+            sent
+        });
+        let registry = Registry::new(RegistryConfig {
+            urls: vec![url.clone()],
+            login: None,
+            truststore: None,
+            keystore: None,
+            registration: Registration::Register,
+            normalize: false,
+            strategy: crate::config::SubjectNameStrategy::Topic,
+            connect_meta_data: true,
+        })
+        .unwrap();
+        let asked = registry.ask_one::<Registered>(&url, "subjects", None, "ask for subjects");
+        let error = asked.await.err().expect("an error");
+        drop(registry);
+        let text = service::render_error(&error, Some(error.hint()));
+        assert!(text.contains("longer than 4194304 bytes"), "{text}");
+        let sent = server.await.unwrap();
+        assert!(sent < 64 << 20, "{sent}");
     }
 
     #[test]

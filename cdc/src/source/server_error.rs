@@ -27,6 +27,21 @@ const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
 const UNDEFINED_OBJECT: &str = "42704";
 const UNDEFINED_FILE: &str = "58P01";
 
+/// Longer texts of a server are cut: they come into logs, states and answers of the REST face whole.
+const LONGEST_TEXT: usize = 4096;
+
+/// Invariant: no text of a server is longer than `LONGEST_TEXT` here.
+fn cut(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let end = (0..=LONGEST_TEXT)
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    let kept = text.get(..end.unwrap_or(0)).unwrap_or_default();
+    format!("{kept}... ({} bytes in all)", text.len())
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (SQLSTATE {}", self.message, self.code)?;
@@ -45,7 +60,7 @@ impl ServerError {
         let mut fields = body.fields();
         // A field list that breaks off still names what came before.
         while let Ok(Some(field)) = fields.next() {
-            let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            let text = cut(&String::from_utf8_lossy(field.value_bytes()));
             match field.type_() {
                 b'S' => error.severity = text,
                 b'C' => error.code = text,
@@ -119,11 +134,11 @@ impl ServerError {
 impl From<&tokio_postgres::error::DbError> for ServerError {
     fn from(error: &tokio_postgres::error::DbError) -> Self {
         Self {
-            severity: error.severity().to_owned(),
-            code: error.code().code().to_owned(),
-            message: error.message().to_owned(),
-            detail: error.detail().map(str::to_owned),
-            hint: error.hint().map(str::to_owned),
+            severity: cut(error.severity()),
+            code: cut(error.code().code()),
+            message: cut(error.message()),
+            detail: error.detail().map(cut),
+            hint: error.hint().map(cut),
         }
     }
 }
@@ -181,6 +196,14 @@ mod tests {
             assert_eq!(error.remedy(), error.hint);
         }
         assert_eq!(ServerError::default().remedy(), None);
+    }
+
+    #[test]
+    fn texts_of_a_server_are_cut() {
+        let text = cut(&"\u{e4}".repeat(1 << 20));
+        assert!(text.len() < LONGEST_TEXT + 100, "{}", text.len());
+        assert!(text.ends_with("\u{e4}... (2097152 bytes in all)"));
+        assert_eq!(cut("short"), "short");
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Reads along while tokio-postgres logs in, so that a request that may not be answered never reaches it.
+//!
+//! Invariant: until the first ReadyForQuery nobody knows who the server is and what it is up to. So far no message is longer
+//! than `LONGEST`, and all of them together are not more than `WHOLE`: tokio-postgres would keep everything in memory.
 
 use crate::{
     RequireAuth,
@@ -9,7 +12,27 @@ use crate::{
 const HEAD: usize = 5;
 const CODE: usize = 4;
 
-/// Follows the server's bytes from the first one to AuthenticationOk.
+/// libpq's bound for a message of these kinds.
+const LONGEST: usize = 30_000;
+/// Some tens of kilobytes are usual: the settings that a server tells, and notices of a login trigger.
+const WHOLE: usize = 1 << 20;
+
+/// Why a login does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoginRefused {
+    #[error(transparent)]
+    Auth(#[from] AuthRefused),
+    #[error(
+        "the server sends a message of {0} bytes before it has let us in: no PostgreSQL server does, check host and port"
+    )]
+    TooLong(usize),
+    #[error(
+        "the server has sent more than {WHOLE} bytes and has not let us in: no PostgreSQL server does, check host and port"
+    )]
+    TooMuch,
+}
+
+/// Follows the server's bytes from the first one to the first ReadyForQuery.
 #[derive(Debug)]
 pub(crate) struct LoginWatch {
     rule: RequireAuth,
@@ -20,7 +43,10 @@ pub(crate) struct LoginWatch {
     skipped: usize,
     /// The server asked for something; being let in is its answer to that.
     asked: bool,
+    let_in: bool,
     over: bool,
+    /// Bytes of the login so far.
+    seen: usize,
 }
 
 impl LoginWatch {
@@ -31,24 +57,42 @@ impl LoginWatch {
             head: Vec::with_capacity(HEAD + CODE),
             skipped: 0,
             asked: false,
+            let_in: false,
             over: false,
+            seen: 0,
         }
     }
 
     /// Look at what the server sent.
     ///
     /// # Errors
-    /// It asks for something that it may not ask for.
-    pub(crate) fn see(&mut self, mut bytes: &[u8]) -> Result<(), AuthRefused> {
+    /// It asks for something that it may not ask for, or sends more than a login has.
+    pub(crate) fn see(&mut self, mut bytes: &[u8]) -> Result<(), LoginRefused> {
+        if !self.over {
+            self.seen = self.seen.saturating_add(bytes.len());
+        }
         while !self.over {
             let skip = self.skipped.min(bytes.len());
             self.skipped -= skip;
             let Some((byte, rest)) = bytes.get(skip..).and_then(<[u8]>::split_first) else {
-                break;
+                // What comes after the login in the same read is none of it.
+                return match self.seen > WHOLE {
+                    true => Err(LoginRefused::TooMuch),
+                    false => Ok(()),
+                };
             };
             bytes = rest;
             self.head.push(*byte);
-            let wanted = if self.head.first() == Some(&b'R') {
+            // The length alone makes tokio-postgres take the memory.
+            if let [_, length @ ..] = self.head.as_slice()
+                && let Ok(length) = <[u8; CODE]>::try_from(length)
+            {
+                let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                if length > LONGEST {
+                    return Err(LoginRefused::TooLong(length));
+                }
+            }
+            let wanted = if self.head.first() == Some(&b'R') && !self.let_in {
                 HEAD + CODE
             } else {
                 HEAD
@@ -60,7 +104,7 @@ impl LoginWatch {
         Ok(())
     }
 
-    fn message(&mut self) -> Result<(), AuthRefused> {
+    fn message(&mut self) -> Result<(), LoginRefused> {
         let number = |at: usize| {
             let bytes = self
                 .head
@@ -70,6 +114,7 @@ impl LoginWatch {
         };
         // The length counts itself.
         let length = usize::try_from(number(1)).unwrap_or(usize::MAX);
+        self.over = self.head.first() == Some(&b'Z');
         let code = (self.head.len() > HEAD).then(|| number(HEAD));
         let seen = self.head.len() - 1;
         self.skipped = length.saturating_sub(seen);
@@ -77,7 +122,7 @@ impl LoginWatch {
         let method = match code {
             None => return Ok(()),
             Some(0) => {
-                self.over = true;
+                self.let_in = true;
                 if self.asked {
                     return Ok(());
                 }
@@ -90,7 +135,7 @@ impl LoginWatch {
             Some(_) => return Ok(()),
         };
         self.asked = true;
-        self.rule.admits(method, self.proof)
+        Ok(self.rule.admits(method, self.proof)?)
     }
 }
 
@@ -105,6 +150,40 @@ mod tests {
 
     fn request(code: u32, rest: &[u8]) -> Vec<u8> {
         message(b'R', &[code.to_be_bytes().as_slice(), rest].concat())
+    }
+
+    #[test]
+    fn a_login_is_bounded_until_the_server_is_ready() {
+        let head = |tag: u8, length: u32| [&[tag], length.to_be_bytes().as_slice()].concat();
+        let ok = request(0, &[]);
+        let ready = message(b'Z', b"I");
+        let status = message(b'S', &[b'x'; 20_000]);
+        let endless = status.repeat(100);
+        let row = message(b'D', &[0; 40_000]);
+        for (bytes, admitted) in [
+            (head(b'E', 0x7fff_ffff), false),
+            (head(b'R', 0x7fff_ffff), false),
+            ([ok.clone(), head(b'S', 0x7fff_ffff)].concat(), false),
+            ([ok.clone(), head(b'N', 30_001)].concat(), false),
+            ([ok.clone(), status.clone(), ready.clone()].concat(), true),
+            ([ok.clone(), endless.clone(), ready.clone()].concat(), false),
+            // What follows is a connection that somebody trusts with its rows.
+            ([ok, ready, row, endless].concat(), true),
+        ] {
+            for step in [1, 5, 4096, bytes.len()] {
+                let rule = "none".parse().unwrap();
+                let mut watch = LoginWatch::new(rule, ServerProof::Plain);
+                let seen: Result<Vec<()>, _> =
+                    bytes.chunks(step).map(|chunk| watch.see(chunk)).collect();
+                let about = bytes.get(..20.min(bytes.len()));
+                // The whole in one read holds the end of the login as well.
+                let whole = step == bytes.len() && bytes.len() > WHOLE;
+                assert!(
+                    seen.is_ok() == admitted || whole,
+                    "{about:?} by {step}: {seen:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
 use crate::{
-    Attempt, ClientTls, Negotiated, TlsProblem, client::channel_binding, login_watch::LoginWatch,
+    Attempt, ClientTls, Negotiated, TlsProblem,
+    client::channel_binding,
+    login_watch::{LoginRefused, LoginWatch},
 };
 
 /// A connection for tokio-postgres, with TLS or without, whose login is watched: what the server may not ask for is an
@@ -119,8 +121,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PostgresTlsStream<S> {
             && let Some(come) = buffer.filled().get(before..)
             && let Err(refused) = self.watch.see(come)
         {
-            let refused = io::Error::new(io::ErrorKind::PermissionDenied, refused);
-            return Poll::Ready(Err(refused));
+            return Poll::Ready(Err(match refused {
+                LoginRefused::Auth(refused) => {
+                    io::Error::new(io::ErrorKind::PermissionDenied, refused)
+                }
+                LoginRefused::TooLong(_) | LoginRefused::TooMuch => {
+                    io::Error::new(io::ErrorKind::InvalidData, refused)
+                }
+            }));
         }
         read
     }

@@ -1,6 +1,7 @@
 use bytes::BytesMut;
 use postgres_protocol::message::backend::{
     COMMAND_COMPLETE_TAG, COPY_DATA_TAG, COPY_DONE_TAG, ERROR_RESPONSE_TAG, Header, Message,
+    NOTICE_RESPONSE_TAG,
 };
 
 use crate::{Error, ErrorKind};
@@ -10,6 +11,15 @@ const INITIAL_CAPACITY: usize = 256 * 1024;
 
 /// PostgreSQL cannot make a message above 1 GiB (`MaxAllocSize`); the headers around it are below a KiB.
 const MAX_MESSAGE_BYTES: usize = (1 << 30) + 1024;
+
+/// An ErrorResponse or a notice is read to be told; a server that sends more than this wants to fill the memory.
+const MAX_TOLD_BYTES: usize = 1 << 20;
+
+/// libpq's bound for a message of the login. Nobody knows then who the server is.
+const MAX_LOGIN_MESSAGE_BYTES: usize = 30_000;
+
+/// All of a login: its settings and notices are some kilobytes.
+const MAX_LOGIN_BYTES: usize = 1 << 20;
 
 /// Type byte and length.
 const HEADER_BYTES: usize = 5;
@@ -75,6 +85,8 @@ pub(super) struct FrameBuffer {
     end: usize,
     /// Length of the message at `start` with its header, as far as known.
     wanted: usize,
+    /// How many bytes the login may still have; None once it is over.
+    login: Option<usize>,
 }
 
 impl FrameBuffer {
@@ -84,7 +96,13 @@ impl FrameBuffer {
             start: 0,
             end: 0,
             wanted: HEADER_BYTES,
+            login: Some(MAX_LOGIN_BYTES),
         }
+    }
+
+    /// The server is ready: messages may be as long as rows are.
+    pub(super) fn login_is_over(&mut self) {
+        self.login = None;
     }
 
     /// Whether `next_frame` would give one.
@@ -98,11 +116,27 @@ impl FrameBuffer {
             return Ok(false);
         };
         let length = usize::try_from(header.len()).unwrap_or(usize::MAX);
-        if length > MAX_MESSAGE_BYTES {
+        let longest = match (self.login, header.tag()) {
+            (Some(left), _) => MAX_LOGIN_MESSAGE_BYTES.min(left),
+            (None, ERROR_RESPONSE_TAG | NOTICE_RESPONSE_TAG) => MAX_TOLD_BYTES,
+            (None, _) => MAX_MESSAGE_BYTES,
+        };
+        if length > longest {
+            let (what, hint) = match self.login {
+                Some(_) => (
+                    "before it has let us in: more than any PostgreSQL server sends",
+                    "check host and port: this may not be PostgreSQL",
+                ),
+                None => (
+                    "which is more than PostgreSQL sends in one of its kind",
+                    "check what is between this connector and the server",
+                ),
+            };
             return Err(Error::new(
                 ErrorKind::Protocol,
-                format!("read a message of {length} bytes: more than postgresql can send"),
-            ));
+                format!("read a message of the server of {length} bytes, {what}"),
+            )
+            .with_hint(hint));
         }
         self.wanted = length + 1;
         Ok(available.len() >= self.wanted)
@@ -115,6 +149,9 @@ impl FrameBuffer {
         }
         let from = self.start;
         self.start += self.wanted;
+        if let Some(left) = &mut self.login {
+            *left = left.saturating_sub(self.wanted);
+        }
         let frame = self.bytes.get(from..self.start).and_then(|message| {
             let (&tag, rest) = message.split_first()?;
             Some(Frame {
@@ -182,6 +219,46 @@ mod tests {
         frames
     }
 
+    /// Whether all of it is taken, and by how much the buffer grew.
+    fn taken(buffer: &mut FrameBuffer, bytes: &[u8]) -> bool {
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            let spare = buffer.spare();
+            let (now, later) = bytes.split_at(spare.len().min(bytes.len()).min(4096));
+            spare[..now.len()].copy_from_slice(now);
+            bytes = later;
+            buffer.filled(now.len());
+            loop {
+                match buffer.next_frame() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => return false,
+                }
+            }
+            assert!(buffer.bytes.len() <= 4 * INITIAL_CAPACITY);
+        }
+        true
+    }
+
+    #[test]
+    fn a_server_that_is_no_postgresql_fills_no_memory() {
+        let head = |tag: u8, length: u32| [&[tag], length.to_be_bytes().as_slice()].concat();
+        for bytes in [
+            head(b'E', 0x7fff_ffff),
+            head(b'R', 0x7fff_ffff),
+            head(b'S', 30_001),
+            message(b'S', &[b'x'; 20_000]).repeat(100),
+            message(b'N', b"").repeat(1 << 18),
+        ] {
+            assert!(!taken(&mut FrameBuffer::new(), &bytes), "{:?}", &bytes[..5]);
+        }
+        let mut buffer = FrameBuffer::new();
+        assert!(taken(&mut buffer, &message(b'S', &[b'x'; 20_000])));
+        buffer.login_is_over();
+        assert!(taken(&mut buffer, &message(b'D', &[0; 40_000]).repeat(50)));
+        assert!(!taken(&mut buffer, &head(b'E', 200 << 20)));
+    }
+
     #[test]
     fn frames_survive_any_split() {
         let big = vec![7_u8; 3 * INITIAL_CAPACITY];
@@ -198,6 +275,7 @@ mod tests {
         }
         for chunk in [1, 2, 5, 4096, usize::MAX] {
             let mut buffer = FrameBuffer::new();
+            buffer.login_is_over();
             assert!(feed(&mut buffer, &bytes, chunk) == want, "chunk {chunk}");
         }
     }
@@ -205,6 +283,7 @@ mod tests {
     #[test]
     fn a_large_message_does_not_keep_its_memory() {
         let mut buffer = FrameBuffer::new();
+        buffer.login_is_over();
         feed(
             &mut buffer,
             &message(b'd', &vec![1; 4 * INITIAL_CAPACITY]),

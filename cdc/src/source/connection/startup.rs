@@ -64,6 +64,7 @@ impl ReplicationConnection {
             out.clear();
             match self.next_message().await? {
                 Message::ReadyForQuery(_) => {
+                    self.buffer.login_is_over();
                     if is_sql_ascii {
                         self.simple_query(UNCONVERTED).await?;
                     }
