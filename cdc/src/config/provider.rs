@@ -33,6 +33,15 @@ enum Provider {
 #[derive(Debug, Clone, Default)]
 pub struct Providers(BTreeMap<String, Provider>);
 
+/// Settings that are SQL. It can turn a value into anything before the server repeats it (`select reverse('${env:X}')::int`),
+/// so that nobody finds it in the answer any more.
+///
+/// Invariant: a value that came from elsewhere reaches no SQL.
+fn is_sql(property: &str) -> bool {
+    ["database.initial.statements", "heartbeat.action.query"].contains(&property)
+        || property.starts_with("snapshot.select.statement.overrides")
+}
+
 /// Names that Kafka Connect's documentation gives to the three.
 const USUAL_NAMES: [&str; 4] = ["file", "directory", "dir", "env"];
 
@@ -97,9 +106,19 @@ impl Providers {
         let mut referring = BTreeSet::new();
         let mut resolved = BTreeMap::new();
         for (name, text) in properties {
+            if is_sql(name) && provider_names(text).any(|it| self.0.contains_key(it)) {
+                problems.push(Problem {
+                    property: name.clone(),
+                    value: None,
+                    rule: "SQL may not refer to values that are kept elsewhere: a statement can turn a value into anything, and the server's answer would tell it. Write the value itself, or take it from the database".to_owned(),
+                });
+                continue;
+            }
             match self.resolve(text) {
                 Ok(value) => {
                     if value != *text {
+                        // The value of a setting comes back whole, too, as the name of a role or of a topic.
+                        service::withhold(&value, text);
                         referring.insert(name.as_str());
                     }
                     resolved.insert(name.clone(), value);

@@ -244,6 +244,63 @@ fn a_problem_does_not_tell_a_value_that_came_from_elsewhere() {
 }
 
 #[test]
+fn sql_may_not_refer_to_values() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("pin"), "4711").unwrap();
+    let providers = providers(folder.path(), "NOTHING");
+    let sql = format!(
+        "select reverse('${{directory:{}:pin}}')::int",
+        folder.path().display()
+    );
+    for property in [
+        "database.initial.statements",
+        "heartbeat.action.query",
+        "snapshot.select.statement.overrides",
+        "snapshot.select.statement.overrides.public.t",
+    ] {
+        let report = providers.parse(&map(&[("name", "n"), (property, &sql)]));
+        let report = report.unwrap_err();
+        let [problem] = report.problems.as_slice() else {
+            panic!("{property}: {report}");
+        };
+        assert_eq!(problem.property, property);
+        assert!(problem.rule.contains("SQL may not refer"), "{report}");
+        // What names no provider is SQL as it stands.
+        let settings = map(&[("name", "n"), (property, "select '${x:y}'")]);
+        let report = providers.parse(&settings).unwrap_err();
+        assert!(
+            !report.to_string().contains("SQL may not refer"),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn what_a_setting_is_with_its_references_is_withheld_too() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("short"), "q7").unwrap();
+    fs::write(folder.path().join("word"), "kV9-zq").unwrap();
+    let (short, word) = (
+        format!("${{directory:{}:short}}", folder.path().display()),
+        format!("${{directory:{}:word}}", folder.path().display()),
+    );
+    let providers = providers(folder.path(), "NOTHING");
+    let parsed = providers.parse(&map(&[
+        ("name", "n"),
+        ("topic.prefix", "p"),
+        ("database.hostname", "h"),
+        ("database.user", &format!("x{word}")),
+        ("database.dbname", &format!("w0w{short}")),
+    ]));
+    assert_eq!(parsed.unwrap().config.database.user, "xkV9-zq");
+    let told = service::without_withheld("role \"xkV9-zq\" of \"w0wq7\" in xkv9-zqx.public.t");
+    assert!(
+        !told.to_lowercase().contains("v9-z") && !told.contains("w0wq7"),
+        "{told}"
+    );
+}
+
+#[test]
 fn only_whole_references_may_be_shown() {
     for (text, want) in [
         ("${env:NAME}", true),
