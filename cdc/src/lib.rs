@@ -1,6 +1,7 @@
 //! PostgreSQL's WAL -> change events -> Kafka, and the Kafka Connect REST face.
 
 pub mod assemble;
+mod blocking;
 pub mod checkpoint;
 pub mod config;
 pub mod connect;

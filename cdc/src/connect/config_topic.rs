@@ -19,8 +19,8 @@ use tokio::sync::Mutex;
 use super::connector::TargetState;
 use crate::{
     Error, ErrorKind,
+    blocking::blocking,
     config::shown,
-    error::unfinished,
     kafka::{KafkaClient, OwnedRecord, RecordStore, compacted::read_to_end},
 };
 
@@ -178,7 +178,7 @@ impl TopicWriter {
     pub(super) async fn write(&self, records: Vec<OwnedRecord>) -> Result<(), Error> {
         let mut store = Arc::clone(&self.store).lock_owned().await;
         let client = self.client.clone();
-        let written = tokio::task::spawn_blocking(move || {
+        blocking("write to the worker's topics", move || {
             let open = match store.take() {
                 Some(open) => open,
                 None => RecordStore::new(&client)?,
@@ -186,11 +186,9 @@ impl TopicWriter {
             // One that failed is not used again.
             open.write(&records)?;
             *store = Some(open);
-            Ok::<_, Error>(())
-        });
-        written
-            .await
-            .map_err(|error| unfinished("write to the worker's topics", error))?
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -191,12 +191,13 @@ fn door(config: &WorkerConfig, advertised: &str) -> Door {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| {
+        let hint = service::listening_hint(&error);
         Error::new(
             ErrorKind::Configuration,
             format!("listen for REST requests on `{address}`"),
         )
         .with_source(error)
-        .with_hint("another process listens there: stop it, or choose another address")
+        .with_hint(hint)
     })
 }
 
@@ -257,7 +258,16 @@ where
 {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let error = match step().await {
+        // A step may wait for Kafka for long; whoever stops the worker does not.
+        let outcome = tokio::select! {
+            biased;
+            () = stop.cancelled() => {
+                tracing::info!("the worker ends while it waits for Kafka");
+                return Ok(false);
+            }
+            outcome = step() => outcome,
+        };
+        let error = match outcome {
             Ok(()) => return Ok(true),
             Err(error) if error.disposition() == Disposition::Halt => return Err(error),
             Err(error) => error,
@@ -273,5 +283,35 @@ where
             () = stop.cancelled() => return Ok(false),
             () = tokio::time::sleep(delay) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_waits_for_kafka_can_be_stopped() {
+        let stop = CancellationToken::new();
+        let asked = stop.clone();
+        let step = || {
+            asked.cancel();
+            std::future::pending()
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), patiently(&stop, step)).await;
+        assert_eq!(ended.expect("an end").ok(), Some(false));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_listened_on_is_told_with_the_reason() {
+        // An address of documentation, which no machine has.
+        let error = listen(SocketAddr::from(([192, 0, 2, 1], 8083)))
+            .await
+            .unwrap_err();
+        assert!(
+            error.hint().contains("does not have that address"),
+            "{}",
+            error.hint()
+        );
     }
 }

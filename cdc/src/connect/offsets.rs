@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 
 use super::{
     connector::{Connector, TargetState, TaskState},
-    worker::{Refused, Worker, blocking},
+    worker::{Refused, Worker},
 };
-use crate::kafka::{OwnedRecord, offsets::read_offsets};
+use crate::{
+    blocking::blocking,
+    kafka::{OwnedRecord, offsets::read_offsets},
+};
 
 /// How long changing offsets waits for the task to end.
 const TASK_END: Duration = Duration::from_secs(30);

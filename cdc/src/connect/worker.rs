@@ -21,7 +21,6 @@ use super::{
 use crate::{
     Error,
     config::{CONNECTOR_CLASS, METRIC_TAGS, Providers, metric_tags, shown},
-    error::unfinished,
     kafka::KafkaClient,
     metrics::ConnectorMetrics,
     sink::kafka::ActiveTopics,
@@ -465,13 +464,4 @@ pub(super) fn state_word(target: TargetState, task: &TaskState) -> &'static str 
 /// Whether a class name is the one connector that there is.
 pub(super) fn is_our_class(class: &str) -> bool {
     class == CONNECTOR_CLASS || validation::CLASS_NAMES.contains(&class)
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    attempted: &'static str,
-    call: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(call)
-        .await
-        .map_err(|error| unfinished(attempted, error))?
 }

@@ -10,10 +10,11 @@ use super::{
         status_topic,
         validation::with_defaults,
     },
-    Task, Worker, blocking,
+    Task, Worker,
 };
 use crate::{
     Error, ErrorKind,
+    blocking::blocking,
     config::{ConnectorFile, load_connectors_folder},
     kafka::{EnsuredTopic, TopicSpec, Topics},
     sink::kafka::ActiveTopics,

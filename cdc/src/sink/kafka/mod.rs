@@ -19,9 +19,10 @@ use tokio::time::Instant;
 use super::{EventSink, IdleMark, Progress, TransactionEnd, versions::Versions};
 use crate::{
     Error, ErrorKind,
+    blocking::blocking,
     checkpoint::{Resume, StartPosition, TablesRead},
     config::{ConnectorConfig, TopicRoute},
-    error::{defect, unfinished},
+    error::defect,
     kafka::{
         KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
         Topics,
@@ -120,7 +121,7 @@ impl KafkaSink {
         )
         .await?;
         let key = offset_key(&config.name, &config.contract.topic_prefix);
-        let known = tokio::task::spawn_blocking({
+        let known = blocking("read the connector's position", {
             let (kafka, key) = (kafka.clone(), key.clone());
             let offsets_topic = offsets_topic.to_owned();
             let prefix = config.contract.topic_prefix.clone();
@@ -135,9 +136,7 @@ impl KafkaSink {
                 Ok::<_, Error>((offset, published))
             }
         });
-        let (offset, published) = known
-            .await
-            .map_err(|error| unfinished("read the connector's position", error))??;
+        let (offset, published) = known.await?;
         let stored = match &offset {
             Some(text) => StoredOffset::decode(text)?,
             None => StoredOffset::default(),
