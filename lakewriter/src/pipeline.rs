@@ -81,7 +81,11 @@ async fn session(
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let what = || format!("the lake at {}", config.lake.place());
-    let lake = service::told(what, Lake::open(&config.lake)).await?;
+    let lake = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(()),
+        lake = service::told(what, Lake::open(&config.lake)) => lake?,
+    };
     let session = Session {
         config: config.clone(),
         assignments: Arc::new(LakeAssignments::new(
@@ -110,7 +114,10 @@ struct Session {
 impl Session {
     /// Each turn, in this order: the commit in flight, the end, new partitions, a commit that is due, records.
     fn run(&self) -> Result<(), Error> {
-        reach(&self.config.kafka)?;
+        reach(&self.config.kafka, &self.stop)?;
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
         let mut schemas = SchemaTopics::read(&self.config.kafka)?;
         let consumer = Consumer::subscribe(
             &self.config.kafka,

@@ -12,6 +12,7 @@ use rdkafka::{
     error::KafkaError,
 };
 use service::kafka::{KafkaRefusal, RefusalKind};
+use tokio_util::sync::CancellationToken;
 
 use super::{config::client_config, matching::tell_unmatched};
 use crate::{Error, ErrorKind, KafkaConfig};
@@ -58,11 +59,11 @@ impl ClientContext for Listener {
 
 impl ConsumerContext for Listener {}
 
-/// Ask for the cluster's topics once. Blocks.
+/// Ask for the cluster's topics once. Blocks, until one `TURN` after `stop` at most.
 ///
 /// # Errors
 /// `Configuration` and `Permission` where nothing but a change of settings helps, `Kafka` where no broker answers.
-pub(crate) fn reach(config: &KafkaConfig) -> Result<(), Error> {
+pub(crate) fn reach(config: &KafkaConfig, stop: &CancellationToken) -> Result<(), Error> {
     let mut attempted = format!("ask Kafka at `{}` for its topics", config.bootstrap);
     for name in ["security.protocol", "sasl.mechanism"] {
         if let Some(value) = config.overrides.get(name) {
@@ -90,6 +91,10 @@ pub(crate) fn reach(config: &KafkaConfig) -> Result<(), Error> {
         };
         // Brokers' errors come by polling; a consumer without topics has no records.
         while consumer.poll(Duration::ZERO).is_some() {}
+        if stop.is_cancelled() {
+            tracing::info!("stopped while waiting for Kafka at `{}`", config.bootstrap);
+            return Ok(());
+        }
         let over = Instant::now() >= deadline;
         let heard = listener.heard().clone();
         if std::mem::take(&mut silent) && heard.refusal.is_none() {
@@ -111,5 +116,26 @@ pub(crate) fn reach(config: &KafkaConfig) -> Result<(), Error> {
             None if over => return Err(Error::new(ErrorKind::Kafka, attempted).with_source(error)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ANSWER` and the attempts after it are longer than anybody waits who has asked the writer to stop.
+    #[test]
+    fn who_is_asked_to_stop_does_not_wait_for_kafka() {
+        let config = KafkaConfig {
+            bootstrap: "127.0.0.1:1".to_owned(),
+            group: "test".to_owned(),
+            topics: vec!["t".to_owned()],
+            schema_topics: Vec::new(),
+            overrides: Default::default(),
+        };
+        let stop = CancellationToken::new();
+        stop.cancel();
+        // Without the look at the token this is the error that no broker answers.
+        assert!(reach(&config, &stop).is_ok());
     }
 }
