@@ -169,12 +169,8 @@ impl Settings {
                 .strip_suffix("_file")
                 .and_then(|key| SETTINGS.iter().find(|s| s.secret && s.key == key));
             if let Some(setting) = from_file {
-                match fs::read_to_string(&value) {
-                    Ok(text) => self.set(
-                        setting.key,
-                        text.trim_end_matches(['\r', '\n']).to_owned(),
-                        Origin::Environment(name),
-                    ),
+                match service::read_secret_file(Path::new(&value)) {
+                    Ok(text) => self.set(setting.key, text, Origin::Environment(name)),
                     Err(error) => problems.push(format!("{name}: read `{value}`: {error}")),
                 }
                 continue;

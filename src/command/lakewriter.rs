@@ -109,7 +109,10 @@ async fn serve(listen: SocketAddr, door: Door, progress: Arc<LakeProgress>) -> a
         .layer(from_fn_with_state(Arc::new(door), let_in));
     let listener = tokio::net::TcpListener::bind(listen)
         .await
-        .map_err(|error| anyhow::Error::from(error).context(format!("listen on `{listen}`")))?;
+        .map_err(|error| {
+            let hint = service::listening_hint(&error);
+            anyhow::Error::from(error).context(format!("listen on `{listen}` ({hint})"))
+        })?;
     axum::serve(listener, router).await?;
     Ok(())
 }
