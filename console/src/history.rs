@@ -208,6 +208,8 @@ struct Chains {
     links: Vec<Vec<(i32, VersionColumn)>>,
     /// OID of the table that a chain was last a column of.
     tables: Vec<Option<u32>>,
+    /// The version that was added last.
+    last: Option<i32>,
 }
 
 impl Chains {
@@ -220,15 +222,16 @@ impl Chains {
                 let last = self.links.get(at).and_then(|links| links.last());
                 let table = self.tables.get(at).copied().flatten();
                 !taken.contains(&at)
-                    && last.is_some_and(|(_, last)| {
+                    && last.is_some_and(|(id, last)| {
                         let one_table = match (table, shape.oid) {
                             (Some(before), Some(now)) => before == now,
                             _ => true,
                         };
                         match (last.number, column.number) {
                             (Some(before), Some(now)) if one_table => before == now,
-                            // A number means nothing in another table; without numbers the name is all there is.
-                            _ => last.name == column.name,
+                            // A number means nothing in another table; without numbers the name is all there is. A
+                            // name that was away is another column's when it comes again.
+                            _ => last.name == column.name && Some(*id) == self.last,
                         }
                     })
             });
@@ -243,6 +246,7 @@ impl Chains {
             }
             taken.push(at);
         }
+        self.last = Some(version.id);
         taken
     }
 
