@@ -8,8 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use lakewriter::{KafkaConfig, LakeProgress, LakeWriterConfig};
+use lakewriter::{KafkaConfig, LakeConfig, LakeProgress, LakeWriterConfig};
 use service::Door;
+use sha2::{Digest as _, Sha256};
 
 use super::{Failure, hosts, kafka, lake, quantity, start};
 use crate::settings::Settings;
@@ -53,7 +54,10 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         lake: lake::config(settings),
         kafka: KafkaConfig {
             bootstrap: text("kafka.bootstrap_servers"),
-            group: text("lakewriter.group_id"),
+            group: match settings.get("lakewriter.group_id") {
+                Some(group) => group.to_owned(),
+                None => group_of(&lake::config(settings)),
+            },
             topics: vec![lakewriter::whole_names(&text("lakewriter.topics"))],
             schema_topics: settings
                 .get("lakewriter.topic_prefix")
@@ -82,6 +86,25 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             }
         }
     })
+}
+
+/// The consumer group of a lake's writers, where none is named: members of one group share the topics, so those of another
+/// lake must not be in it. The number is the beginning of the SHA-256 of the lake's address.
+fn group_of(lake: &LakeConfig) -> String {
+    let url = if lake.url.contains("://") {
+        lake.url.clone()
+    } else {
+        let folder = std::path::absolute(&lake.url);
+        folder.map_or_else(|_| lake.url.clone(), |folder| folder.display().to_string())
+    };
+    let address = format!("{} {url}", lake.endpoint.as_deref().unwrap_or_default());
+    let digest = Sha256::digest(address.trim_end_matches('/').as_bytes());
+    let number: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("tributary-lakewriter-{number}")
 }
 
 /// Only requests that name this server, and come from no foreign page.
@@ -176,6 +199,28 @@ fn describe(progress: &LakeProgress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_lake_has_a_group_of_its_own() {
+        let group = |url: &str, endpoint: Option<&str>| {
+            let mut lake = LakeConfig::new(url);
+            lake.endpoint = endpoint.map(str::to_owned);
+            group_of(&lake)
+        };
+        let here = std::env::current_dir()
+            .expect("a folder")
+            .display()
+            .to_string();
+        assert_eq!(
+            group("data/lake", None),
+            group(&format!("{here}/data/lake/"), None)
+        );
+        assert_ne!(group("data/lake", None), group("data/other", None));
+        let minio = Some("http://minio:9000");
+        assert_eq!(group("s3://lake/a", minio), group("s3://lake/a/", minio));
+        assert_ne!(group("s3://lake/a", minio), group("s3://lake/b", minio));
+        assert_ne!(group("s3://lake/a", minio), group("s3://lake/a", None));
+    }
 
     #[test]
     fn the_page_about_operation_has_every_metric() {

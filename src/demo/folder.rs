@@ -6,11 +6,12 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{Read as _, Seek as _, Write as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{self, Cluster};
@@ -59,12 +60,23 @@ impl Folder {
     /// # Errors
     /// Another process uses it, or it holds what no demo made.
     pub fn claim(folder: &Path) -> Result<Self, Failure> {
+        // PostgreSQL refuses to run as root: the folder is given to the server's user.
+        Self::claim_as(folder, rustix::process::geteuid().is_root())
+    }
+
+    fn claim_as(folder: &Path, gives_away: bool) -> Result<Self, Failure> {
         let made_folder = !folder.exists();
         fs::create_dir_all(folder)
             .with_context(|| format!("make the folder `{}`", folder.display()))?;
         let path = fs::canonicalize(folder).context("find the demo's folder")?;
         let (mut lock, made_lock) = take_lock(&path, folder)?;
-        let claimed = claim_locked(&path, folder, made_folder, &mut lock, made_lock);
+        let claimed = claim_locked(
+            &path,
+            folder,
+            (made_folder, gives_away),
+            &mut lock,
+            made_lock,
+        );
         if let Err(failure) = claimed {
             if made_lock {
                 let _ = fs::remove_file(path.join(LOCK));
@@ -85,12 +97,22 @@ impl Folder {
 fn claim_locked(
     path: &Path,
     shown: &Path,
-    made_folder: bool,
+    (made_folder, gives_away): (bool, bool),
     lock: &mut File,
     made_lock: bool,
 ) -> Result<(), Failure> {
     if read_marker(path)?.is_none() {
         let taken = names_taken(path)?;
+        let mut others = names(path)?.into_iter();
+        if let Some(other) = others.find(|name| gives_away && !taken.contains(name)) {
+            return Err(Failure::Refused {
+                what: format!(
+                    "use `{}` for the demo: it holds `{other}`, and would be given to the user that PostgreSQL runs as",
+                    shown.display()
+                ),
+                hint: "name another folder with --folder, a new or an empty one, or run the demo as another user than root".to_owned(),
+            });
+        }
         if (!taken.is_empty() && !is_older_demo(path)) || !(made_lock || is_lock_file(lock)) {
             let taken = taken.first().map_or(LOCK, String::as_str);
             return Err(Failure::Refused {
@@ -133,7 +155,7 @@ pub fn clean(folder: &Path) -> Result<(), Failure> {
             made_folder: true,
             owner: None,
         },
-        None => return Err(not_made(folder)),
+        None => return Err(not_made(folder, &names_taken(&path)?)),
     };
     let (mut lock, _) = take_lock(&path, folder)?;
     say_who(&mut lock).context("write the demo's lock file")?;
@@ -169,16 +191,21 @@ pub fn clean(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn not_made(folder: &Path) -> Failure {
+/// `like_ours`: what in it has a name that demos use.
+fn not_made(folder: &Path, like_ours: &[String]) -> Failure {
     Failure::Refused {
         what: format!(
             "remove `{}`: it has no `{MARKER}`, so no demo made it, and nothing was removed",
             folder.display()
         ),
-        hint: format!(
-            "if it is what an older demo left, look into it and remove it by hand: rm -r {}",
-            invocation::quoted(&folder.display().to_string())
-        ),
+        hint: if like_ours.is_empty() {
+            "check the path: name the folder that the demo was given".to_owned()
+        } else {
+            format!(
+                "if it is what an older demo left, look into it and remove it by hand: rm -r {}",
+                invocation::quoted(&folder.display().to_string())
+            )
+        },
     }
 }
 
@@ -229,6 +256,8 @@ fn take_lock(path: &Path, shown: &Path) -> Result<(File, bool), Failure> {
             .write(true)
             .create(true)
             .truncate(false)
+            // A link in its place leads to what is nobody's lock.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&name)
             .with_context(|| format!("open `{}`", name.display()))?;
         match file.try_lock() {

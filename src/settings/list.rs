@@ -167,10 +167,9 @@ pub const SETTINGS: &[Setting] = &[
         "tributary",
         "Name of this writer in the lake's transaction markers; one name, one consumer group.",
     ),
-    setting(
+    unset(
         "lakewriter.group_id",
-        "tributary-lakewriter",
-        "Kafka consumer group; its offsets only show the lag, the lake holds the true ones.",
+        "Kafka consumer group; its offsets only show the lag, the lake holds the true ones. Without it: `tributary-lakewriter-` and a number that the lake's address gives, so that writers of two lakes do not share the topics between them.",
     ),
     setting(
         "lakewriter.topics",

@@ -29,14 +29,27 @@ pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Er
         Error::new(ErrorKind::Configuration, attempted()).with_hint(format!("set {what}"))
     };
     let endpoint = endpoint(config)?.ok_or_else(|| missing("lake.endpoint"))?;
-    let (Some(access_key), Some(secret_key)) = (&config.access_key, &config.secret_key) else {
-        return Err(missing("lake.access_key_id and lake.secret_access_key"));
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let credential = match (&config.access_key, &config.secret_key) {
+        (Some(access_key), Some(secret_key)) => Some(AwsCredential {
+            key_id: access_key.clone(),
+            secret_key: secret_key.reveal().to_owned(),
+            token: None,
+        }),
+        (None, None) => variable("AWS_ACCESS_KEY_ID")
+            .zip(variable("AWS_SECRET_ACCESS_KEY"))
+            .map(|(key_id, secret_key)| AwsCredential {
+                key_id,
+                secret_key,
+                token: variable("AWS_SESSION_TOKEN"),
+            }),
+        (Some(_), None) | (None, Some(_)) => None,
     };
-    let credential = AwsCredential {
-        key_id: access_key.clone(),
-        secret_key: secret_key.reveal().to_owned(),
-        token: None,
-    };
+    let credential = credential.ok_or_else(|| {
+        missing(
+            "lake.access_key_id and lake.secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    })?;
     let mut request = HttpRequest::new(HttpRequestBody::empty());
     *request.method_mut() = "PUT"
         .parse()
@@ -48,10 +61,7 @@ pub async fn create_bucket(config: &LakeConfig, name: &str) -> Result<Bucket, Er
         )
         .with_source(error)
     })?;
-    let of_environment = || {
-        let mut names = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter();
-        names.find_map(|name| std::env::var(name).ok())
-    };
+    let of_environment = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let region = config
         .region
         .clone()

@@ -32,14 +32,32 @@ fn what_was_there_before_the_demo_stays() {
     let place = tempfile::tempdir().expect("folder");
     let (folder, photo) = (place.path(), place.path().join("photo.png"));
     fs::write(&photo, "x").expect("write");
-    let claimed = Folder::claim(folder).expect("claim");
+    let said = refusal(Folder::claim_as(folder, true));
+    assert!(said.contains("it holds `photo.png`"), "{said}");
+    let claimed = Folder::claim_as(folder, false).expect("claim");
     fs::create_dir_all(claimed.path().join("lake/twitter")).expect("make");
     drop(claimed);
 
     clean(folder).expect("clean");
     assert!(photo.exists() && !folder.join("lake").exists());
     let said = refusal(clean(folder));
-    assert!(said.contains("no demo made it"), "{said}");
+    assert!(
+        said.contains("no demo made it") && !said.contains("rm -r"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let place = tempfile::tempdir().expect("folder");
+    let (folder, victim) = (place.path().join("demo"), place.path().join("victim"));
+    fs::write(&victim, "kept").expect("write");
+    drop(Folder::claim(&folder).expect("claim"));
+    fs::remove_file(folder.join(LOCK)).expect("remove");
+    std::os::unix::fs::symlink(&victim, folder.join(LOCK)).expect("link");
+    refusal(clean(&folder));
+    refusal(Folder::claim(&folder));
+    assert_eq!(fs::read_to_string(&victim).expect("read"), "kept");
 }
 
 #[test]

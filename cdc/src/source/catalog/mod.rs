@@ -70,7 +70,31 @@ pub async fn resolve_relation(
     for doubt in doubts.iter().filter(|_| is_new) {
         tracing::warn!(table = %streamed.schema.table, xid, "the catalog has changed since this transaction: {doubt}");
     }
+    let unsent = not_in_old_rows(relation, &streamed.schema);
+    if is_new && !unsent.is_empty() {
+        tracing::warn!(
+            table = %streamed.schema.table,
+            "the first DELETE will end in an error: the key of its events has {}, which PostgreSQL does not send of deleted rows: ALTER TABLE {}.{} REPLICA IDENTITY FULL, or correct message.key.columns",
+            unsent.join(", "),
+            streamed.schema.table.schema,
+            streamed.schema.table.table,
+        );
+    }
     Ok(streamed)
+}
+
+/// Columns of the key of events that do not belong to the replica identity: the old row of a DELETE comes without them.
+/// Where nothing belongs to it, the server refuses to delete.
+fn not_in_old_rows<'s>(relation: &RelationDescription, schema: &'s TableSchema) -> Vec<&'s str> {
+    let sent = |name: &str| {
+        let mut identity = relation.columns.iter().filter(|column| column.part_of_key);
+        identity.any(|column| column.name == name)
+    };
+    if relation.columns.iter().all(|column| !column.part_of_key) {
+        return Vec::new();
+    }
+    let names = schema.key_columns().map(|column| column.name.as_str());
+    names.filter(|name| !sent(name)).collect()
 }
 
 /// A table as it is now; None when it is gone.

@@ -355,3 +355,36 @@ fn a_renamed_column_keeps_its_number() {
     again.columns[1].changed_by = Some(9);
     assert_eq!(numbers(&["id", "x"], &again), [Some(1), None]);
 }
+
+#[test]
+fn key_columns_that_deleted_rows_lack_are_found() {
+    let types = TypeCatalog::default();
+    let unsent = |identity, sent: &[&str], key: &[&str]| {
+        let message = relation(identity, sent);
+        let table = catalog(
+            ReplicaIdentity::Default,
+            &["id", "v"],
+            vec![primary(key, None)],
+        );
+        let (known, _) = known_then(&message, 1, Some(&table), &types, &Past::default());
+        let schema = TableSchema {
+            table: TableId {
+                database: "d".to_owned(),
+                schema: "public".to_owned(),
+                table: "t".to_owned(),
+            },
+            columns: known.columns,
+            key: vec![1],
+            replica_identity: identity,
+            oid: Some(1),
+        };
+        super::super::not_in_old_rows(&message, &schema).join(",")
+    };
+    // `message.key.columns` names `v`.
+    assert_eq!(
+        unsent(ReplicaIdentity::Default, &["*id", "v"], &["id"]),
+        "v"
+    );
+    assert_eq!(unsent(ReplicaIdentity::Full, &["*id", "*v"], &["id"]), "");
+    assert_eq!(unsent(ReplicaIdentity::Nothing, &["id", "v"], &["id"]), "");
+}

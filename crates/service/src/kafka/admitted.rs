@@ -16,7 +16,7 @@ pub(super) enum Admission {
 }
 
 /// Names of the Java client and of librdkafka, and what librdkafka calls them. Security is `security.rs`'s.
-const PASSED: [(&str, &str); 35] = [
+const PASSED: [(&str, &str); 37] = [
     ("batch.num.messages", "batch.num.messages"),
     ("batch.size", "batch.size"),
     ("broker.address.family", "broker.address.family"),
@@ -28,6 +28,8 @@ const PASSED: [(&str, &str); 35] = [
     ("compression.level", "compression.level"),
     ("compression.type", "compression.type"),
     ("connections.max.idle.ms", "connections.max.idle.ms"),
+    // Of consumers; a producer takes no notice.
+    ("heartbeat.interval.ms", "heartbeat.interval.ms"),
     ("linger.ms", "linger.ms"),
     ("max.request.size", "message.max.bytes"),
     ("message.max.bytes", "message.max.bytes"),
@@ -50,6 +52,7 @@ const PASSED: [(&str, &str); 35] = [
         "socket.connection.setup.timeout.ms",
         "socket.connection.setup.timeout.ms",
     ),
+    ("session.timeout.ms", "session.timeout.ms"),
     ("socket.keepalive.enable", "socket.keepalive.enable"),
     ("socket.nagle.disable", "socket.nagle.disable"),
     ("socket.receive.buffer.bytes", "socket.receive.buffer.bytes"),
