@@ -1,5 +1,6 @@
 //! What a log of changes is made of, and what is left of it.
 
+use debezium::Operation;
 use lakewriter::lake::Since;
 
 /// Where a row stands in the log. No two rows of a log that can be in a table stand at the same place.
@@ -81,8 +82,6 @@ pub(crate) struct EraRule {
     pub(crate) since: Since,
     pub(crate) rule: Rule,
     pub(crate) new_table: bool,
-    /// Which of a change's identities tells rows apart.
-    pub(crate) identity: usize,
     /// Rows that had fewer of the identity's columns when they were written.
     pub(crate) narrower: Vec<Narrower>,
 }
@@ -97,34 +96,12 @@ pub(crate) struct Narrower {
     pub(crate) identity: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Read,
-    Create,
-    Update,
-    Delete,
-    Truncate,
-}
-
-impl Operation {
-    pub(crate) fn of(letter: &str) -> Option<Self> {
-        Some(match letter {
-            "r" => Self::Read,
-            "c" => Self::Create,
-            "u" => Self::Update,
-            "d" => Self::Delete,
-            "t" => Self::Truncate,
-            _ => return None,
-        })
-    }
-}
-
 /// A row of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) operation: Operation,
     pub(crate) place: Place,
-    /// By the columns that the rules of eras name.
+    /// One for each era, by its number; then those that [`Narrower`] names.
     pub(crate) identities: Vec<Identity>,
     /// Columns whose values were not sent.
     pub(crate) unsent: Vec<usize>,

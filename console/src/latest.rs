@@ -32,11 +32,12 @@ use datafusion::{
     },
     prelude::{DataFrame, SessionContext},
 };
+use debezium::Operation;
 use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use lakewriter::lake::{TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
 
 use crate::{
-    change::{Change, EraRule, Narrower, Operation, Place, Row, Rule},
+    change::{Change, EraRule, Narrower, Place, Row, Rule},
     fill::Donors,
     history::{EraIdentity, History, version_number},
     identity::Parts,
@@ -260,7 +261,7 @@ impl Reading {
         Ok(rows.boxed())
     }
 
-    /// Columns of the identities that [`EraRule`] and [`Narrower`] name.
+    /// Columns of the identities of a [`Change`].
     fn identities(&self) -> Vec<&[usize]> {
         let eras = self.history.eras.iter();
         let of_eras = eras.clone().map(|era| match &era.identity {
@@ -274,10 +275,9 @@ impl Reading {
 
     fn rules(&self) -> Vec<EraRule> {
         let mut identities = self.history.eras.len();
-        let eras = self.history.eras.iter().enumerate();
-        eras.map(|(identity, era)| EraRule {
+        let eras = self.history.eras.iter();
+        eras.map(|era| EraRule {
             since: era.since,
-            identity,
             narrower: era
                 .narrower
                 .iter()
@@ -314,15 +314,8 @@ impl Reading {
 
     /// Columns of the history that tell rows apart in any era.
     fn identifying(&self) -> Vec<usize> {
-        let mut columns: Vec<usize> = Vec::new();
-        for era in &self.history.eras {
-            match &era.identity {
-                EraIdentity::Key(of_era) | EraIdentity::WholeRow(of_era) => {
-                    columns.extend(of_era);
-                }
-                EraIdentity::Hidden => {}
-            }
-        }
+        // What is narrower has no columns but those of its era.
+        let mut columns: Vec<usize> = self.identities().concat();
         columns.sort_unstable();
         columns.dedup();
         columns
@@ -402,7 +395,11 @@ impl Reading {
         let mut scratch = Vec::new();
         for row in 0..batch.num_rows() {
             let letter = operations.value(row);
-            let Some(operation) = Operation::of(letter) else {
+            let operation = match letter.as_bytes() {
+                [code] => Operation::from_code(*code),
+                _ => None,
+            };
+            let Some(operation) = operation else {
                 return Err(DataFusionError::Execution(format!(
                     "a change of {} has the unknown operation `{letter}`",
                     self.name

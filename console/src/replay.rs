@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 
+use debezium::Operation;
 use lakewriter::lake::Since;
 
-use crate::change::{Change, EraRule, Identity, Narrower, Operation, Place, Row, Rule, is_unknown};
+use crate::change::{Change, EraRule, Identity, Narrower, Place, Row, Rule, is_unknown};
 
 /// The rows of one identity: nearly always one.
 #[derive(Debug)]
@@ -133,18 +134,16 @@ impl Replay {
         }
         let rule = self.rule();
         // An empty identity would make one row of all of them.
-        let of_era = self.eras.get(self.era).map_or(0, |era| era.identity);
-        let Some(identity) = identities.get(of_era).cloned() else {
+        let Some(identity) = identities.get(self.era).cloned() else {
             return Err(Unplayable::NoIdentity {
                 position,
                 era: self.era,
             });
         };
-        let identity = match operation {
-            Operation::Update | Operation::Delete => self.met(identity, &identities),
-            Operation::Read | Operation::Create | Operation::Truncate => identity,
+        let older = match operation {
+            Operation::Update | Operation::Delete => self.met(&identity, &identities),
+            Operation::Read | Operation::Create | Operation::Truncate => None,
         };
-        let renewed = identities.get(of_era).cloned();
         let identities = if self.several_identities {
             identities.into_boxed_slice()
         } else {
@@ -166,24 +165,19 @@ impl Replay {
             // assign to a row.
             Operation::Update if rule != Rule::Key => {}
             Operation::Update => {
-                let before = match self.live.get(&identity) {
-                    Some(Rows::One(row)) => Some(row),
-                    Some(Rows::Many(rows)) => rows.last(),
-                    None => None,
-                };
+                let before = self.live.get(older.as_ref().unwrap_or(&identity));
+                let before = before.and_then(Rows::last);
                 let row = Row::new(place, &unsent, before, identities);
-                match renewed.filter(|renewed| *renewed != identity) {
-                    // From now on the row has all of its identity.
-                    Some(renewed) => {
-                        self.take(&identity);
-                        self.hold(renewed, row);
-                    }
-                    None => self.hold(identity, row),
+                // From now on the row has all of its identity.
+                if let Some(older) = older {
+                    self.take(&older);
                 }
+                self.hold(identity, row);
             }
             Operation::Delete if rule == Rule::AddOnly => {}
             Operation::Delete => {
-                self.taken = self.take(&identity).map(|row| (position, row));
+                let taken = self.take(older.as_ref().unwrap_or(&identity));
+                self.taken = taken.map(|row| (position, row));
             }
         }
         Ok(())
@@ -223,14 +217,12 @@ impl Replay {
         }
     }
 
-    /// The identity under which the row of an UPDATE or a DELETE is held: its own, or that of the only row from before
-    /// some columns of the identity were there that is equal to it in the others.
-    fn met(&mut self, identity: Identity, identities: &[Identity]) -> Identity {
-        let Some(era) = self.eras.get(self.era) else {
-            return identity;
-        };
-        if era.narrower.is_empty() || self.live.contains_key(&identity) {
-            return identity;
+    /// Where no row has the identity of an UPDATE or a DELETE: that of the only row from before some of its columns were
+    /// there that is equal to it in the others.
+    fn met(&mut self, identity: &Identity, identities: &[Identity]) -> Option<Identity> {
+        let era = self.eras.get(self.era)?;
+        if era.narrower.is_empty() || self.live.contains_key(identity) {
+            return None;
         }
         let narrower = era.narrower.clone();
         if self.narrower.is_none() {
@@ -252,10 +244,10 @@ impl Replay {
                     .is_some_and(|rows| rows.first().is_some_and(|row| of.holds(row)))
             });
             if let [only] = found.as_slice() {
-                return only.clone();
+                return Some(only.clone());
             }
         }
-        identity
+        None
     }
 
     fn index(&self, narrower: &[Narrower]) -> HashMap<(usize, Identity), Vec<Identity>> {
@@ -277,14 +269,21 @@ impl Replay {
     /// The rows that are in the table, by their places.
     pub(crate) fn finish(mut self) -> Vec<Row> {
         self.settle();
-        let mut rows: Vec<Row> = Vec::with_capacity(self.live.len());
-        for held in self.live.into_values() {
+        self.take_all()
+    }
+
+    /// All rows, by their places; none is left.
+    fn take_all(&mut self) -> Vec<Row> {
+        let held = std::mem::take(&mut self.live).into_values();
+        let mut rows: Vec<Row> = Vec::with_capacity(held.len());
+        for held in held {
             match held {
                 Rows::One(row) => rows.push(row),
                 Rows::Many(many) => rows.extend(many),
             }
         }
         rows.sort_unstable_by_key(|row| row.place);
+        self.bytes = 0;
         rows
     }
 
@@ -302,19 +301,9 @@ impl Replay {
             self.clear();
             return;
         }
-        let mut rows: Vec<Row> = Vec::with_capacity(self.live.len());
-        for held in std::mem::take(&mut self.live).into_values() {
-            match held {
-                Rows::One(row) => rows.push(row),
-                Rows::Many(many) => rows.extend(many),
-            }
-        }
-        self.bytes = 0;
         // Where two have one identity by now, the later is the row.
-        rows.sort_unstable_by_key(|row| row.place);
-        let of_era = self.eras.get(era).map_or(0, |era| era.identity);
-        for row in rows {
-            let mut identity = row.identities.get(of_era).cloned().unwrap_or_default();
+        for row in self.take_all() {
+            let mut identity = row.identities.get(era).cloned().unwrap_or_default();
             if self.rule() == Rule::Key && is_unknown(&identity) {
                 identity = row.place.as_identity();
             }

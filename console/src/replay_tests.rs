@@ -6,17 +6,8 @@ fn era(since: i64, rule: Rule) -> EraRule {
         since: (0, since, 0),
         rule,
         new_table: false,
-        identity: 0,
         narrower: Vec::new(),
     }
-}
-
-/// Each era has identities of its own.
-fn eras_of(rules: Vec<EraRule>) -> Vec<EraRule> {
-    let numbered = rules.into_iter().enumerate();
-    numbered
-        .map(|(identity, era)| EraRule { identity, ..era })
-        .collect()
 }
 
 fn place(incarnation: i64, lsn: i64, ordinal: i64) -> Place {
@@ -30,7 +21,7 @@ fn place(incarnation: i64, lsn: i64, ordinal: i64) -> Place {
 
 fn change(operation: &str, place: Place, identities: &[&str], unsent: &[usize]) -> Change {
     Change {
-        operation: Operation::of(operation).expect("a letter"),
+        operation: Operation::from_code(operation.as_bytes()[0]).expect("a letter"),
         place,
         identities: identities.iter().map(|id| id.as_bytes().into()).collect(),
         unsent: unsent.to_vec(),
@@ -39,7 +30,7 @@ fn change(operation: &str, place: Place, identities: &[&str], unsent: &[usize]) 
 
 /// The LSNs of the rows that are left, with the LSNs that their holes are filled from.
 fn left(eras: Vec<EraRule>, changes: Vec<Change>) -> Vec<(i64, Vec<Option<i64>>)> {
-    let mut replay = Replay::new(eras_of(eras));
+    let mut replay = Replay::new(eras);
     for change in changes {
         replay.apply(change).expect("changes in their order");
     }
@@ -213,7 +204,7 @@ fn a_change_that_comes_too_late_is_refused() {
 
 #[test]
 fn a_change_without_an_identity_is_refused() {
-    let mut replay = Replay::new(eras_of(vec![era(0, Rule::Key), era(5, Rule::Key)]));
+    let mut replay = Replay::new(vec![era(0, Rule::Key), era(5, Rule::Key)]);
     assert_eq!(replay.apply(change("c", at(1), &["a", "a"], &[])), Ok(()));
     assert_eq!(
         replay.apply(change("c", at(6), &["b"], &[])),

@@ -50,13 +50,13 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         "lakewriter.allowed_hosts (TRIBUTARY_LAKEWRITER__ALLOWED_HOSTS)",
     );
     let text = |key| settings.get(key).unwrap_or_default().to_owned();
+    let lake = lake::config(settings);
     let config = LakeWriterConfig {
-        lake: lake::config(settings),
         kafka: KafkaConfig {
             bootstrap: text("kafka.bootstrap_servers"),
             group: match settings.get("lakewriter.group_id") {
                 Some(group) => group.to_owned(),
-                None => group_of(&lake::config(settings)),
+                None => group_of(&lake),
             },
             topics: vec![lakewriter::whole_names(&text("lakewriter.topics"))],
             schema_topics: settings
@@ -66,6 +66,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
                 .collect(),
             overrides: kafka::security(settings),
         },
+        lake,
         pipeline: text("lakewriter.pipeline"),
         freshness: settings.parse::<quantity::Time>("lakewriter.freshness")?.0,
         max_batch_bytes: settings
