@@ -330,6 +330,19 @@ mod tests {
         assert_eq!(percent_encoded("a/b ü").to_string(), "a%2Fb%20%C3%BC");
     }
 
+    fn config(url: &str) -> RegistryConfig {
+        RegistryConfig {
+            urls: vec![url.to_owned()],
+            login: None,
+            truststore: None,
+            keystore: None,
+            registration: Registration::Register,
+            normalize: false,
+            strategy: crate::config::SubjectNameStrategy::Topic,
+            connect_meta_data: true,
+        }
+    }
+
     /// A listener that takes connections and never answers.
     #[tokio::test]
     async fn a_registry_that_falls_silent_is_given_up() {
@@ -343,17 +356,7 @@ mod tests {
         });
         let ask = |scheme: &'static str, said: &'static str| async move {
             let url = format!("{scheme}://u:hunter2@{address}");
-            let registry = Registry::new(RegistryConfig {
-                urls: vec![url.clone()],
-                login: None,
-                truststore: None,
-                keystore: None,
-                registration: Registration::Register,
-                normalize: false,
-                strategy: crate::config::SubjectNameStrategy::Topic,
-                connect_meta_data: true,
-            })
-            .unwrap();
+            let registry = Registry::new(config(&url)).unwrap();
             let asked = registry.ask_one::<Registered>(&url, "subjects", None, "ask for subjects");
             let asked = tokio::time::timeout(Duration::from_secs(40), asked).await;
             let error = asked.expect("an end").err().expect("an error");
@@ -388,17 +391,7 @@ mod tests {
             }
             sent
         });
-        let registry = Registry::new(RegistryConfig {
-            urls: vec![url.clone()],
-            login: None,
-            truststore: None,
-            keystore: None,
-            registration: Registration::Register,
-            normalize: false,
-            strategy: crate::config::SubjectNameStrategy::Topic,
-            connect_meta_data: true,
-        })
-        .unwrap();
+        let registry = Registry::new(config(&url)).unwrap();
         let asked = registry.ask_one::<Registered>(&url, "subjects", None, "ask for subjects");
         let error = asked.await.err().expect("an error");
         drop(registry);

@@ -45,6 +45,18 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A server with a table to be captured, and one beside it.
+pub async fn server() -> Result<Postgres> {
+    let postgres = Postgres::start().await?;
+    postgres
+        .execute(
+            "postgres",
+            "create table t(id int primary key, v text); create table other(id int)",
+        )
+        .await?;
+    Ok(postgres)
+}
+
 /// A server whose connector has delivered 100 rows, a copy of its stopped cluster, 100 rows that were delivered since,
 /// and the copy in place of the cluster again: what an operator does who restores a backup.
 struct Restored {
@@ -55,13 +67,7 @@ struct Restored {
 
 impl Restored {
     async fn new(since: &str, delivered: usize) -> Result<Self> {
-        let postgres = Postgres::start().await?;
-        postgres
-            .execute(
-                "postgres",
-                "create table t(id int primary key, v text); create table other(id int)",
-            )
-            .await?;
+        let postgres = server().await?;
         let mut config = config(&postgres);
         config.filter.table_include = matching(&["public\\.t"]);
         let store = Store::default();

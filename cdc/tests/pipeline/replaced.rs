@@ -10,20 +10,9 @@ use stack::{Postgres, until};
 
 use crate::{
     connector::{PATIENCE, Running, config_with, matching, start, until_events, value},
-    history::{copy, grow_beyond, stand_by, wal_end},
+    history::{copy, grow_beyond, server, stand_by, wal_end},
     recording::Store,
 };
-
-async fn server() -> Result<Postgres> {
-    let postgres = Postgres::start().await?;
-    postgres
-        .execute(
-            "postgres",
-            "create table t(id int primary key, v text); create table other(id int)",
-        )
-        .await?;
-    Ok(postgres)
-}
 
 async fn insert(postgres: &Postgres, first: usize, last: usize, v: &str) -> Result<()> {
     let sql = format!("insert into t select i, '{v}' from generate_series({first}, {last}) i");

@@ -7,9 +7,25 @@ use stack::{Postgres, PostgresVersion, until};
 
 use super::server;
 use crate::{
-    connector::{PATIENCE, config_with, start, until_events, value},
+    connector::{PATIENCE, Running, config_with, start, until_events, value},
     recording::Store,
 };
+
+/// Waits until the connector streams from a standby.
+async fn streams(primary: &Postgres, running: &Running) -> Result<()> {
+    // A standby makes a slot when its primary says which transactions run, which it does by itself only now and then.
+    let told = until("nothing", PATIENCE, async || -> Result<Option<()>> {
+        primary
+            .execute("postgres", "select pg_log_standby_snapshot()")
+            .await?;
+        Ok(None)
+    });
+    tokio::select! {
+        streaming = running.streaming() => streaming?,
+        told = told => told?,
+    }
+    Ok(())
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_is_a_source() -> Result<()> {
@@ -24,17 +40,7 @@ async fn a_standby_is_a_source() -> Result<()> {
     let standby = primary.standby("standby", &[]).await?;
     let store = Store::default();
     let running = start(&config_with(&standby, &[]), &store, 50);
-    // A standby makes a slot when its primary says which transactions run, which it does by itself only now and then.
-    let told = until("nothing", PATIENCE, async || -> Result<Option<()>> {
-        primary
-            .execute("postgres", "select pg_log_standby_snapshot()")
-            .await?;
-        Ok(None)
-    });
-    tokio::select! {
-        streaming = running.streaming() => streaming?,
-        told = told => told?,
-    }
+    streams(&primary, &running).await?;
     primary
         .execute(
             "postgres",
@@ -94,16 +100,7 @@ async fn a_standby_that_is_not_there_yet_is_waited_for() -> Result<()> {
     let store = Store::default();
     let properties = [("errors.max.retries", "1000")];
     let running = start(&config_with(&standby, &properties), &store, 50);
-    let told = until("nothing", PATIENCE, async || -> Result<Option<()>> {
-        primary
-            .execute("postgres", "select pg_log_standby_snapshot()")
-            .await?;
-        Ok(None)
-    });
-    tokio::select! {
-        streaming = running.streaming() => streaming?,
-        told = told => told?,
-    }
+    streams(&primary, &running).await?;
     // From here on the standby replays again after a kill.
     primary.execute("postgres", "checkpoint").await?;
     standby.execute("postgres", "checkpoint").await?;
