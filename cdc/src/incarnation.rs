@@ -15,7 +15,7 @@
 //! A lone message's LSN is the *end* of its record, and the next record may start right there: it comes before the
 //! transaction that commits at its LSN. Records do not overlap, so whatever ends at `L` was read before what starts at
 //! `L`. At most one record ends at `L`, so a lone message shares its place with nothing that has to be told from it:
-//! whoever has it has everything up to there, which is what a mark says.
+//! a sink that has it has everything up to there, which is what a mark says.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -91,7 +91,7 @@ impl Incarnation {
         Self(position.incarnation)
     }
 
-    /// For whoever does not go on from a stored position: nothing was stored, or its LSNs say nothing any more. It comes
+    /// For a connector that does not go on from a stored position: nothing was stored, or its LSNs say nothing any more. It comes
     /// after the incarnation that is `given_up`; and by the clock also after those whose position was deleted.
     pub fn begin(given_up: Option<ChangePosition>) -> Self {
         let seconds = SystemTime::now()

@@ -139,7 +139,7 @@ async fn live<S: EventSink>(
     Ok(true)
 }
 
-/// The control connection may hang: whoever stops does not wait for it for ever.
+/// The control connection may hang: a stop does not wait for it for ever.
 async fn drop_own_slot(config: &ConnectorConfig, control: &mut Control) -> Result<(), Error> {
     let name = &config.slot_name;
     let dropped = async { drop_slot(control.client().await?, name).await };

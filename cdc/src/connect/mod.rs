@@ -258,7 +258,7 @@ where
 {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        // A step may wait for Kafka for long; whoever stops the worker does not.
+        // A step may wait for Kafka for long; stopping the worker does not wait for it.
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => {

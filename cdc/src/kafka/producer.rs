@@ -55,7 +55,7 @@ impl ProducerSettings {
 
 /// One lock for each transactional id of this process.
 ///
-/// Taking over an id fences whoever had it. A producer that is given up while it still opens (a connector that is started
+/// Taking over an id fences the producer that had it. A producer that is given up while it still opens (a connector that is started
 /// anew at that moment) has a thread whose request to take over may reach Kafka after that of its successor, and would fence
 /// it. So only one of them asks at a time, and one that was given up does not ask any more.
 static TAKING_OVER: LazyLock<Mutex<HashMap<String, Arc<Mutex<()>>>>> =

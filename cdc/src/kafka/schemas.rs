@@ -85,7 +85,7 @@ impl PublishedSchemas {
         self.known.insert(id, digest(value));
         match serde_json::from_slice::<PublishedSchema>(value) {
             Ok(published) => self.is_in_force(id, &Arc::new(published.table)),
-            // Written by another version of this program: its events are read by whoever can.
+            // Written by another version of this program: its events are read by the readers that know it.
             Err(error) => {
                 tracing::warn!(topic = %self.topic, schema = %id, error = %error, "a version of a table cannot be read: what was true at its time is not known");
             }

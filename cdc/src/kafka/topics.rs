@@ -189,8 +189,8 @@ impl Topics {
         })
     }
 
-    /// `cleanup.policy` of topics. One that may not be asked about is left out: it was not made by us, and whoever runs the
-    /// cluster knows it.
+    /// `cleanup.policy` of topics. One that may not be asked about is left out: it was not made by us, and the
+    /// people who run the cluster know it.
     ///
     /// # Errors
     /// Kafka does not answer.

@@ -235,7 +235,7 @@ fn unfinished<'a>(
     server: (&SystemIdentity, Left),
 ) -> Option<&'a Resume> {
     let resume = resume.filter(|resume| resume.tables_read.is_some())?;
-    // A slot that moved on by somebody else's hand has lost changes for good, whoever is trusted.
+    // A slot that moved on by somebody else's hand has lost changes for good, whether the slot or the offset is trusted.
     match verify_resume(&config.slot_name, slot, resume, server, false) {
         Ok(()) => Some(resume),
         Err(error) => {

@@ -206,7 +206,7 @@ impl Snapshot<'_> {
                     exported,
                 },
                 None => SnapshotOf::Now {
-                    // Asked before it was found that there is no slot: whoever makes one meanwhile makes it beyond.
+                    // Asked before it was found that there is no slot: a slot that is made meanwhile begins beyond it.
                     wal_end: self.system.wal_end,
                 },
             };

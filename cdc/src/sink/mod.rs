@@ -107,7 +107,7 @@ pub trait EventSink: Send {
     /// The sink has failed.
     fn dispatch(&mut self) -> Result<(), Error>;
 
-    /// Until when `dispatch` sends nothing, as far as the sink knows now: whoever has nothing else to do may leave what comes
+    /// Until when `dispatch` sends nothing, as far as the sink knows now: a caller that has nothing else to do may leave what comes
     /// meanwhile in the socket and read it all at once. None: now is as good a time as any.
     fn rests_until(&self) -> Option<Instant> {
         None

@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{Error, config::DatabaseConfig};
 
-/// A table takes as long as it takes, and so does whoever takes its rows. The last of these settings is of PostgreSQL 17
+/// A table takes as long as it takes, and so does the sink that takes its rows. The last of these settings is of PostgreSQL 17
 /// and later.
 ///
 /// Where a policy of row level security hides rows from us the server is to refuse: the stream has all of them.

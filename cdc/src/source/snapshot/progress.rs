@@ -5,7 +5,7 @@ use std::sync::{
 
 use super::{SnapshotTable, TableName};
 
-/// How far a snapshot has come; shared with whoever shows it.
+/// How far a snapshot has come; shared with the faces that show it.
 #[derive(Debug, Default)]
 pub struct SnapshotProgress {
     pub tables: AtomicU64,
