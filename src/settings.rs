@@ -13,7 +13,7 @@ use std::{
     str::FromStr,
 };
 
-pub use list::SETTINGS;
+pub use list::{SETTINGS, Setting};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,12 +112,30 @@ impl Settings {
         &self.warnings
     }
 
+    /// What is wrong with a value, by the rule of its setting: every text that comes into force passes here.
+    fn problem(&self, setting: &Setting) -> Option<String> {
+        let (text, origin) = self.values.get(setting.key)?;
+        // The default of a topic pattern would make each start of each command compile it.
+        let problem = match origin {
+            Origin::Default => return None,
+            _ => values::check(setting, text).err()?,
+        };
+        let text = match setting.secret {
+            true => "****".into(),
+            false => service::without_passwords(text),
+        };
+        Some(format!("{} = `{text}` ({origin}): {problem}", setting.key))
+    }
+
     fn check_values(&self, problems: &mut Vec<String>) {
-        for (key, (text, origin)) in &self.values {
-            if let Err(problem) = values::check(key, text) {
-                let text = service::without_passwords(text);
-                problems.push(format!("{key} = `{text}` ({origin}): {problem}"));
-            }
+        problems.extend(SETTINGS.iter().filter_map(|setting| self.problem(setting)));
+    }
+
+    fn check_value(&self, key: &str) -> Result<(), SettingsError> {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key);
+        match setting.and_then(|setting| self.problem(setting)) {
+            Some(problem) => Err(SettingsError(vec![problem])),
+            None => Ok(()),
         }
     }
 
@@ -187,14 +205,30 @@ impl Settings {
     }
 
     /// A flag's value, if it was given, goes over everything else.
-    pub fn set_flag(&mut self, key: &'static str, value: Option<impl ToString>) {
+    ///
+    /// # Errors
+    /// The setting cannot have this value.
+    pub fn set_flag(
+        &mut self,
+        key: &'static str,
+        value: Option<impl ToString>,
+    ) -> Result<(), SettingsError> {
         if let Some(value) = value {
             self.set(key, value.to_string(), Origin::Flag);
         }
+        self.check_value(key)
     }
 
     /// A value from elsewhere in the environment, where nothing but the default stands.
-    pub fn set_default(&mut self, key: &'static str, value: Option<String>, origin: &str) {
+    ///
+    /// # Errors
+    /// The setting cannot have this value.
+    pub fn set_default(
+        &mut self,
+        key: &'static str,
+        value: Option<String>,
+        origin: &str,
+    ) -> Result<(), SettingsError> {
         let untouched = self
             .values
             .get(key)
@@ -202,6 +236,7 @@ impl Settings {
         if let Some(value) = value.filter(|_| untouched) {
             self.set(key, value, Origin::Environment(origin.to_owned()));
         }
+        self.check_value(key)
     }
 
     /// What a settings file says, where nothing but the default stands.
@@ -223,11 +258,16 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether more than the default stands.
-    pub fn is_set(&self, key: &str) -> bool {
+    /// Where a value comes from.
+    pub fn origin(&self, key: &str) -> &Origin {
         self.values
             .get(key)
-            .is_some_and(|(_, origin)| *origin != Origin::Default)
+            .map_or(&Origin::Default, |(_, origin)| origin)
+    }
+
+    /// Whether more than the default stands.
+    pub fn is_set(&self, key: &str) -> bool {
+        *self.origin(key) != Origin::Default
     }
 
     /// The text of a setting; empty counts as not set.
@@ -251,7 +291,7 @@ impl Settings {
             return Ok(None);
         };
         text.parse().map(Some).map_err(|error| {
-            let origin = self.values.get(key).map_or(&Origin::Default, |(_, o)| o);
+            let origin = self.origin(key);
             let text = service::without_passwords(text);
             SettingsError(vec![format!("{key} = `{text}` ({origin}): {error}")])
         })
@@ -330,3 +370,7 @@ mod tests;
 #[cfg(test)]
 #[path = "settings/forms_tests.rs"]
 mod forms_tests;
+
+#[cfg(test)]
+#[path = "settings/values_tests.rs"]
+mod values_tests;

@@ -172,3 +172,65 @@ async fn no_lake_is_told_and_none_is_made() -> Result<()> {
     ensure!(!place.work().join("data").exists(), "a folder was made");
     Ok(())
 }
+
+/// Statements that are piped: what fails is told on standard error, the others are answered, and the exit code tells.
+/// Whoever has read enough may close the pipe.
+#[tokio::test]
+async fn statements_are_piped_in_and_answers_out() -> Result<()> {
+    let place = Place::new().await?;
+    std::fs::create_dir(place.work().join("lake"))?;
+    let run = |line: &str| -> Result<(Option<i32>, String, String)> {
+        let output = place.shell(line).output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        ))
+    };
+    let piped = |statements: &str| {
+        run(&format!(
+            "printf '%s\\n' {statements} | tributary sql --lake lake --format csv"
+        ))
+    };
+    for (statements, code, answers, errors) in [
+        ("'select 1 as a;' 'select 2 as b;'", 0, "a\n1\nb\n2\n", 0),
+        (
+            "'select 1 as a;' 'nonsense;' 'select 2 as b;'",
+            1,
+            "a\n1\nb\n2\n",
+            1,
+        ),
+        ("'select * from no.such_table;'", 1, "", 1),
+        ("'\\nosuch' 'select 1 as a;'", 1, "a\n1\n", 1),
+        // Divides by zero once it runs.
+        ("'select 1/0 as a;'", 1, "", 1),
+        // The end of the input ends the last statement.
+        ("'select 3 as c'", 0, "c\n3\n", 0),
+    ] {
+        let (found, said, told) = piped(statements)?;
+        let lines = told.lines().filter(|line| line.starts_with("ERROR: "));
+        ensure!(
+            found == Some(code) && said.ends_with(answers) && lines.count() == errors,
+            "{statements}: {found:?}\n{said}\n{told}"
+        );
+    }
+
+    // More than a pipe holds.
+    let many = "select value, value as again from range(0, 100000)";
+    for command in [
+        format!("tributary sql --lake lake --format csv '{many}'"),
+        format!("tributary sql --lake lake --format json '{many}'"),
+        format!("tributary sql --lake lake '{many}'"),
+        format!("echo '{many};' | tributary sql --lake lake"),
+        "tributary config --reference".to_owned(),
+    ] {
+        let line = format!("{{ {command}; echo \"code $?\" >&2; }} | head -1");
+        let (_, said, told) = run(&line)?;
+        ensure!(
+            said.lines().count() == 1 && told.ends_with("code 0\n") && !told.contains("roken pipe"),
+            "{command}: {said}\n{told}"
+        );
+    }
+    Ok(())
+}

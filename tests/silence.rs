@@ -1,6 +1,6 @@
 //! Proves: whoever waits says soon for what and on which host; what no retry can mend is told at once and ends; what
 //! matches nothing is told with what there is.
-//! Steps: addresses where nothing listens, where something listens and never answers, and where a password is asked for;
+//! Steps: addresses that are none, where nothing listens, where something listens and never answers, and where a password is asked for;
 //! then real servers that lack what is asked of them.
 //! Requires: PostgreSQL, Kafka, MinIO.
 
@@ -119,6 +119,68 @@ async fn who_waits_says_for_what() -> Result<()> {
             "a line that does not begin with a time:\n{output}"
         );
     }
+    Ok(())
+}
+
+/// A list of brokers that can never be one ends the command; one that may come to be right is told with the setting that it
+/// came from, and the command goes on trying.
+#[tokio::test]
+async fn a_wrong_address_of_kafka_is_told_as_what_it_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let words = |command: &'static str| match command {
+        "lakewriter" => vec!["lakewriter", "--lake", "lake", "--listen", "127.0.0.1:0"],
+        _ => vec![command, "--listen", "127.0.0.1:0"],
+    };
+    for command in ["cdc", "lakewriter"] {
+        for (brokers, told) in [
+            ("kafka", "`kafka` has no port"),
+            ("http://kafka:9092", "`http://kafka:9092` is a URL"),
+            ("kafka:banana", "`banana` of `kafka:banana` is not a port"),
+        ] {
+            let mut by_flag = words(command);
+            by_flag.extend(["--bootstrap-servers", brokers]);
+            let by_flag = tributary(&folder, &by_flag)?;
+            let mut by_variable = tributary(&folder, &words(command))?;
+            by_variable.env("TRIBUTARY_KAFKA__BOOTSTRAP_SERVERS", brokers);
+            for (run, origin) in [
+                (by_flag, "flag"),
+                (by_variable, "TRIBUTARY_KAFKA__BOOTSTRAP_SERVERS"),
+            ] {
+                let (output, said) = ends(run).await?;
+                let named = format!("kafka.bootstrap_servers = `{brokers}` ({origin}): ");
+                ensure!(
+                    output.status.code() == Some(2) && said.contains(&named) && said.contains(told),
+                    "{said}"
+                );
+            }
+        }
+        let nobody = format!("127.0.0.1:{}", stack::free_port()?);
+        for (brokers, told) in [
+            ("kafka.invalid:9092", "`kafka.invalid:9092`".to_owned()),
+            (&nobody, format!("nothing listens at `{nobody}`")),
+        ] {
+            let mut run = tributary(&folder, &words(command))?;
+            run.env("TRIBUTARY_KAFKA__BOOTSTRAP_SERVERS", brokers);
+            let mut process = Process::spawn(command, run)?;
+            let line = process
+                .wait_for_line("no broker of kafka.bootstrap_servers", SOON)
+                .await?;
+            ensure!(
+                line.contains("(TRIBUTARY_KAFKA__BOOTSTRAP_SERVERS)") && line.contains(&told),
+                "{line}"
+            );
+            ensure!(process.status()?.is_none(), "{}", process.output()?);
+        }
+    }
+    // What Kafka Connect's images call it.
+    let mut run = tributary(&folder, &words("cdc"))?;
+    run.env("BOOTSTRAP_SERVERS", "kafka");
+    let (output, said) = ends(run).await?;
+    ensure!(
+        output.status.code() == Some(2)
+            && said.contains("kafka.bootstrap_servers = `kafka` (bootstrap.servers)"),
+        "{said}"
+    );
     Ok(())
 }
 

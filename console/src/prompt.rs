@@ -1,9 +1,13 @@
-use std::{io::IsTerminal, path::PathBuf, time::Instant};
+use std::{
+    io::{IsTerminal, Write as _},
+    path::PathBuf,
+    time::Instant,
+};
 
 use datafusion::dataframe::DataFrame;
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use crate::{Error, OutputFormat, SqlEngine, write_result};
+use crate::{Error, Output, OutputFormat, SqlEngine, write_result};
 
 const HELP: &str = "\
   \\d              tables and views
@@ -12,7 +16,11 @@ const HELP: &str = "\
   \\q              leave (also Ctrl-D)
   anything else   SQL, ended by a semicolon; Ctrl-C drops what was typed";
 
-/// A prompt with history: statements end with `;`, commands start with a backslash.
+/// A prompt with history: statements end with `;`, commands start with a backslash. What fails is told, and the next one
+/// is read. Where standard input is no terminal, its end ends a statement too. Ends when nobody reads the answers any
+/// more.
+///
+/// Answers how many statements and commands failed.
 ///
 /// # Errors
 /// The terminal cannot be read, or the lake cannot be read again.
@@ -20,21 +28,29 @@ pub async fn run_prompt(
     engine: &mut SqlEngine,
     format: OutputFormat,
     history: Option<PathBuf>,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let mut editor = DefaultEditor::new().map_err(Error::Prompt)?;
     if let Some(path) = &history {
         // No history yet is the first run.
         let _ = editor.load_history(path);
     }
-    if std::io::stdin().is_terminal() {
-        println!(
+    let terminal = std::io::stdin().is_terminal();
+    let mut session = Session {
+        engine,
+        format,
+        out: Output::stdout(),
+        failed: 0,
+    };
+    if terminal {
+        let hello = format!(
             "tributary SQL over {}. \\d lists tables, \\? helps.",
-            engine.url()
+            session.engine.url()
         );
+        session.say(&hello);
     }
-    warn(engine);
+    session.warn();
     let mut statement = String::new();
-    loop {
+    while !session.out.is_closed() {
         let prompt = if statement.is_empty() {
             "lake=> "
         } else {
@@ -47,7 +63,7 @@ pub async fn run_prompt(
                 }
                 if statement.is_empty() && line.trim_start().starts_with('\\') {
                     let _ = editor.add_history_entry(line.trim());
-                    if !run_command(engine, line.trim(), format).await? {
+                    if !session.command(line.trim()).await? {
                         break;
                     }
                     continue;
@@ -57,14 +73,16 @@ pub async fn run_prompt(
                 if line.trim_end().ends_with(';') {
                     let sql = std::mem::take(&mut statement);
                     let _ = editor.add_history_entry(sql.trim());
-                    engine.refresh().await?;
-                    let began = Instant::now();
-                    let frame = engine.query(sql.trim().trim_end_matches(';')).await;
-                    answer(frame, began, format).await;
+                    session.statement(&sql).await?;
                 }
             }
             Err(ReadlineError::Interrupted) => statement.clear(),
-            Err(ReadlineError::Eof) => break,
+            Err(ReadlineError::Eof) => {
+                if !terminal && !statement.trim().is_empty() {
+                    session.statement(&statement).await?;
+                }
+                break;
+            }
             Err(error) => return Err(Error::Prompt(error)),
         }
     }
@@ -76,61 +94,99 @@ pub async fn run_prompt(
             eprintln!("history not saved to `{}`: {error}", path.display());
         }
     }
-    Ok(())
+    Ok(session.failed)
 }
 
-/// False ends the prompt.
-async fn run_command(
-    engine: &mut SqlEngine,
-    command: &str,
+struct Session<'a> {
+    engine: &'a mut SqlEngine,
     format: OutputFormat,
-) -> Result<bool, Error> {
-    let (word, argument) = command
-        .split_once(char::is_whitespace)
-        .map_or((command, ""), |(word, rest)| (word, rest.trim()));
-    match word {
-        "\\q" => return Ok(false),
-        "\\?" | "\\h" => println!("{HELP}"),
-        "\\refresh" => {
-            engine.refresh().await?;
-            warn(engine);
-        }
-        "\\d" | "\\dt" | "\\dv" => {
-            engine.refresh().await?;
-            warn(engine);
-            let began = Instant::now();
-            answer(engine.describe(argument).await, began, format).await;
-        }
-        other => println!("unknown command {other}\n{HELP}"),
-    }
-    Ok(true)
+    out: Output,
+    failed: usize,
 }
 
-/// On standard error, so that an output that is piped stays what was asked for.
-fn warn(engine: &SqlEngine) {
-    for warning in engine.warnings() {
-        eprintln!("WARNING: {warning}");
+impl Session<'_> {
+    async fn statement(&mut self, sql: &str) -> Result<(), Error> {
+        self.engine.refresh().await?;
+        let began = Instant::now();
+        let frame = self.engine.query(sql.trim().trim_end_matches(';')).await;
+        self.answer(frame, began).await;
+        Ok(())
     }
-}
 
-async fn answer(frame: Result<DataFrame, Error>, began: Instant, format: OutputFormat) {
-    let written = match frame {
-        Ok(frame) => write_result(frame, format, &mut std::io::stdout()).await,
-        Err(error) => Err(error),
-    };
-    match written {
-        Ok(_) if format == OutputFormat::Table => {
-            println!("Time: {:.1} ms", began.elapsed().as_secs_f64() * 1000.0);
-        }
-        Ok(_) => {}
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
+    /// False ends the prompt.
+    async fn command(&mut self, command: &str) -> Result<bool, Error> {
+        let (word, argument) = command
+            .split_once(char::is_whitespace)
+            .map_or((command, ""), |(word, rest)| (word, rest.trim()));
+        match word {
+            "\\q" => return Ok(false),
+            "\\?" | "\\h" => self.say(HELP),
+            "\\refresh" => {
+                self.engine.refresh().await?;
+                self.warn();
             }
-            println!("ERROR: {text}");
+            "\\d" | "\\dt" | "\\dv" => {
+                self.engine.refresh().await?;
+                self.warn();
+                let began = Instant::now();
+                let frame = self.engine.describe(argument).await;
+                self.answer(frame, began).await;
+            }
+            other => self.fail(&format!("unknown command {other}\n{HELP}")),
+        }
+        Ok(true)
+    }
+
+    async fn answer(&mut self, frame: Result<DataFrame, Error>, began: Instant) {
+        let written = match frame {
+            Ok(frame) => write_result(frame, self.format, &mut self.out).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(_) if self.format == OutputFormat::Table => {
+                let time = format!("Time: {:.1} ms", began.elapsed().as_secs_f64() * 1000.0);
+                self.say(&time);
+            }
+            Ok(_) => self.flush(),
+            Err(_) if self.out.is_closed() => {}
+            Err(error) => {
+                let mut text = error.to_string();
+                let mut source = std::error::Error::source(&error);
+                while let Some(cause) = source {
+                    text = format!("{text}: {cause}");
+                    source = cause.source();
+                }
+                self.fail(&text);
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        // What cannot be written is told by the flush.
+        let _ = writeln!(self.out, "{line}");
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if let Err(error) = self.out.flush()
+            && !self.out.is_closed()
+        {
+            self.failed += 1;
+            eprintln!("ERROR: write to standard output: {error}");
+        }
+    }
+
+    /// On standard error, so that an output that is piped stays what was asked for.
+    fn fail(&mut self, text: &str) {
+        self.flush();
+        self.failed += 1;
+        eprintln!("ERROR: {text}");
+    }
+
+    /// On standard error, as `fail`.
+    fn warn(&self) {
+        for warning in self.engine.warnings() {
+            eprintln!("WARNING: {warning}");
         }
     }
 }

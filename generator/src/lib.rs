@@ -19,7 +19,7 @@ mod world;
 pub use mix::Mix;
 pub use pace::{Burst, Pace};
 pub use parse::{ParseError, parse_duration};
-pub use postgres::{Error, create_tables};
+pub use postgres::{Error, check_dsn, create_tables};
 pub use progress::{Progress, State, Summary};
 pub use run::run;
 pub use settings::{MOST_ROWS_PER_TRANSACTION, Settings};

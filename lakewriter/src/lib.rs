@@ -28,3 +28,4 @@ pub use pipeline::run;
 pub use progress::LakeProgress;
 pub use service::Disposition;
 pub use service::Secret;
+pub use source::check_topics;

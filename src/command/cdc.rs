@@ -65,17 +65,17 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         ("cdc.status_storage_topic", "status.storage.topic"),
     ] {
         let value = worker.remove(name).filter(|value| !value.trim().is_empty());
-        settings.set_default(key, value, name);
+        settings.set_default(key, value, name)?;
     }
     let listens = settings.is_set("cdc.listen") || arguments.listen.is_some();
-    settings.set_flag("kafka.bootstrap_servers", arguments.bootstrap_servers);
-    settings.set_flag("cdc.listen", arguments.listen);
+    settings.set_flag("kafka.bootstrap_servers", arguments.bootstrap_servers)?;
+    settings.set_flag("cdc.listen", arguments.listen)?;
     settings.set_flag(
         "cdc.connectors_folder",
         arguments
             .connectors
             .map(|folder| folder.display().to_string()),
-    );
+    )?;
     let text = |key| settings.get(key).unwrap_or_default().to_owned();
     let mut config = WorkerConfig::new(
         text("kafka.bootstrap_servers"),
@@ -109,6 +109,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     }
     runtime.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
+        kafka::look_at_brokers(settings)?;
         Ok(::cdc::connect::run_worker(config, stop).await?)
     })
 }

@@ -1,4 +1,8 @@
+use std::io::Write as _;
+
+use anyhow::Context as _;
 use cdc::config::{ConnectorConfig, ConnectorFile, Handling, Property, known};
+use console::Output;
 
 use super::{Failure, kafka};
 use crate::settings::{Settings, reference};
@@ -12,13 +16,23 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Failure> {
     if arguments.reference {
-        print!("{}", document());
+        print(&document())?;
     } else {
         for warning in settings.warnings() {
             eprintln!("warning: {warning}");
         }
-        print!("{}", settings.print());
+        print(&settings.print())?;
         check(settings)?;
+    }
+    Ok(())
+}
+
+/// To standard output, as far as somebody reads it.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = Output::stdout();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if !out.is_closed() {
+        written.context("write to standard output")?;
     }
     Ok(())
 }

@@ -52,10 +52,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
-    settings.set_flag("generator.dsn", arguments.dsn.as_deref());
-    settings.set_flag("generator.rate", arguments.rate.as_deref());
-    settings.set_flag("generator.mix", arguments.mix.as_deref());
-    settings.set_flag("generator.seed", arguments.seed);
+    settings.set_flag("generator.dsn", arguments.dsn.as_deref())?;
+    settings.set_flag("generator.rate", arguments.rate.as_deref())?;
+    settings.set_flag("generator.mix", arguments.mix.as_deref())?;
+    settings.set_flag("generator.seed", arguments.seed)?;
     let batch = arguments.batch.unwrap_or(1);
     let pace = match (&arguments.every, &arguments.schedule) {
         (Some(period), _) => Pace::every(period, batch).map_err(usage)?,

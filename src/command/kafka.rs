@@ -1,6 +1,31 @@
 use std::collections::BTreeMap;
 
+use service::kafka::Brokers;
+
+use super::Failure;
 use crate::settings::Settings;
+
+const BROKERS: &str = "kafka.bootstrap_servers";
+
+/// Look at the brokers beside what begins with them, and tell what is wrong where none can be reached, with the setting
+/// that names them. The clients go on trying whatever is found: a name or a server may come.
+///
+/// # Errors
+/// The setting is not a list of brokers.
+pub fn look_at_brokers(settings: &Settings) -> Result<(), Failure> {
+    let brokers: Brokers = settings.parse(BROKERS)?;
+    let origin = settings.origin(BROKERS).to_string();
+    tokio::spawn(async move {
+        let troubles = brokers.unreached().await;
+        if !troubles.is_empty() {
+            tracing::warn!(
+                "no broker of {BROKERS} ({origin}) can be reached, trying on: {}",
+                troubles.join("; ")
+            );
+        }
+    });
+    Ok(())
+}
 
 /// The security of the Kafka clients: settings of ours, and the names of Kafka's own that they stand for.
 const SECURITY: [(&str, &str); 9] = [

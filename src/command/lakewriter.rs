@@ -38,11 +38,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
-    settings.set_flag("lake.url", arguments.lake);
-    settings.set_flag("kafka.bootstrap_servers", arguments.bootstrap_servers);
-    settings.set_flag("lakewriter.topics", arguments.topics);
-    settings.set_flag("lakewriter.freshness", arguments.freshness);
-    settings.set_flag("lakewriter.listen", arguments.listen);
+    settings.set_flag("lake.url", arguments.lake)?;
+    settings.set_flag("kafka.bootstrap_servers", arguments.bootstrap_servers)?;
+    settings.set_flag("lakewriter.topics", arguments.topics)?;
+    settings.set_flag("lakewriter.freshness", arguments.freshness)?;
+    settings.set_flag("lakewriter.listen", arguments.listen)?;
     let listen: SocketAddr = settings.parse("lakewriter.listen")?;
     let allowed = hosts(settings, "lakewriter.allowed_hosts");
     let door = Door::new(
@@ -76,6 +76,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     };
     start(settings, "info")?.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
+        kafka::look_at_brokers(settings)?;
         let progress = Arc::new(LakeProgress::default());
         let server = tokio::spawn(serve(listen, door, Arc::clone(&progress)));
         let writer = lakewriter::run(config, progress, stop);

@@ -70,7 +70,7 @@ pub fn choose(settings: &mut Settings) -> Result<(), Failure> {
     eprintln!("lake: {}{others}", first.whose());
     match first {
         Nearby::Usual(folder) | Nearby::Demo(folder) => {
-            settings.set_flag("lake.url", Some(folder.display()));
+            settings.set_flag("lake.url", Some(folder.display()))?;
         }
         Nearby::Stack(file) => settings.fill_in(&file)?,
     }

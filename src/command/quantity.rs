@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-/// `500ms`, `2s`, `1.5s`, `5min`.
+/// `500ms`, `2s`, `1.5s`, `5min`: longer than nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
@@ -32,9 +32,11 @@ impl FromStr for Time {
             "h" => number * 3600.0,
             _ => return Err(RULE),
         };
-        Duration::try_from_secs_f64(seconds)
-            .map(Self)
-            .map_err(|_| RULE)
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(Duration::ZERO) => Err("want a time above 0, as 500ms, 2s or 5min"),
+            Ok(time) => Ok(Self(time)),
+            Err(_) => Err(RULE),
+        }
     }
 }
 
@@ -74,7 +76,7 @@ mod tests {
         assert_eq!("2min".parse(), Ok(Time(Duration::from_secs(120))));
         assert_eq!("64MB".parse(), Ok(Bytes(64_000_000)));
         assert_eq!("8MiB".parse(), Ok(Bytes(8 << 20)));
-        for wrong in ["", "fast", "5 parsecs", "-1s"] {
+        for wrong in ["", "fast", "5 parsecs", "-1s", "0s", "0", "1XB", "1e400s"] {
             assert!(wrong.parse::<Time>().is_err(), "{wrong}");
             assert!(wrong.parse::<Bytes>().is_err(), "{wrong}");
         }

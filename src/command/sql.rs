@@ -3,7 +3,8 @@ use std::{
     path::PathBuf,
 };
 
-use console::{OutputFormat, SqlEngine, run_prompt, write_result};
+use anyhow::Context as _;
+use console::{Output, OutputFormat, SqlEngine, run_prompt, write_result};
 
 use super::{Failure, lake, nearby, quantity, start};
 use crate::settings::Settings;
@@ -13,7 +14,8 @@ use crate::settings::Settings;
     after_help = "Every table stands under its PostgreSQL name: public.tweets has the rows that are in it by now,
 public.tweets_changes the log of its changes; with the topic prefix before it where several
 prefixes have one name: shop.public.tweets. Records that could not become rows are in
-_dead_letters. Without a query: a prompt with history (\\d lists tables).
+_dead_letters. Without a query: a prompt with history (\\d lists tables); where standard input is no terminal its
+statements are run one after the other, and the exit code is 1 if one of them failed.
 Where neither --lake nor a setting names the lake it is data/lake, the running stack's, or the demo's, whichever is
 there, in this folder or in the checkout of this program.
 
@@ -37,9 +39,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
-    settings.set_flag("lake.url", arguments.lake);
+    settings.set_flag("lake.url", arguments.lake)?;
     nearby::choose(settings)?;
-    settings.set_flag("sql.memory_limit", arguments.memory_limit);
+    settings.set_flag("sql.memory_limit", arguments.memory_limit)?;
     let config = lake::config(settings);
     let memory_limit = settings.parse_opt::<quantity::Bytes>("sql.memory_limit")?;
     let memory_limit = memory_limit.map(|limit| limit.0);
@@ -57,13 +59,30 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
                 }
                 let sql = sql.trim().trim_end_matches(';');
                 let frame = engine.query(sql).await?;
-                let mut out = std::io::BufWriter::new(std::io::stdout());
-                write_result(frame, arguments.format, &mut out).await?;
-                out.flush().map_err(anyhow::Error::from)?;
+                let mut out = Output::stdout();
+                let written = write_result(frame, arguments.format, &mut out).await;
+                let flushed = out.flush();
+                // Who has read enough has closed the pipe.
+                if out.is_closed() {
+                    return Ok(());
+                }
+                written?;
+                flushed.context("write to standard output")?;
+                Ok(())
             }
-            None => run_prompt(&mut engine, arguments.format, history()).await?,
+            None => {
+                let failed = run_prompt(&mut engine, arguments.format, history()).await?;
+                match failed {
+                    1.. if !std::io::stdin().is_terminal() => {
+                        let them = if failed == 1 { "one" } else { "several" };
+                        Err(Failure::Other(anyhow::anyhow!(
+                            "run all statements of standard input: {them} failed, see above"
+                        )))
+                    }
+                    _ => Ok(()),
+                }
+            }
         }
-        Ok(())
     })
 }
 

@@ -20,8 +20,8 @@ fn environment_goes_over_file_and_flag_over_both() {
     .unwrap();
     assert_eq!(settings.get("lake.url"), Some("from-env"));
     assert_eq!(settings.get("lake.region"), Some("eu"));
-    settings.set_flag("lake.url", Some("from-flag"));
-    settings.set_flag("lake.region", None::<&str>);
+    settings.set_flag("lake.url", Some("from-flag")).unwrap();
+    settings.set_flag("lake.region", None::<&str>).unwrap();
     assert_eq!(settings.get("lake.url"), Some("from-flag"));
     assert_eq!(settings.get("lake.region"), Some("eu"));
 }

@@ -7,7 +7,7 @@
 
 mod place;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv6Addr};
 
 use http::{HeaderMap, Uri, header};
 
@@ -55,6 +55,28 @@ impl Door {
             }
         }
         door
+    }
+
+    /// Whether every entry of a list, with commas between, is a name that [`Self::new`] can compare with.
+    ///
+    /// # Errors
+    /// The first entry that no request can ever name, and what an entry is.
+    pub fn check(list: &str) -> Result<(), String> {
+        let is_name = |entry: &str| {
+            let below = entry.strip_prefix('*').unwrap_or(entry);
+            let place = Place::parse(below.strip_prefix('.').unwrap_or(entry));
+            entry == "*"
+                || entry.parse::<Ipv6Addr>().is_ok()
+                // All below a name, at whatever port.
+                || place.is_some_and(|it| it.port.is_none() || !below.starts_with('.'))
+        };
+        let entries = list.split(',').map(str::trim);
+        match entries.filter(|it| !it.is_empty()).find(|it| !is_name(it)) {
+            None => Ok(()),
+            Some(entry) => Err(format!(
+                "`{entry}` is not the name of a host: want names as `connect`, `connect:8083`, `.example.com` for all below it, or `*` for any, with commas between"
+            )),
+        }
     }
 
     /// The same door under one more name of ours, as `host` or `host:port`. Pages of other ports there are not ours.

@@ -37,6 +37,16 @@ pub async fn create_tables(dsn: &str) -> Result<(), Error> {
         .map_err(|error| Error::CreateTables(error.into()))
 }
 
+/// Whether a connection string can be read. Nothing is connected to.
+///
+/// # Errors
+/// It cannot, or it has a parameter that is not supported.
+pub fn check_dsn(dsn: &str) -> Result<(), Error> {
+    Connector::parse(dsn, TlsSettings::default())
+        .map(drop)
+        .map_err(|error| Error::ConnectionString(error.into()))
+}
+
 /// What the string does not say about TLS, libpq's environment variables say.
 fn configuration(dsn: &str, password: Option<&Secret>) -> Result<Connector, Error> {
     let defaults = TlsSettings::from_environment(|name| std::env::var(name).ok())

@@ -21,7 +21,7 @@ pub use delta::property;
 pub(crate) use layout::POSITIONS;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};
-pub use store::Lake;
+pub use store::{Lake, check_endpoint, check_url};
 pub use table_version::{
     RowIdentity, Since, TableShape, TableVersion, UNNUMBERED, VersionColumn, read_versions,
 };

@@ -183,6 +183,32 @@ pub(super) fn endpoint(config: &LakeConfig) -> Result<Option<&str>, Error> {
     Ok(Some(endpoint.trim_end_matches('/')))
 }
 
+/// Whether `url` can be that of a lake, as far as this is known without a look at the store.
+///
+/// # Errors
+/// `Configuration`: it names no store, or one that is not built in.
+pub fn check_url(url: &str) -> Result<(), Error> {
+    let config = LakeConfig::new(url);
+    if local_folder(&config)?.is_some() {
+        return Ok(());
+    }
+    let url = Url::parse(url).map_err(|error| unusable(&config).with_source(error))?;
+    match url.scheme() {
+        "s3" | "s3a" => bucket(&config, &url).map(drop),
+        _ => any(&config, &url).map(drop),
+    }
+}
+
+/// Whether `endpoint` can be that of an S3 server.
+///
+/// # Errors
+/// `Configuration`: it is no URL of a server.
+pub fn check_endpoint(text: &str) -> Result<(), Error> {
+    let mut config = LakeConfig::new("");
+    config.endpoint = Some(text.to_owned());
+    endpoint(&config).map(drop)
+}
+
 type Opened = (Arc<dyn ObjectStore>, Url, Path);
 
 fn unusable(config: &LakeConfig) -> Error {
@@ -228,10 +254,14 @@ fn local(config: &LakeConfig, folder: &FilePath) -> Result<Opened, Error> {
     ))
 }
 
+fn bucket<'a>(config: &LakeConfig, url: &'a Url) -> Result<&'a str, Error> {
+    url.host_str()
+        .filter(|bucket| !bucket.is_empty())
+        .ok_or_else(|| unusable(config).with_hint("name the bucket: `s3://bucket/prefix`"))
+}
+
 fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
-    let bucket = url
-        .host_str()
-        .ok_or_else(|| unusable(config).with_hint("name the bucket: `s3://bucket/prefix`"))?;
+    let bucket = bucket(config, url)?;
     // Payload signatures cost three times the CPU of the upload; the transport and the ETag protect the bytes.
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
@@ -323,6 +353,33 @@ mod tests {
             lake.table_url("a/b.c/changes").expect("a url").as_str(),
             "s3://bucket/some/prefix/a/b.c/changes/"
         );
+    }
+
+    #[test]
+    fn a_url_is_judged_without_a_look_at_the_store() {
+        for url in [
+            "data/lake",
+            "/data/lake",
+            "file:///data",
+            "s3://b/p",
+            "s3a://b",
+            "memory:///",
+        ] {
+            assert!(check_url(url).is_ok(), "{url}");
+        }
+        for url in [
+            "gopher://x",
+            "s3://",
+            "s3:bucket",
+            "hdfs://lake",
+            "http://[",
+        ] {
+            let error = check_url(url).expect_err(url);
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+            assert!(error.hint().contains("s3://"), "{url}: {}", error.hint());
+        }
+        assert!(check_endpoint("http://minio:9000").is_ok());
+        assert!(check_endpoint("minio:9000").is_err());
     }
 
     #[test]

@@ -1,3 +1,5 @@
 //! Where change events come from when they do not come from the same process.
 
 pub(crate) mod kafka;
+
+pub use kafka::check_topics;
