@@ -2,6 +2,7 @@
 //! (exactly once) or acknowledged by all replicas (at least once).
 
 mod headers;
+mod poller;
 mod session;
 
 use std::{
@@ -9,8 +10,9 @@ use std::{
     sync::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvError, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
+    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -75,6 +77,9 @@ fn taking_over(id: &str) -> Arc<Mutex<()>> {
     Arc::clone(all.entry(id.to_owned()).or_default())
 }
 
+/// How long the client that makes topics stays open after its last use: new tables come in groups.
+const TOPICS_LINGER: Duration = Duration::from_secs(5);
+
 /// A batch is durable; it comes back empty for the next use.
 #[derive(Debug)]
 pub struct Delivered {
@@ -121,7 +126,7 @@ impl Producer {
                         }
                     };
                     let _ = ready.send(Ok(()));
-                    while let Ok(batch) = received.recv() {
+                    while let Ok(batch) = next_batch(&received, &mut session) {
                         let outcome = session.deliver(batch);
                         let failed = outcome.is_err();
                         if send_outcome.blocking_send(outcome).is_err() || failed {
@@ -201,4 +206,19 @@ impl Drop for Producer {
             let _ = thread.join();
         }
     }
+}
+
+/// Waits for the next batch. A session that waits for long lets go of what only new tables need.
+fn next_batch(
+    received: &Receiver<RecordBatch>,
+    session: &mut Session,
+) -> Result<RecordBatch, RecvError> {
+    if session.makes_topics() {
+        match received.recv_timeout(TOPICS_LINGER) {
+            Ok(batch) => return Ok(batch),
+            Err(RecvTimeoutError::Disconnected) => return Err(RecvError),
+            Err(RecvTimeoutError::Timeout) => session.stop_making_topics(),
+        }
+    }
+    received.recv()
 }

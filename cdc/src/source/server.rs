@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pgoutput::Lsn;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{
     connection::{SERVER_ENCODING, SQL_ASCII},
@@ -74,11 +74,18 @@ pub(super) const WAL_END: &str = "select (case when pg_catalog.pg_is_in_recovery
 /// The server cannot be asked.
 pub(crate) async fn wal_flush_lsn(client: &Client) -> Result<Lsn, Error> {
     const ATTEMPTED: &str = "read the end of the WAL";
-    let text: String = client
-        .query_one(WAL_END, &[])
+    // Asked every second: a simple query is one round trip, a prepared one three.
+    let messages = client
+        .simple_query(WAL_END)
         .await
-        .and_then(|row| row.try_get(0))
         .map_err(|error| control_error(ATTEMPTED, error))?;
+    let text = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let text = text.ok_or_else(|| {
+        Error::new(ErrorKind::Protocol, ATTEMPTED).with_source("the server answered without a row")
+    })?;
     text.parse()
         .map_err(|error| Error::new(ErrorKind::Protocol, ATTEMPTED).with_source(error))
 }

@@ -14,7 +14,9 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::{Delivered, ProducerSettings, fenced_formers, headers::headers, taking_over};
+use super::{
+    Delivered, ProducerSettings, fenced_formers, headers::headers, poller::Poller, taking_over,
+};
 use crate::{
     Error, ErrorKind,
     config::DeliveryGuarantee,
@@ -30,9 +32,6 @@ use crate::{
 
 /// Longest wait for a coordinator: it is elected anew after a broker's restart.
 const COORDINATOR: Duration = Duration::from_secs(60);
-/// How long the polling thread waits for events at a time; a stop waits for it at most so long. It spins through the last
-/// millisecond, so that 100 ms would cost an idle connector one percent of a core.
-const POLL: Duration = Duration::from_millis(500);
 /// How often a wait for acknowledgements looks for other reasons to end.
 const ACKNOWLEDGED: Duration = Duration::from_millis(100);
 /// How long a full queue is waited for before it is tried again.
@@ -48,14 +47,15 @@ pub(super) struct Session {
     producer: Arc<BaseProducer<DeliveryContext>>,
     context: DeliveryContext,
     client: KafkaClient,
-    topics: Topics,
+    /// Open while topics are looked up and made. It asks its queue ten times a second and has connections of its own, so
+    /// that an idle connector pays for it.
+    topics: Option<Topics>,
     settings: ProducerSettings,
     /// Partitions of the topics that are known to exist.
     ensured: HashMap<String, i32>,
     tails: Tails,
     abandoned: Arc<AtomicBool>,
-    poller: Option<std::thread::JoinHandle<()>>,
-    stop_poller: Arc<AtomicBool>,
+    poller: Poller,
     /// Records sent since the start.
     sent: u64,
     /// Text of the position header.
@@ -82,35 +82,25 @@ impl Session {
             .create_with_context::<_, BaseProducer<DeliveryContext>>(context.clone())
             .map_err(|error| failed(attempted(), error))?;
         let producer = Arc::new(producer);
-        let stop_poller = Arc::new(AtomicBool::new(false));
-        let poller = std::thread::Builder::new()
-            .name("producer-poll".to_owned())
-            .spawn({
-                let (producer, stop) = (Arc::clone(&producer), Arc::clone(&stop_poller));
-                move || {
-                    while !stop.load(Ordering::Acquire) {
-                        producer.poll(POLL);
-                    }
-                }
-            })
+        let poller = Poller::start(&producer, &context)
             .map_err(|error| Error::new(ErrorKind::Delivery, attempted()).with_source(error))?;
+        // A broker that lets nobody in is told here; a coordinator would be waited for all its time.
+        let topics = Topics::new(&client)?;
+        topics.partitions()?;
         let session = Self {
             producer,
             context,
-            topics: Topics::new(&client)?,
+            topics: Some(topics),
             client,
             ensured: HashMap::new(),
             tails: Tails::default(),
             abandoned,
-            poller: Some(poller),
-            stop_poller,
+            poller,
             sent: 0,
             position: [0; 64],
             committed_at: None,
             settings,
         };
-        // A broker that lets nobody in is told here; the call below would wait for a coordinator all its time.
-        session.topics.partitions()?;
         if exactly_once {
             session.take_over()?;
         }
@@ -157,6 +147,14 @@ impl Session {
         }
         fenced_formers().insert(place);
         Ok(())
+    }
+
+    pub(super) fn makes_topics(&self) -> bool {
+        self.topics.is_some()
+    }
+
+    pub(super) fn stop_making_topics(&mut self) {
+        self.topics = None;
     }
 
     /// Makes a batch durable. After an error this session must be dropped, and a new one opened.
@@ -239,7 +237,14 @@ impl Session {
             return Ok(());
         }
         let enabled = self.settings.topic_creation.enabled;
-        let ensured = self.topics.ensure_events(&missing, enabled)?;
+        let topics = match self.topics.take() {
+            Some(topics) => topics,
+            None => Topics::new(&self.client)?,
+        };
+        let ensured = self
+            .topics
+            .insert(topics)
+            .ensure_events(&missing, enabled)?;
         for (spec, topic) in missing.into_iter().zip(ensured) {
             if self.settings.delivery == DeliveryGuarantee::AtLeastOnce && !topic.created {
                 self.tails
@@ -322,6 +327,7 @@ impl Session {
             match self.producer.send(message) {
                 Ok(()) => {
                     self.sent += 1;
+                    self.poller.sent(self.sent);
                     return Ok(());
                 }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
@@ -388,14 +394,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.stop_poller.store(true, Ordering::Release);
         if self.context.deliveries.reported() < self.sent {
             self.producer
                 .purge(PurgeConfig::default().queue().inflight());
-        }
-        if let Some(poller) = self.poller.take() {
-            // It never panics on its own; what it polls is released here.
-            let _ = poller.join();
         }
     }
 }
