@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
+# A failed test says what was wrong; the frames of the test harness below it would hide that in a long log.
+export RUST_BACKTRACE=0
 started=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - started)); }
 

@@ -19,6 +19,15 @@ pub struct Difference {
     pub ours: String,
 }
 
+impl Difference {
+    /// Whether it is the rank of an LSN.
+    pub fn is_of_position(&self) -> bool {
+        ["/source/lsn", "/source/sequence"]
+            .iter()
+            .any(|end| self.path.ends_with(end))
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = self.record.map(|record| format!(" record {record}"));
