@@ -11,7 +11,7 @@ use arrow::{
     error::ArrowError,
     util::display::{ArrayFormatter, FormatOptions},
 };
-use debezium::Day;
+use pgtext::Day;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 

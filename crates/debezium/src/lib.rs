@@ -53,4 +53,3 @@ pub use settings::{
 pub use source_record::{LogicalMessage, SourceRecord};
 pub use table::{Column, ReplicaIdentity, SchemaId, TableId, TableSchema};
 pub use transaction::{CollectionCounts, TransactionMetadata, TransactionOrder};
-pub use value::Day;

@@ -32,6 +32,9 @@ pub enum ColumnError {
 pub enum ValueError {
     #[error("expected {0}")]
     Expected(&'static str),
+    /// The text is not what PostgreSQL prints for the column's type.
+    #[error(transparent)]
+    Text(#[from] pgtext::ParseError),
     #[error("out of the range of the lake's type")]
     OutOfRange,
     #[error("not UTF-8")]

@@ -87,7 +87,7 @@ impl Codec {
                 out.push(SECOND);
                 write_sized(out, |out| {
                     out.extend(float::point_wkb(x, y));
-                    Ok(())
+                    Ok::<_, Unconvertible>(())
                 })?;
                 out.push(FIRST);
             }
@@ -250,7 +250,7 @@ fn write_map(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
                 write_string(value, out);
             }
         })?;
-        Ok(count)
+        Ok::<_, Unconvertible>(count)
     })?;
     if count > 0 {
         out.push(0);

@@ -4,7 +4,6 @@ mod array;
 mod avro;
 mod base64;
 mod binary;
-mod day;
 mod decimal;
 mod figure;
 mod float;
@@ -19,7 +18,6 @@ mod ruled;
 mod time;
 
 use array::{Element, Elements};
-pub use day::Day;
 pub(crate) use decimal::same_number;
 pub(crate) use figure::Figure;
 pub(crate) use java::write_java_of_json;
@@ -39,6 +37,12 @@ pub(crate) fn write_binary(bytes: &[u8], handling: BinaryHandling, out: &mut Vec
 /// The text is not what PostgreSQL prints for the type, or the event's type cannot hold the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unconvertible;
+
+impl From<pgtext::ParseError> for Unconvertible {
+    fn from(_: pgtext::ParseError) -> Self {
+        Self
+    }
+}
 
 /// How the values of one column are written. Made once per column by the type mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]

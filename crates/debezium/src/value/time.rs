@@ -1,6 +1,8 @@
-//! Dates and times as PostgreSQL prints them under `DateStyle=ISO`.
+//! Dates and times of PostgreSQL as Debezium's numbers and texts.
 
-use super::{Unconvertible, day::Day};
+use pgtext::{Bounded, Day, Time, TimeTz, Timestamp, UtcTimestamp};
+
+use super::Unconvertible;
 
 pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
@@ -12,146 +14,27 @@ const DATE_MINUS_INFINITY: i32 = -2_147_472_691;
 const TIMESTAMP_INFINITY: i64 = 9_223_372_036_825_200_000;
 const TIMESTAMP_MINUS_INFINITY: i64 = -9_223_372_036_832_400_000;
 
-/// Reads fixed fields off the start of the text.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn number(&mut self, min_digits: usize, max_digits: usize) -> Result<i64, Unconvertible> {
-        let count = self
-            .0
-            .iter()
-            .take(max_digits)
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        if count < min_digits {
-            return Err(Unconvertible);
-        }
-        let (digits, rest) = self.0.split_at_checked(count).ok_or(Unconvertible)?;
-        self.0 = rest;
-        Ok(digits.iter().fold(0, |n, b| n * 10 + i64::from(b - b'0')))
-    }
-
-    fn small(&mut self, max: u8) -> Result<u8, Unconvertible> {
-        let number = self.number(2, 2)?;
-        u8::try_from(number)
-            .ok()
-            .filter(|n| *n <= max)
-            .ok_or(Unconvertible)
-    }
-
-    fn accept(&mut self, byte: u8) -> bool {
-        match self.0.split_first() {
-            Some((&first, rest)) if first == byte => {
-                self.0 = rest;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), Unconvertible> {
-        self.accept(byte).then_some(()).ok_or(Unconvertible)
-    }
-
-    /// `YYYY-MM-DD`, the era not yet applied.
-    fn day(&mut self) -> Result<Day, Unconvertible> {
-        let year = self.number(4, 9)?;
-        self.expect(b'-')?;
-        let month = self.small(12)?;
-        self.expect(b'-')?;
-        let day = self.small(31)?;
-        if month == 0 || day == 0 {
-            return Err(Unconvertible);
-        }
-        Ok(Day { year, month, day })
-    }
-
-    /// `HH:MM[:SS[.ffffff]]` in microseconds; 24:00:00 is allowed.
-    fn time(&mut self) -> Result<i64, Unconvertible> {
-        let hours = i64::from(self.small(24)?);
-        self.expect(b':')?;
-        let minutes = i64::from(self.small(59)?);
-        let seconds = if self.accept(b':') {
-            i64::from(self.small(60)?)
-        } else {
-            0
-        };
-        let fraction = self.fraction()?;
-        Ok((hours * 3_600 + minutes * 60 + seconds) * MICROS_PER_SECOND + fraction)
-    }
-
-    fn fraction(&mut self) -> Result<i64, Unconvertible> {
-        if !self.accept(b'.') {
-            return Ok(0);
-        }
-        let before = self.0.len();
-        let digits = self.number(1, 6)?;
-        let read = u32::try_from(before - self.0.len()).map_err(|_| Unconvertible)?;
-        Ok(digits * 10i64.pow(6u32.saturating_sub(read)))
-    }
-
-    /// `+HH[:MM[:SS]]` in seconds east of UTC.
-    fn zone(&mut self) -> Result<i64, Unconvertible> {
-        let sign = if self.accept(b'-') {
-            -1
-        } else {
-            self.expect(b'+')?;
-            1
-        };
-        let mut seconds = i64::from(self.small(24)?) * 3_600;
-        for unit in [60, 1] {
-            if self.accept(b':') {
-                seconds += i64::from(self.small(59)?) * unit;
-            }
-        }
-        Ok(sign * seconds)
-    }
-
-    /// The era and the end of the text.
-    fn end_of_era(&mut self, day: Day) -> Result<Day, Unconvertible> {
-        match self.0 {
-            b"" => Ok(day),
-            b" BC" => Ok(Day {
-                year: 1 - day.year,
-                ..day
-            }),
-            _ => Err(Unconvertible),
-        }
-    }
-
-    fn end(&self) -> Result<(), Unconvertible> {
-        self.0.is_empty().then_some(()).ok_or(Unconvertible)
-    }
-}
-
 /// Days since 1970-01-01 of `date` text.
 pub(crate) fn date(text: &[u8]) -> Result<i32, Unconvertible> {
-    match text {
-        b"infinity" => return Ok(DATE_INFINITY),
-        b"-infinity" => return Ok(DATE_MINUS_INFINITY),
-        _ => {}
+    match Day::parse(text)? {
+        Bounded::Infinity => Ok(DATE_INFINITY),
+        Bounded::NegativeInfinity => Ok(DATE_MINUS_INFINITY),
+        Bounded::Finite(day) => i32::try_from(day.since_epoch()).map_err(|_| Unconvertible),
     }
-    let mut fields = Fields(text);
-    let day = fields.day()?;
-    i32::try_from(fields.end_of_era(day)?.since_epoch()).map_err(|_| Unconvertible)
 }
 
 /// Microseconds since midnight of `time` text.
 pub(crate) fn time(text: &[u8]) -> Result<i64, Unconvertible> {
-    let mut fields = Fields(text);
-    let time = fields.time()?;
-    fields.end()?;
-    Ok(time)
+    Ok(Time::parse(text)?.since_midnight())
 }
 
 /// Microseconds since the Unix epoch of `timestamp` text, read as UTC.
 pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unconvertible> {
-    match text {
-        b"infinity" => return Ok(TIMESTAMP_INFINITY),
-        b"-infinity" => return Ok(TIMESTAMP_MINUS_INFINITY),
-        _ => {}
-    }
-    let (days, time) = instant(text)?;
+    let (days, time) = match Timestamp::parse(text)? {
+        Bounded::Infinity => return Ok(TIMESTAMP_INFINITY),
+        Bounded::NegativeInfinity => return Ok(TIMESTAMP_MINUS_INFINITY),
+        Bounded::Finite(timestamp) => instant_of(timestamp)?,
+    };
     let micros = days.checked_mul(MICROS_PER_DAY);
     let micros = micros.and_then(|micros| micros.checked_add(time));
     micros.ok_or(Unconvertible)
@@ -160,20 +43,28 @@ pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unconvertible> {
 /// Days since the Unix epoch and microseconds of the day, of `timestamp` text. PostgreSQL's timestamps go to the year
 /// 294276; microseconds since 1970 fit into 64 bits up to 294247 only, and what is counted otherwise goes on to the end.
 pub(crate) fn instant(text: &[u8]) -> Result<(i64, i64), Unconvertible> {
-    let mut fields = Fields(text);
-    let day = fields.day()?;
-    fields.expect(b' ')?;
-    let time = fields.time()?;
-    let days = fields.end_of_era(day)?.since_epoch();
+    match Timestamp::parse(text)? {
+        Bounded::Finite(timestamp) => instant_of(timestamp),
+        Bounded::Infinity | Bounded::NegativeInfinity => Err(Unconvertible),
+    }
+}
+
+fn instant_of(timestamp: Timestamp) -> Result<(i64, i64), Unconvertible> {
+    if timestamp.offset.is_some() {
+        return Err(Unconvertible);
+    }
+    let days = timestamp.day.since_epoch();
+    let time = timestamp.time.since_midnight();
     Ok((days + time / MICROS_PER_DAY, time % MICROS_PER_DAY))
 }
 
 /// The same in a coarser unit of so many microseconds. The infinities are not instants: they are cut, not floored.
 pub(crate) fn divided(text: &[u8], divisor: i64) -> Result<i64, Unconvertible> {
-    if let Some(b'y') = text.last() {
-        return Ok(timestamp(text)? / divisor);
-    }
-    let (days, time) = instant(text)?;
+    let (days, time) = match Timestamp::parse(text)? {
+        Bounded::Infinity => return Ok(TIMESTAMP_INFINITY / divisor),
+        Bounded::NegativeInfinity => return Ok(TIMESTAMP_MINUS_INFINITY / divisor),
+        Bounded::Finite(timestamp) => instant_of(timestamp)?,
+    };
     let micros = i128::from(days) * i128::from(MICROS_PER_DAY) + i128::from(time);
     i64::try_from(micros.div_euclid(i128::from(divisor))).map_err(|_| Unconvertible)
 }
@@ -193,19 +84,20 @@ pub(crate) fn write_zoned_timestamp(
     precision: u8,
     out: &mut Vec<u8>,
 ) -> Result<(), Unconvertible> {
-    if matches!(text, b"infinity" | b"-infinity") {
-        out.extend_from_slice(text);
+    if let Some(timestamp) = UtcTimestamp::of(text)
+        && copy_zoned_timestamp(timestamp, precision, out)
+    {
         return Ok(());
     }
-    if copy_zoned_timestamp(text, precision, out) {
-        return Ok(());
-    }
-    let mut fields = Fields(text);
-    let day = fields.day()?;
-    fields.expect(b' ')?;
-    let time = fields.time()?;
-    let zone = fields.zone()?;
-    let day = fields.end_of_era(day)?;
+    let timestamp = match Timestamp::parse(text)? {
+        Bounded::Finite(timestamp) => timestamp,
+        Bounded::Infinity | Bounded::NegativeInfinity => {
+            out.extend_from_slice(text);
+            return Ok(());
+        }
+    };
+    let zone = i64::from(timestamp.offset.ok_or(Unconvertible)?);
+    let (day, time) = (timestamp.day, timestamp.time.since_midnight());
     let (day, time) = if zone == 0 && time < MICROS_PER_DAY {
         (day, time)
     } else {
@@ -224,41 +116,20 @@ pub(crate) fn write_zoned_timestamp(
     Ok(())
 }
 
-/// What nearly every value is: four digits of year and already UTC, so that it can be copied. Nothing is appended
-/// where it is anything else.
+/// What nearly every value is can be copied. Nothing is appended where it has more digits than the column.
 #[inline]
-fn copy_zoned_timestamp(text: &[u8], precision: u8, out: &mut Vec<u8>) -> bool {
-    const SHAPE: &[u8; 19] = b"0000-00-00 00:00:00";
-    let Some((head, tail)) = text.split_first_chunk::<19>() else {
+fn copy_zoned_timestamp(timestamp: UtcTimestamp<'_>, precision: u8, out: &mut Vec<u8>) -> bool {
+    let UtcTimestamp { seconds, fraction } = timestamp;
+    let Some(missing) = usize::from(precision).checked_sub(fraction.len()) else {
         return false;
     };
-    let Some(fraction) = tail.strip_suffix(b"+00") else {
-        return false;
-    };
-    let fits = head.iter().zip(SHAPE).fold(true, |fits, (byte, shape)| {
-        fits & if *shape == b'0' {
-            byte.is_ascii_digit()
-        } else {
-            byte == shape
-        }
-    });
-    let digits = match fraction.split_first() {
-        None => fraction,
-        Some((b'.', digits)) => digits,
-        Some(_) => return false,
-    };
-    let missing = usize::from(precision).checked_sub(digits.len());
-    // Hour 24 and second 60 do not stand in the text of a timestamptz.
-    let (true, Some(missing)) = (fits && digits.iter().all(u8::is_ascii_digit), missing) else {
-        return false;
-    };
-    out.extend_from_slice(head);
+    out.extend_from_slice(seconds);
     if let Some(space) = out.iter_mut().rev().nth(8) {
         *space = b'T';
     }
     if precision > 0 {
         out.push(b'.');
-        out.extend_from_slice(digits);
+        out.extend_from_slice(fraction);
         out.extend(std::iter::repeat_n(b'0', missing));
     }
     out.push(b'Z');
@@ -272,10 +143,8 @@ pub(crate) fn write_zoned_time(
     day_end: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), Unconvertible> {
-    let mut fields = Fields(text);
-    let time = fields.time()?;
-    let zone = fields.zone()?;
-    fields.end()?;
+    let TimeTz { time, offset } = TimeTz::parse(text)?;
+    let (time, zone) = (time.since_midnight(), i64::from(offset));
     let utc = if day_end && zone == 0 && time == MICROS_PER_DAY {
         time
     } else {
