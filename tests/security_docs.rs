@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{config::ConnectorConfig, connect::WorkerConfig, kafka::KafkaClient};
+use cdc::kafka::KafkaClient;
+use connect::WorkerConfig;
+use connector::ConnectorConfig;
 use postgres_tls::{Connector, SslMode, TlsSettings};
 
 /// The block that is labelled so.
@@ -23,7 +25,7 @@ fn properties(label: &str) -> Result<BTreeMap<String, String>> {
 
 #[test]
 fn the_rest_faces_properties_are_all_used() -> Result<()> {
-    let properties = cdc::config::parse_properties(example("security-rest")?.as_bytes())?;
+    let properties = connector::parse_properties(example("security-rest")?.as_bytes())?;
     let mut worker = WorkerConfig::new("nowhere:9092", SocketAddr::from(([127, 0, 0, 1], 8083)));
     worker.apply(&properties)?;
     ensure!(worker.rest_listen == SocketAddr::from(([0, 0, 0, 0], 8443)));
@@ -35,8 +37,8 @@ fn the_rest_faces_properties_are_all_used() -> Result<()> {
 
 #[test]
 fn the_providers_are_read() -> Result<()> {
-    let properties = cdc::config::parse_properties(example("security-providers")?.as_bytes())?;
-    let providers = cdc::config::Providers::from_worker(&properties)?;
+    let properties = connector::parse_properties(example("security-providers")?.as_bytes())?;
+    let providers = connector::Providers::from_worker(&properties)?;
     let refused = providers.resolve("${directory:/etc:hostname}").err();
     ensure!(refused.is_some_and(|reason| reason.contains("allowed.paths")));
     Ok(())

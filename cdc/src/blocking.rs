@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, error::panicked};
 ///
 /// # Errors
 /// As `call`; `Defect` where it panicked.
-pub(crate) async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     attempted: &'static str,
     call: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {

@@ -50,7 +50,7 @@ impl service::ErrorKind for ErrorKind {
 
     fn hint(self) -> &'static str {
         match self {
-            Self::Configuration => "correct the named setting and start again",
+            Self::Configuration => connector::ErrorKind::Configuration.hint(),
             Self::Connection => "check that the server runs and that host and port are right",
             Self::Permission => {
                 "check user, password and pg_hba.conf; cdc needs REPLICATION and SELECT on the captured tables"
@@ -80,6 +80,14 @@ impl service::ErrorKind for ErrorKind {
     }
 }
 
+impl From<connector::ErrorKind> for ErrorKind {
+    fn from(kind: connector::ErrorKind) -> Self {
+        match kind {
+            connector::ErrorKind::Configuration => Self::Configuration,
+        }
+    }
+}
+
 /// What was attempted, on what, and why it failed.
 pub type Error = service::Error<ErrorKind>;
 
@@ -89,7 +97,7 @@ pub(crate) fn defect(rule: &str, seen: impl std::fmt::Display) -> Error {
 }
 
 /// `attempted` was not done because its task did not end as it should. A panic is a defect.
-pub(crate) fn unfinished(attempted: impl Into<String>, error: JoinError) -> Error {
+pub fn unfinished(attempted: impl Into<String>, error: JoinError) -> Error {
     match error.try_into_panic() {
         Ok(panic) => panicked(attempted, panic.as_ref()),
         // The runtime ends.

@@ -1,10 +1,8 @@
-//! PostgreSQL's WAL -> change events -> Kafka, and the Kafka Connect REST face.
+//! PostgreSQL's WAL -> change events -> Kafka.
 
 pub mod assemble;
-mod blocking;
+pub mod blocking;
 pub mod checkpoint;
-pub mod config;
-pub mod connect;
 mod error;
 mod incarnation;
 pub mod kafka;
@@ -13,8 +11,7 @@ pub mod pipeline;
 pub mod registry;
 pub mod sink;
 pub mod source;
-pub mod transform;
 
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, unfinished};
 pub use incarnation::Incarnation;
 pub use service::Disposition;

@@ -8,6 +8,7 @@
 
 mod heartbeat;
 mod held_slot;
+mod preflight;
 mod prepare;
 mod rest;
 mod side_queries;
@@ -21,22 +22,17 @@ use std::{sync::Arc, time::Duration};
 use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
+pub use preflight::{Unfit, preflight};
 use prepare::Prepared;
 use side_queries::Side;
 pub use status::{Phase, PipelineStatus};
 
 use crate::{
-    Disposition, Error, ErrorKind,
-    checkpoint::StartPosition,
-    config::ConnectorConfig,
-    sink::EventSink,
-    source::{
-        Control,
-        catalog::{CatalogMemory, EnumLabels},
-        connection::ReplicationConnection,
-        drop_slot, is_sql_ascii,
-    },
+    Disposition, Error, ErrorKind, checkpoint::StartPosition, sink::EventSink, source::Control,
+    source::catalog::CatalogMemory, source::catalog::EnumLabels,
+    source::connection::ReplicationConnection, source::drop_slot, source::is_sql_ascii,
 };
+use connector::ConnectorConfig;
 
 /// Delay before the first retry; later ones double up to `retriable.restart.connector.wait.ms`.
 const FIRST_RETRY: Duration = Duration::from_millis(250);

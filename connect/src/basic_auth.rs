@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, hint::black_box, path::Path};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use service::Secret;
 
-use crate::config::parse_properties;
+use connector::parse_properties;
 
 /// Who may use the REST face.
 #[derive(Debug, Clone)]

@@ -16,13 +16,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::connector::TargetState;
-use crate::{
-    Error, ErrorKind,
-    blocking::blocking,
-    config::shown,
-    kafka::{KafkaClient, OwnedRecord, RecordStore, compacted::read_to_end},
+use super::instance::TargetState;
+use cdc::{
+    Error, ErrorKind, blocking::blocking, kafka::KafkaClient, kafka::OwnedRecord,
+    kafka::RecordStore, kafka::compacted::read_to_end,
 };
+use connector::shown;
 
 /// A connector as it is stored.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::{Form, Handling, Property, ValueType, handling, properties};
+use connector::{Form, Handling, Property, ValueType, handling, properties};
 
 /// The groups of a form, in Kafka Connect's order.
 pub(super) const GROUPS: [&str; 10] = [
@@ -156,7 +156,7 @@ pub(super) fn framework_problem(name: &str, value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::known;
+    use connector::known;
 
     #[test]
     fn every_form_is_of_a_group_and_its_property_is_known() {

@@ -7,8 +7,8 @@
 
 mod basic_auth;
 mod config_topic;
-mod connector;
 mod definition;
+mod instance;
 mod loggers;
 mod offsets;
 mod plugin;
@@ -25,13 +25,10 @@ use service::{Backoff, Door};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Disposition, Error, ErrorKind,
-    config::{ConnectorFile, Providers, shown},
-    kafka::lease::{Lease, LeaseState},
-};
 pub use basic_auth::BasicAuth;
-pub use connector::{TargetState, TaskState};
+use cdc::{Disposition, Error, ErrorKind, kafka::lease::Lease, kafka::lease::LeaseState};
+use connector::{ConnectorFile, Providers, shown};
+pub use instance::{TargetState, TaskState};
 pub use rest::RestTls;
 pub use worker::Worker;
 pub use worker_properties::property_of_variable;

@@ -82,6 +82,9 @@ impl Loggers {
     }
 }
 
+/// Parts of ours that have a level of their own, with all that is below them.
+const OURS: [&str; 3] = ["cdc", "connect", "connector"];
+
 /// The part of ours that does what the Java logger's part does; `Some(None)` is everything.
 fn target(logger: &str) -> Option<Option<&str>> {
     let is = |package: &str| {
@@ -92,12 +95,12 @@ fn target(logger: &str) -> Option<Option<&str>> {
     if logger == ROOT {
         Some(None)
     } else if is("org.apache.kafka.connect.runtime.rest") {
-        Some(Some("cdc::connect::rest"))
+        Some(Some("connect::rest"))
     } else if is("org.apache.kafka.connect") {
-        Some(Some("cdc::connect"))
+        Some(Some("connect"))
     } else if is("io.debezium") {
         Some(Some("cdc"))
-    } else if logger == "cdc" || logger.starts_with("cdc::") {
+    } else if OURS.contains(&logger.split("::").next().unwrap_or_default()) {
         Some(Some(logger))
     } else {
         None
@@ -138,10 +141,12 @@ mod tests {
             ("io.debeziumx", None),
             (
                 "org.apache.kafka.connect.runtime.Worker",
-                Some(Some("cdc::connect")),
+                Some(Some("connect")),
             ),
             ("org.reflections", None),
             ("cdc::source", Some(Some("cdc::source"))),
+            ("connect::rest", Some(Some("connect::rest"))),
+            ("connection", None),
         ] {
             assert_eq!(target(logger), want, "{logger}");
         }

@@ -5,13 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    connector::{Connector, TargetState, TaskState},
+    instance::{Connector, TargetState, TaskState},
     worker::{Refused, Worker},
 };
-use crate::{
-    blocking::blocking,
-    kafka::{OwnedRecord, offsets::read_offsets},
-};
+use cdc::{blocking::blocking, kafka::OwnedRecord, kafka::offsets::read_offsets};
 
 /// How long changing offsets waits for the task to end.
 const TASK_END: Duration = Duration::from_secs(30);

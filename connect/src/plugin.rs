@@ -4,9 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{CONNECT_VERSION, PLUGIN_VERSION};
-use crate::{
-    config::{APICURIO_AVRO, CONFLUENT_AVRO, CONNECTOR_CLASS, CONVERTERS, HEADER_CONVERTERS},
-    transform::REGEX_ROUTER,
+use connector::{
+    APICURIO_AVRO, CONFLUENT_AVRO, CONNECTOR_CLASS, CONVERTERS, HEADER_CONVERTERS, REGEX_ROUTER,
 };
 
 /// One class, as Kafka Connect lists it.

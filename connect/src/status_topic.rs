@@ -11,10 +11,7 @@ use std::{
 use serde_json::json;
 
 use super::config_topic::TopicWriter;
-use crate::{
-    Error,
-    kafka::{KafkaClient, OwnedRecord, compacted::read_to_end},
-};
+use cdc::{Error, kafka::KafkaClient, kafka::OwnedRecord, kafka::compacted::read_to_end};
 
 /// The topics that connectors have written to, by connector. Blocks.
 pub(super) fn read_topics(
@@ -131,7 +128,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::kafka::KafkaClient;
+    use cdc::kafka::KafkaClient;
 
     #[test]
     fn records_are_connects() {

@@ -3,13 +3,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{status_topic::StatusWriter, validation::with_defaults, worker::is_our_class};
-use crate::{
-    Error, ErrorKind,
-    config::Providers,
-    kafka::KafkaClient,
-    pipeline::{PipelineStatus, supervise},
-    sink::kafka::{ActiveTopics, KafkaSink},
+use cdc::{
+    Error, ErrorKind, kafka::KafkaClient, pipeline::PipelineStatus, pipeline::supervise,
+    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
+use connector::Providers;
 
 /// What a task has from its worker.
 #[derive(Clone)]

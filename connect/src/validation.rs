@@ -1,16 +1,10 @@
 //! Is a connector's configuration good? The settings by themselves, then the database that they name.
 
-use std::{collections::BTreeMap, error::Error as _};
+use std::collections::BTreeMap;
 
 use super::definition::{framework_problem, position};
-use crate::{
-    Error,
-    config::{CONNECTOR_CLASS, ConnectorConfig, Providers},
-    source::{
-        Control, ServerError, connection::ReplicationConnection, contradictions, slot::slot_room,
-        snapshot::snapshot_tables, tables_with_policies, told_of_policies, wal_level,
-    },
-};
+use cdc::pipeline::{Unfit, preflight};
+use connector::{CONNECTOR_CLASS, Providers};
 
 /// Names under which the connector's class is known to Kafka Connect.
 pub(super) const CLASS_NAMES: [&str; 3] = [CONNECTOR_CLASS, "PostgresConnector", "Postgres"];
@@ -51,6 +45,16 @@ pub(super) struct Finding {
     pub(super) text: String,
 }
 
+impl From<Unfit> for Finding {
+    fn from(unfit: Unfit) -> Self {
+        let Unfit { property, why } = unfit;
+        Self {
+            text: format!("The '{property}' value is invalid: {why}"),
+            property: property.to_owned(),
+        }
+    }
+}
+
 /// Check the settings, then connect to the database once. Answers what is wrong, in the order of Kafka Connect's forms.
 pub(super) async fn findings(
     properties: &BTreeMap<String, String>,
@@ -78,8 +82,8 @@ pub(super) async fn findings(
         named.insert("name".to_owned(), "unnamed".to_owned());
     }
     match providers.parse(&named) {
-        Ok(parsed) => match reach(&parsed.config).await {
-            Ok(found) => findings.extend(found),
+        Ok(parsed) => match preflight(&parsed.config).await {
+            Ok(unfit) => findings.extend(unfit.into_iter().map(Finding::from)),
             Err(text) => {
                 // The server repeats what it was asked for.
                 let text = service::without_withheld(&text);
@@ -128,103 +132,6 @@ pub(super) async fn check(
     ))
 }
 
-/// Connect as the connector would. Answers what it would stop at then.
-async fn reach(config: &ConnectorConfig) -> Result<Vec<Finding>, String> {
-    let failed = |error| connection_message(&error, config);
-    let mut control = Control::new(&config.database);
-    let client = control.client().await.map_err(failed)?;
-    let level = wal_level(client).await.map_err(failed)?;
-    if level != "logical" {
-        return Err(format!(
-            "Postgres server wal_level property must be 'logical' but is: '{level}'. alter system set wal_level = logical; then restart the server"
-        ));
-    }
-    let room = slot_room(client, &config.slot_name).await.map_err(failed)?;
-    if config.snapshot_mode.streams() && !room.is_enough() {
-        return Err(format!(
-            "all {} replication slots of the server are in use, and '{}' is none of them: raise max_replication_slots, or drop a slot that nobody reads (pg_replication_slots)",
-            room.max, config.slot_name
-        ));
-    }
-    // A connector that runs has shown that it may replicate, and may hold the last walsender.
-    if !room.active {
-        let connection = ReplicationConnection::connect(&config.database).await;
-        connection.map_err(failed)?.terminate().await;
-    }
-    let mode = config.snapshot_mode;
-    // Where the slot is there, its connector may have taken its snapshot before.
-    if mode.takes_snapshot(room.exists) {
-        return unfit_for_snapshot(&mut control, config)
-            .await
-            .map_err(failed);
-    }
-    Ok(Vec::new())
-}
-
-/// Why the first snapshot would be refused: rows that are hidden from us, and a publication that does not publish what
-/// the snapshot reads.
-async fn unfit_for_snapshot(
-    control: &mut Control,
-    config: &ConnectorConfig,
-) -> Result<Vec<Finding>, Error> {
-    let client = control.client().await?;
-    let finding = |property: &str, text: &str| Finding {
-        property: property.to_owned(),
-        text: format!("The '{property}' value is invalid: {text}"),
-    };
-    let mut findings = Vec::new();
-    let tables = snapshot_tables(client, config).await?;
-    let hidden = tables_with_policies(client, config, &tables).await?;
-    if !hidden.is_empty() {
-        let (told, hint) = told_of_policies(&hidden, &config.database.user);
-        findings.push(finding("database.user", &format!("{told}: {hint}")));
-    }
-    if config.snapshot_mode.streams() {
-        let told = contradictions(client, config).await?;
-        findings.extend(told.iter().map(|told| finding("publication.name", told)));
-    }
-    Ok(findings)
-}
-
-/// A wrong password, a database that does not exist.
-const PLAIN: [&str; 2] = ["28P01", "3D000"];
-
-/// In the words of PostgreSQL's JDBC driver where it has some, which tools look for.
-fn connection_message(error: &Error, config: &ConnectorConfig) -> String {
-    let mut source = error.source();
-    let mut causes: Vec<String> = Vec::new();
-    while let Some(cause) = source {
-        if let Some(server) = cause.downcast_ref::<ServerError>() {
-            let said = format!("{}: {}", server.severity, server.message);
-            // What is wrong is plain there, and tools compare the text.
-            return if PLAIN.contains(&server.code.as_str()) {
-                said
-            } else {
-                format!("{said} ({error}): {}", error.hint())
-            };
-        }
-        let refused = cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-        if refused {
-            return format!(
-                "Connection to {}:{} refused. Check that the hostname and port are correct and that the postmaster is accepting TCP/IP connections.",
-                config.database.hostname, config.database.port
-            );
-        }
-        let told = cause.to_string();
-        // Some errors repeat their cause's text.
-        causes.retain(|before| !before.ends_with(&told));
-        causes.push(told);
-        source = cause.source();
-    }
-    let causes = causes.join(": ");
-    format!(
-        "The connection attempt failed: {causes} ({error}): {}",
-        error.hint()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +145,7 @@ mod tests {
     #[test]
     fn a_workers_registry_is_that_of_connectors_that_name_none() {
         let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut worker = crate::connect::WorkerConfig::new("k:9092", listen);
+        let mut worker = crate::WorkerConfig::new("k:9092", listen);
         let variables = [
             ("CONNECT_KEY_CONVERTER", "JsonConverter"),
             ("CONNECT_KEY_CONVERTER_SCHEMAS_ENABLE", "false"),
@@ -252,7 +159,7 @@ mod tests {
             ),
         ];
         let properties = variables.map(|(variable, value)| {
-            let name = crate::connect::property_of_variable(variable);
+            let name = crate::property_of_variable(variable);
             (name.unwrap_or_default(), value.to_owned())
         });
         worker.apply(&BTreeMap::from(properties)).unwrap();

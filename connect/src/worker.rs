@@ -12,19 +12,14 @@ use std::{
 use super::{
     WorkerConfig,
     config_topic::{TopicWriter, properties_record, target_record, task_records},
-    connector::{Connector, TargetState, TaskState},
+    instance::{Connector, TargetState, TaskState},
     loggers::Loggers,
     status_topic::StatusWriter,
     task::TaskContext,
     validation::{self, Finding, with_defaults},
 };
-use crate::{
-    Error,
-    config::{CONNECTOR_CLASS, METRIC_TAGS, Providers, metric_tags, shown},
-    kafka::KafkaClient,
-    metrics::ConnectorMetrics,
-    sink::kafka::ActiveTopics,
-};
+use cdc::{Error, kafka::KafkaClient, metrics::ConnectorMetrics, sink::kafka::ActiveTopics};
+use connector::{CONNECTOR_CLASS, METRIC_TAGS, Providers, metric_tags, shown};
 
 /// Why a request was not done.
 #[derive(Debug)]

@@ -9,11 +9,8 @@ use std::{
 };
 
 use super::{WorkerConfig, basic_auth::BasicAuth, rest::RestTls};
-use crate::{
-    Error, ErrorKind,
-    config::{Providers, holds_secret},
-    kafka::librdkafka_settings,
-};
+use cdc::{Error, ErrorKind};
+use connector::{Providers, holds_secret, librdkafka_settings};
 
 /// `CONNECT_X_Y` is the property `x.y`; two underscores are one, three a hyphen.
 pub fn property_of_variable(variable: &str) -> Option<String> {
@@ -83,7 +80,7 @@ impl WorkerConfig {
             tracing::info!(property = %name, "a worker property of Kafka Connect has no effect");
         }
         match cause {
-            Some(error) if read.problems.is_empty() => Err(error),
+            Some(error) if read.problems.is_empty() => Err(error.into_kind()),
             Some(error) => {
                 read.problems
                     .push(service::render_error(&error, Some(error.hint())));

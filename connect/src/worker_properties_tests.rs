@@ -1,3 +1,5 @@
+use connector::ConnectorFile;
+
 use super::*;
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -140,4 +142,29 @@ fn everything_wrong_is_in_one_message_without_secrets() {
         assert!(text.contains(word), "{word} is not in: {text}");
     }
     assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn secrets_of_a_worker_are_not_shown() {
+    let jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"hunter2\";";
+    let mut worker = config();
+    worker
+        .apply(&map(&[
+            ("rest.basic.auth.user", "u"),
+            ("rest.basic.auth.password", "hunter2"),
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.jaas.config", jaas),
+            ("producer.sasl.jaas.config", jaas),
+        ]))
+        .unwrap();
+    assert!(worker.kafka_overrides.contains_key("sasl.jaas.config"));
+    let connector = map(&[("name", "n"), ("database.password", "hunter2")]);
+    let file = ConnectorFile::from_settings(connector, "n").unwrap();
+    worker.connectors.push(file);
+    let shown = format!("{worker:?}");
+    assert!(
+        shown.contains("k:9092") && !shown.contains("hunter2"),
+        "{shown}"
+    );
 }

@@ -18,14 +18,14 @@ use super::{
     snapshot::{snapshot, snapshot_mode},
     topic_creation::{is_of_a_group, topic_creation},
 };
-use crate::kafka::librdkafka_settings;
-use crate::transform::{REGEX_ROUTER, RouterError, regex_router};
+use crate::librdkafka_settings;
+use crate::regex_router::{REGEX_ROUTER, RouterError, regex_router};
 
 /// `connector.class` of the connector that this is a stand-in for.
 pub const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
 
 /// Further labels of the connector's metrics.
-pub(crate) const METRIC_TAGS: &str = "custom.metric.tags";
+pub const METRIC_TAGS: &str = "custom.metric.tags";
 
 /// Settings that can be used, and what to tell the operator about them.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::config::TopicRoute;
+use crate::TopicRoute;
 
 /// The transform's class name.
 pub const REGEX_ROUTER: &str = "org.apache.kafka.connect.transforms.RegexRouter";
@@ -31,6 +31,18 @@ pub fn regex_router(regex: &str, replacement: &str) -> Result<TopicRoute, Router
     Ok(TopicRoute {
         regex: compiled,
         replacement,
+    })
+}
+
+/// The topic a record goes to after all routers, in order.
+pub fn routed_topic(routes: &[TopicRoute], topic: String) -> String {
+    routes.iter().fold(topic, |topic, route| {
+        let Some(captures) = route.regex.captures(&topic) else {
+            return topic;
+        };
+        let mut routed = String::new();
+        captures.expand(&route.replacement, &mut routed);
+        routed
     })
 }
 
@@ -87,7 +99,6 @@ fn rust_replacement(regex: &Regex, java: &str) -> Result<String, RouterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transform::routed_topic;
 
     #[test]
     fn renames_what_matches_as_a_whole() {

@@ -85,7 +85,7 @@ fn urls(reader: &mut Reader<'_>, property: &str) -> Vec<String> {
         .filter(|url| !url.is_empty())
         .collect();
     let fine = |url: &String| {
-        reqwest::Url::parse(url)
+        url::Url::parse(url)
             .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
     };
     if !urls.iter().all(fine) {
@@ -264,7 +264,7 @@ fn apicurio_face(url: &str) -> Option<String> {
         Some((base, "registry/v2")) => Some(format!("{base}{CCOMPAT}")),
         Some((_, "ccompat/v6" | "ccompat/v7")) => Some(url.to_owned()),
         Some(_) => None,
-        None => reqwest::Url::parse(url)
+        None => url::Url::parse(url)
             .is_ok_and(|parsed| parsed.path() == "/")
             .then(|| format!("{url}{CCOMPAT}")),
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Error, ErrorKind};
+use crate::ErrorKind;
 
 /// One setting that cannot be used, and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +49,13 @@ impl fmt::Display for ConfigReport {
 
 impl std::error::Error for ConfigReport {}
 
-impl From<ConfigReport> for Error {
+impl<K: service::ErrorKind + From<ErrorKind>> From<ConfigReport> for service::Error<K> {
     fn from(report: ConfigReport) -> Self {
-        Self::new(ErrorKind::Configuration, "read the connector's settings").with_source(report)
+        Self::new(
+            ErrorKind::Configuration.into(),
+            "read the connector's settings",
+        )
+        .with_source(report)
     }
 }
 

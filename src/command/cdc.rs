@@ -3,7 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cdc::{config::parse_properties, connect::WorkerConfig};
+use connect::WorkerConfig;
+use connector::parse_properties;
 
 use super::{Failure, hosts, image::ImageVariables, kafka, start};
 use crate::settings::Settings;
@@ -110,7 +111,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     runtime.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
         kafka::look_at_brokers(settings)?;
-        Ok(::cdc::connect::run_worker(config, stop).await?)
+        Ok(connect::run_worker(config, stop).await?)
     })
 }
 

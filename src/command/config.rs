@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use cdc::config::{ConnectorConfig, ConnectorFile, Handling, Property, known};
+use connector::{ConnectorConfig, ConnectorFile, Handling, Property, known};
 use console::Output;
 
 use super::{Failure, kafka};

@@ -1,11 +1,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cdc::{
-    checkpoint::StartPosition,
-    config::{ConnectorConfig, load_connector_file},
-    pipeline::{self, PipelineStatus, Snapshots},
+    checkpoint::StartPosition, pipeline, pipeline::PipelineStatus, pipeline::Snapshots,
     sink::null::NullSink,
 };
+use connector::{ConnectorConfig, load_connector_file};
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cdc::{config::APICURIO_AVRO, connect::property_of_variable};
+use connect::property_of_variable;
+use connector::APICURIO_AVRO;
 
 /// Debezium's short names, and the worker property of each. Those without an effect here are named in the log with the
 /// other properties that have none.

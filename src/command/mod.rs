@@ -78,6 +78,8 @@ pub enum Failure {
     #[error(transparent)]
     Cdc(#[from] ::cdc::Error),
     #[error(transparent)]
+    Connector(#[from] ::connector::Error),
+    #[error(transparent)]
     LakeWriter(#[from] ::lakewriter::Error),
     #[error(transparent)]
     Generator(#[from] ::generator::Error),
@@ -95,6 +97,7 @@ impl Failure {
             Self::Usage(_) => service::render_error(self, None),
             Self::Refused { hint, .. } => service::render_error(self, Some(hint)),
             Self::Cdc(error) => service::render_error(error, Some(error.hint())),
+            Self::Connector(error) => service::render_error(error, Some(error.hint())),
             Self::LakeWriter(error) => service::render_error(error, Some(error.hint())),
             Self::Generator(error) => service::render_error(error, error.hint()),
             Self::Console(error) => service::render_error(error, error.hint()),
@@ -105,7 +108,9 @@ impl Failure {
     /// The process exit code.
     pub fn status(&self) -> ExitStatus {
         match self {
-            Self::Settings(_) | Self::Usage(_) | Self::Refused { .. } => ExitStatus::Configuration,
+            Self::Settings(_) | Self::Usage(_) | Self::Refused { .. } | Self::Connector(_) => {
+                ExitStatus::Configuration
+            }
             Self::Cdc(error) if error.kind() == ::cdc::ErrorKind::Configuration => {
                 ExitStatus::Configuration
             }

@@ -14,7 +14,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cdc::{config::ConnectorConfig, pipeline::PipelineStatus};
+use cdc::pipeline::PipelineStatus;
+use connector::ConnectorConfig;
 use generator::Pace;
 use lakewriter::LakeProgress;
 use tokio_util::sync::CancellationToken;

@@ -8,12 +8,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cdc::{
-    Error, ErrorKind,
-    checkpoint::StartPosition,
-    config::ConnectorConfig,
-    pipeline::{self, PipelineStatus},
-};
+use cdc::{Error, ErrorKind, checkpoint::StartPosition, pipeline, pipeline::PipelineStatus};
+use connector::ConnectorConfig;
 use lakewriter::{DirectWriter, LakeConfig, LakeProgress};
 use tokio_util::sync::CancellationToken;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::config::{ConnectorFile, find_property, holds_secret, properties_from_environment};
+use connector::{ConnectorFile, find_property, holds_secret, properties_from_environment};
 
 use super::{Origin, Settings, SettingsError};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::config::{ConnectorConfig, ConnectorFile, load_connector_file};
+use connector::{ConnectorConfig, ConnectorFile, load_connector_file};
 use proptest::prelude::*;
 
 use super::Settings;

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use cdc::connect::{WorkerConfig, run_worker_on};
+use connect::{WorkerConfig, run_worker_on};
 use serde_json::{Map, Value, json};
 use stack::{Kafka, Postgres, request, until};
 use tokio::{net::TcpListener, task::JoinHandle};

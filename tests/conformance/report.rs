@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use cdc::config::known;
+use connector::known;
 
 /// What became of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]

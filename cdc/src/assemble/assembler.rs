@@ -15,14 +15,11 @@ use super::{
     transaction::{Counts, Transaction},
 };
 use crate::{
-    Error, ErrorKind,
-    config::{CaptureFilter, ConnectorConfig},
-    sink::{EventSink, TransactionEnd},
-    source::{
-        captures_table,
-        catalog::{RelationDescription, StreamedTable, TypeName},
-    },
+    Error, ErrorKind, sink::EventSink, sink::TransactionEnd, source::captures_table,
+    source::catalog::RelationDescription, source::catalog::StreamedTable,
+    source::catalog::TypeName,
 };
+use connector::{CaptureFilter, ConnectorConfig};
 
 /// Turns pgoutput messages into events of committed transactions.
 #[derive(Debug)]

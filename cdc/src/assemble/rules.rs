@@ -2,10 +2,8 @@ use debezium::{
     ChangeEvent, CollectionCounts, Compat, SkippedOperations, TransactionOrder, halves,
 };
 
-use crate::{
-    Error, ErrorKind,
-    config::{ConnectorConfig, FailureHandling, MessageFilter},
-};
+use crate::{Error, ErrorKind};
+use connector::{ConnectorConfig, FailureHandling, MessageFilter};
 
 /// What of the stream is emitted.
 #[derive(Debug, Default)]

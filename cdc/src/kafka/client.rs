@@ -4,8 +4,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use connector::librdkafka_settings;
 use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, error::KafkaError};
-use service::kafka::{KafkaRefusal, KafkaSettingError, security_settings};
+use service::kafka::KafkaRefusal;
 
 use crate::{Error, ErrorKind};
 
@@ -78,41 +79,6 @@ impl KafkaClient {
         config.set_log_level(RDKafkaLogLevel::Info);
         config
     }
-}
-
-/// The settings by librdkafka's names, all of which it takes.
-///
-/// # Errors
-/// The first setting that may not be passed, cannot be used, or has a value that librdkafka refuses. It would say so when
-/// the producer opens, long after the connector was posted.
-pub(crate) fn librdkafka_settings(
-    settings: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, KafkaSettingError> {
-    let translated = security_settings(settings)?;
-    for (name, value) in settings {
-        // One at a time, so that the one that is refused is known by the name it was given.
-        let Ok(alone) = security_settings(&BTreeMap::from([(name.clone(), value.clone())])) else {
-            // A store's type stands in another setting; both together were read above.
-            continue;
-        };
-        let config: ClientConfig = alone.into_iter().collect();
-        match config.create_native_config() {
-            Ok(_) => {}
-            Err(KafkaError::ClientConfig(_, reason, _, _)) => {
-                return Err(KafkaSettingError {
-                    setting: name.clone(),
-                    reason,
-                });
-            }
-            Err(error) => {
-                return Err(KafkaSettingError {
-                    setting: name.clone(),
-                    reason: error.to_string(),
-                });
-            }
-        }
-    }
-    Ok(translated)
 }
 
 /// Sends librdkafka's own log lines where ours go. Its errors are told by the calls that fail, so the lines are details.

@@ -24,7 +24,6 @@ mod watermarks;
 
 pub use batch::{OwnedRecord, RecordBatch, Target};
 pub use client::KafkaClient;
-pub(crate) use client::librdkafka_settings;
 pub use offsets::StoredOffset;
 pub use producer::{Delivered, Producer, ProducerSettings};
 pub use schemas::PublishedSchema;

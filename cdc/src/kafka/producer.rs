@@ -18,11 +18,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{KafkaClient, batch::RecordBatch};
-use crate::{
-    Error, ErrorKind,
-    config::{DeliveryGuarantee, TopicCreation},
-    error::{defect, panicked},
-};
+use crate::{Error, ErrorKind, error::defect, error::panicked};
+use connector::{DeliveryGuarantee, TopicCreation};
 use session::Session;
 
 /// What a producer needs to know of its connector.

@@ -14,7 +14,8 @@ use super::{
     client::{KafkaClient, LogContext},
     failure::{failed, kind_of, not_let_in},
 };
-use crate::{Error, ErrorKind, config::TopicCreation};
+use crate::{Error, ErrorKind};
+use connector::TopicCreation;
 
 /// Long enough for a cluster that elects leaders, short enough that a wrong address is told soon.
 const REQUEST: Duration = Duration::from_secs(20);

@@ -4,10 +4,8 @@ use pgoutput::Lsn;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::stream::clock;
-use crate::{
-    config::ConnectorConfig,
-    source::{Feedback, connection::ReplicationConnection},
-};
+use crate::{source::Feedback, source::connection::ReplicationConnection};
+use connector::ConnectorConfig;
 
 /// How long a sign of life may take to be sent.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);

@@ -11,30 +11,19 @@ use super::{
     status::PipelineStatus,
 };
 use crate::{
-    Error, ErrorKind, Incarnation,
-    assemble::History,
-    checkpoint::{Resume, SlotIdentity},
-    config::{ConnectorConfig, SnapshotMode},
-    incarnation::Delivered,
-    sink::EventSink,
-    source::{
-        Control, blockers,
-        catalog::CatalogMemory,
-        check_publication,
-        connection::ReplicationConnection,
-        end_process, keep_guardrail, prepare_publication,
-        server::{require_logical_wal, server_version},
-        set_replica_identities,
-        slot::{
-            Slot, SlotState, SystemIdentity, create_slot, drop_slot, find_slot, identify_system,
-            identity,
-        },
-        tell_unmatched,
-        timeline::{Left, left},
-        told_while_waiting,
-        verify::{verify_resume, verify_standby, verify_usable},
-    },
+    Error, ErrorKind, Incarnation, assemble::History, checkpoint::Resume, checkpoint::SlotIdentity,
+    incarnation::Delivered, sink::EventSink, source::Control, source::blockers,
+    source::catalog::CatalogMemory, source::check_publication,
+    source::connection::ReplicationConnection, source::end_process, source::keep_guardrail,
+    source::prepare_publication, source::server::require_logical_wal,
+    source::server::server_version, source::set_replica_identities, source::slot::Slot,
+    source::slot::SlotState, source::slot::SystemIdentity, source::slot::create_slot,
+    source::slot::drop_slot, source::slot::find_slot, source::slot::identify_system,
+    source::slot::identity, source::tell_unmatched, source::timeline::Left, source::timeline::left,
+    source::told_while_waiting, source::verify::verify_resume, source::verify::verify_standby,
+    source::verify::verify_usable,
 };
+use connector::{ConnectorConfig, SnapshotMode};
 
 /// The first version that has failover slots.
 const FAILOVER_SERVER_VERSION: u32 = 170_000;

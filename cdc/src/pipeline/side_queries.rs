@@ -10,15 +10,11 @@ use pgoutput::Lsn;
 use tokio::time::timeout;
 
 use crate::{
-    Error, ErrorKind,
-    config::ConnectorConfig,
-    source::{
-        Control,
-        catalog::{CatalogMemory, RelationDescription, StreamedTable, resolve_relation},
-        server::wal_flush_lsn,
-        slot::slot_xmin,
-    },
+    Error, ErrorKind, source::Control, source::catalog::CatalogMemory,
+    source::catalog::RelationDescription, source::catalog::StreamedTable,
+    source::catalog::resolve_relation, source::server::wal_flush_lsn, source::slot::slot_xmin,
 };
+use connector::ConnectorConfig;
 
 /// How long the first answer may take; each further attempt, on a new connection, may take twice as long.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -13,25 +13,16 @@ use super::{
     stream::Streaming,
 };
 use crate::{
-    Error, ErrorKind, Incarnation,
-    assemble::History,
-    checkpoint::Resume,
-    config::ConnectorConfig,
-    incarnation::Delivered,
-    sink::EventSink,
-    source::{
-        Control,
-        catalog::CatalogMemory,
-        connection::ReplicationConnection,
-        require_all_rows,
-        server::wal_sender_timeout,
-        slot::{SlotState, SystemIdentity, drop_temporary_slot, identity},
-        snapshot::{
-            Begun, SnapshotEnd, SnapshotOf, SnapshotStart, begin_snapshot, read_snapshot,
-            snapshot_tables,
-        },
-    },
+    Error, ErrorKind, Incarnation, assemble::History, checkpoint::Resume, incarnation::Delivered,
+    sink::EventSink, source::Control, source::catalog::CatalogMemory,
+    source::connection::ReplicationConnection, source::require_all_rows,
+    source::server::wal_sender_timeout, source::slot::SlotState, source::slot::SystemIdentity,
+    source::slot::drop_temporary_slot, source::slot::identity, source::snapshot::Begun,
+    source::snapshot::SnapshotEnd, source::snapshot::SnapshotOf, source::snapshot::SnapshotStart,
+    source::snapshot::begin_snapshot, source::snapshot::read_snapshot,
+    source::snapshot::snapshot_tables,
 };
+use connector::ConnectorConfig;
 
 /// How often a snapshot looks for a moment as of which all tables can be read.
 const MAX_ATTEMPTS: u32 = 10;

@@ -2,17 +2,11 @@ use std::time::Duration;
 
 use super::{prepare::StreamStart, status::PipelineStatus};
 use crate::{
-    Error, ErrorKind,
-    config::ConnectorConfig,
-    source::{
-        Control,
-        connection::ReplicationConnection,
-        quote_identifier, quote_literal,
-        server::server_version,
-        server_error::{OBJECT_IN_USE, sqlstate},
-        slot_reader,
-    },
+    Error, ErrorKind, source::Control, source::connection::ReplicationConnection,
+    source::quote_identifier, source::quote_literal, source::server::server_version,
+    source::server_error::OBJECT_IN_USE, source::server_error::sqlstate, source::slot_reader,
 };
+use connector::ConnectorConfig;
 
 /// The first version whose pgoutput streams open transactions and sends logical messages.
 const STREAMING_SERVER_VERSION: u32 = 140_000;

@@ -136,7 +136,7 @@ impl PipelineStatus {
     }
 
     /// Follow what `trouble` tells.
-    pub(crate) fn watch_trouble(&self) -> watch::Receiver<Option<String>> {
+    pub fn watch_trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.subscribe()
     }
 

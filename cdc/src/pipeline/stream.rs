@@ -21,17 +21,13 @@ use super::{
     status::{Phase, PipelineStatus},
 };
 use crate::{
-    Error, ErrorKind,
-    assemble::{Assembler, Counts, DeliveredUpTo, Step},
-    config::ConnectorConfig,
-    sink::{EventSink, IdleMark, Progress},
-    source::{
-        Feedback,
-        connection::{FrameKind, ReplicationConnection, streaming_error},
-        server::wal_sender_timeout,
-        slot::slot_xmin,
-    },
+    Error, ErrorKind, assemble::Assembler, assemble::Counts, assemble::DeliveredUpTo,
+    assemble::Step, sink::EventSink, sink::IdleMark, sink::Progress, source::Feedback,
+    source::connection::FrameKind, source::connection::ReplicationConnection,
+    source::connection::streaming_error, source::server::wal_sender_timeout,
+    source::slot::slot_xmin,
 };
+use connector::ConnectorConfig;
 
 /// Messages handled before timers and delivery are looked at again.
 const TURN: usize = 8192;

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
-use crate::{Error, ErrorKind, config::Registration};
+use crate::{Error, ErrorKind};
+use connector::Registration;
 
 /// What the registry's error body says.
 #[derive(Debug, Default, Deserialize)]

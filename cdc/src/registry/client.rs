@@ -4,17 +4,14 @@ use std::{
     time::Duration,
 };
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::{Backoff, tls};
 
 use super::answer::refused;
-use crate::{
-    Error, ErrorKind,
-    config::{Registration, RegistryConfig},
-};
+use crate::{Error, ErrorKind};
+use connector::{Registration, RegistryConfig};
 
 /// Rounds over all URLs before a registry that does not answer is an error; the connector starts again after it.
 const ROUNDS: u32 = 5;
@@ -91,7 +88,7 @@ impl Registry {
         if let Some(id) = self.known().get(&key) {
             return Ok(*id);
         }
-        let path = format!("subjects/{}", percent_encoded(subject));
+        let path = format!("subjects/{}", service::path_part(subject));
         let normalize = if self.config.normalize {
             "?normalize=true"
         } else {
@@ -259,18 +256,6 @@ fn shown(url: &str) -> String {
     }
 }
 
-/// What is escaped in a part of a path which a shell takes as it is: all but the unreserved characters (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
-
-/// A name as a part of a path, which a shell takes as it is.
-pub(crate) fn percent_encoded(name: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(name, RESERVED)
-}
-
 /// Whether two schemas describe the same bytes: they may differ in documentation and in properties that Avro does not
 /// know, not in types, names or order.
 fn same_binary(one: &str, other: &str) -> bool {
@@ -327,7 +312,6 @@ mod tests {
         ] {
             assert_eq!(shown(url), expected);
         }
-        assert_eq!(percent_encoded("a/b ü").to_string(), "a%2Fb%20%C3%BC");
     }
 
     fn config(url: &str) -> RegistryConfig {
@@ -338,7 +322,7 @@ mod tests {
             keystore: None,
             registration: Registration::Register,
             normalize: false,
-            strategy: crate::config::SubjectNameStrategy::Topic,
+            strategy: connector::SubjectNameStrategy::Topic,
             connect_meta_data: true,
         }
     }

@@ -9,5 +9,4 @@ mod client;
 mod routes;
 
 pub use client::Registry;
-pub(crate) use client::percent_encoded;
 pub(crate) use routes::{RegisteredIds, SchemaRegistries, Subjects};

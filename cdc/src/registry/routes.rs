@@ -5,10 +5,8 @@ use std::sync::Arc;
 use debezium::{AvroSchemaError, ConnectSchema};
 
 use super::Registry;
-use crate::{
-    Error, ErrorKind,
-    config::{Registries, SubjectNameStrategy},
-};
+use crate::{Error, ErrorKind};
+use connector::{Registries, SubjectNameStrategy};
 
 /// The registries of keys and values.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,8 @@ use debezium::{
 };
 
 use super::{EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos, versions::Versions};
-use crate::{Error, ErrorKind, config::ConnectorConfig, error::defect};
+use crate::{Error, ErrorKind, error::defect};
+use connector::ConnectorConfig;
 
 /// A sink in which everything is durable at once.
 #[derive(Debug)]

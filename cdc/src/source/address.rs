@@ -5,7 +5,8 @@ use std::{error::Error as StdError, fmt};
 use postgres_tls::{AuthRefused, TlsProblem};
 use service::ErrorKind as _;
 
-use crate::{Error, ErrorKind, config::DatabaseConfig};
+use crate::{Error, ErrorKind};
+use connector::DatabaseConfig;
 
 /// Host, port, user and sslmode.
 pub(super) struct Address<'a>(pub(super) &'a DatabaseConfig);

@@ -1,6 +1,6 @@
 use regex::Regex;
 
-use crate::config::CaptureFilter;
+use connector::CaptureFilter;
 
 /// Schemas that hold no user's tables.
 const SYSTEM_SCHEMAS: [&str; 3] = ["pg_catalog", "information_schema", "pg_toast"];

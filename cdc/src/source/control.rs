@@ -7,7 +7,8 @@ use super::{
     connection::{OUTPUT_SETTINGS, SERVER_ENCODING, SQL_ASCII, UNCONVERTED},
     server_error::{ServerError, control_error},
 };
-use crate::{Error, ErrorKind, config::DatabaseConfig};
+use crate::{Error, ErrorKind};
+use connector::DatabaseConfig;
 
 /// An ordinary connection, opened when needed and opened again when it was lost; for the catalog, slots, publications
 /// and snapshots.

@@ -1,7 +1,8 @@
 use tokio_postgres::Client;
 
 use super::snapshot::captured_tables;
-use crate::{Error, ErrorKind, config::ConnectorConfig};
+use crate::{Error, ErrorKind};
+use connector::ConnectorConfig;
 
 /// `guardrail.collections.max`: more captured tables than that are refused, or told of.
 ///

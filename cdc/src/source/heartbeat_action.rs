@@ -1,7 +1,7 @@
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::Control;
-use crate::config::DatabaseConfig;
+use connector::DatabaseConfig;
 
 /// `heartbeat.action.query`, run beside the stream on a connection of its own: a query that waits for a lock must not
 /// keep changes waiting.

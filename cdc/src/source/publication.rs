@@ -8,10 +8,8 @@ use super::{
     server_error::{DUPLICATE_OBJECT, control_error, sqlstate},
     snapshot::{TableName, captured_tables},
 };
-use crate::{
-    Error, ErrorKind,
-    config::{ConnectorConfig, PublicationAutocreate},
-};
+use crate::{Error, ErrorKind};
+use connector::{ConnectorConfig, PublicationAutocreate};
 
 /// What `pg_publication` says of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

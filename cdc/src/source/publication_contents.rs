@@ -7,7 +7,8 @@ use super::{
     capture::{captures_column, captures_table},
     server_error::control_error,
 };
-use crate::{Error, ErrorKind, config::ConnectorConfig};
+use crate::{Error, ErrorKind};
+use connector::ConnectorConfig;
 
 /// Tables that are named, where there are more.
 const NAMED: usize = 10;

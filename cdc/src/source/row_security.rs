@@ -1,7 +1,8 @@
 use tokio_postgres::Client;
 
 use super::{server_error::control_error, snapshot::SnapshotTable};
-use crate::{Error, ErrorKind, config::ConnectorConfig};
+use crate::{Error, ErrorKind};
+use connector::ConnectorConfig;
 
 /// Tables of which a policy may hide rows from us; not those in whose place a query stands.
 ///

@@ -2,7 +2,8 @@ use regex::Regex;
 use tokio_postgres::Client;
 
 use super::{capture::is_of_the_system, snapshot::all_tables};
-use crate::{Error, config::ConnectorConfig};
+use crate::Error;
+use connector::ConnectorConfig;
 
 /// Tell of each pattern of `table.include.list` and `schema.include.list` that matches nothing, and what there is: a
 /// slip of the pen there is a connector that runs and captures nothing.

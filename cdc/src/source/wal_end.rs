@@ -1,7 +1,8 @@
 use pgoutput::Lsn;
 
 use super::{control::connect, server::WAL_END, server_error::control_error};
-use crate::{Error, ErrorKind, config::DatabaseConfig};
+use crate::{Error, ErrorKind};
+use connector::DatabaseConfig;
 
 /// The end of the server's flushed WAL now, asked over a connection of its own: everything committed before the call
 /// lies below it.

@@ -5,11 +5,11 @@
 use std::{collections::BTreeMap, fs};
 
 use cdc::{
-    assemble::{Assembler, DeliveredUpTo, Step},
-    config::ConnectorConfig,
-    sink::{EventSink, null::NullSink},
-    source::catalog::{KnownColumns, RelationDescription, StreamedTable, streamed_table},
+    assemble::Assembler, assemble::DeliveredUpTo, assemble::Step, sink::EventSink,
+    sink::null::NullSink, source::catalog::KnownColumns, source::catalog::RelationDescription,
+    source::catalog::StreamedTable, source::catalog::streamed_table,
 };
+use connector::ConnectorConfig;
 use debezium::{Column, PgType, PgTypeKind};
 use pgoutput::{Lsn, PgTimestamp, XLogData};
 

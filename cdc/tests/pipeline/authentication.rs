@@ -1,9 +1,6 @@
 use anyhow::{Context, Error, Result, ensure};
-use cdc::{
-    ErrorKind,
-    config::DatabaseConfig,
-    source::{Control, connection::ReplicationConnection},
-};
+use cdc::{ErrorKind, source::Control, source::connection::ReplicationConnection};
+use connector::DatabaseConfig;
 use service::Secret;
 use stack::Postgres;
 
@@ -147,7 +144,7 @@ async fn a_password_is_sent_as_it_is() -> Result<()> {
         ] {
             properties.insert(name.to_owned(), value.to_owned());
         }
-        let database = cdc::config::ConnectorConfig::parse(&properties)?
+        let database = connector::ConnectorConfig::parse(&properties)?
             .config
             .database;
         let connection = ReplicationConnection::connect(&database).await;

@@ -3,11 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use cdc::{
-    Error,
-    config::ConnectorConfig,
-    pipeline::{self, Phase, PipelineStatus},
-};
+use cdc::{Error, pipeline, pipeline::Phase, pipeline::PipelineStatus};
+use connector::ConnectorConfig;
 use regex::Regex;
 use stack::{Postgres, until};
 use tokio::task::JoinHandle;

@@ -4,10 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use cdc::{
-    ErrorKind,
-    config::{ConnectorConfig, SnapshotMode},
-};
+use cdc::ErrorKind;
+use connector::{ConnectorConfig, SnapshotMode};
 use pgoutput::Lsn;
 use stack::{Postgres, until};
 

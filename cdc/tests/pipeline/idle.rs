@@ -18,8 +18,8 @@ async fn an_idle_captured_table_does_not_keep_wal() -> Result<()> {
     let store = Store::default();
     // Once where the server filters, once where we do.
     for (publication, autocreate) in [
-        ("narrow", cdc::config::PublicationAutocreate::Filtered),
-        ("wide", cdc::config::PublicationAutocreate::AllTables),
+        ("narrow", connector::PublicationAutocreate::Filtered),
+        ("wide", connector::PublicationAutocreate::AllTables),
     ] {
         config.publication_name = publication.to_owned();
         config.publication_autocreate = autocreate;

@@ -172,7 +172,7 @@ async fn filters_and_message_keys() -> Result<()> {
     let mut config = config(&postgres);
     config.filter.table_exclude = matching(&["public\\.hidden"]);
     config.filter.column_exclude = matching(&["public\\.t\\.secret", "public\\.t\\.id"]);
-    config.message_key_columns = vec![cdc::config::MessageKeyColumns {
+    config.message_key_columns = vec![connector::MessageKeyColumns {
         table: matching(&["public\\.t"]).remove(0),
         columns: matching(&["b", "a"]),
     }];

@@ -3,11 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{
-    Error, ErrorKind,
-    config::{ConnectorConfig, DatabaseConfig},
-    source::{Control, connection::ReplicationConnection},
-};
+use cdc::{Error, ErrorKind, source::Control, source::connection::ReplicationConnection};
+use connector::{ConnectorConfig, DatabaseConfig};
 use postgres_tls::SslMode;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -1,5 +1,6 @@
 use anyhow::{Context, Result, ensure};
-use cdc::{Error, ErrorKind, config::SnapshotMode, kafka::StoredOffset};
+use cdc::{Error, ErrorKind, kafka::StoredOffset};
+use connector::SnapshotMode;
 use stack::{Postgres, PostgresOptions};
 
 use crate::{

@@ -3,11 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{
-    Error, ErrorKind,
-    config::DatabaseConfig,
-    source::{Control, connection::ReplicationConnection},
-};
+use cdc::{Error, ErrorKind, source::Control, source::connection::ReplicationConnection};
+use connector::DatabaseConfig;
 use postgres_tls::SslMode;
 use service::Secret;
 use stack::{Authority, Identity, Postgres, PostgresOptions, PostgresTls};

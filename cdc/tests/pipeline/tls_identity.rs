@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{ErrorKind, config::DatabaseConfig};
+use cdc::ErrorKind;
+use connector::DatabaseConfig;
 use postgres_tls::{ChannelBindingMode, ClientTls, Negotiated, SslMode, TlsSettings};
 use rustls::{
     ServerConfig,

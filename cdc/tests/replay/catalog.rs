@@ -3,11 +3,10 @@
 use std::{collections::HashMap, path::Path};
 
 use cdc::{
-    config::ConnectorConfig,
-    source::catalog::{
-        KnownColumns, RelationDescription, StreamedTable, TypeCatalog, streamed_table,
-    },
+    source::catalog::KnownColumns, source::catalog::RelationDescription,
+    source::catalog::StreamedTable, source::catalog::TypeCatalog, source::catalog::streamed_table,
 };
+use connector::ConnectorConfig;
 use debezium::{Column, PgTypeKind, ReplicaIdentity, TableSchema};
 use serde::Deserialize;
 

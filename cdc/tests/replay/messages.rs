@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cdc::{
-    assemble::{Assembler, DeliveredUpTo, Step},
-    config::ConnectorConfig,
-};
+use cdc::{assemble::Assembler, assemble::DeliveredUpTo, assemble::Step};
+use connector::ConnectorConfig;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
 use serde_json::Value;
 

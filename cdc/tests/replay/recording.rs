@@ -3,10 +3,8 @@ use std::{
     path::Path,
 };
 
-use cdc::{
-    assemble::{Assembler, DeliveredUpTo, Step},
-    config::ConnectorConfig,
-};
+use cdc::{assemble::Assembler, assemble::DeliveredUpTo, assemble::Step};
+use connector::ConnectorConfig;
 use debezium::Format;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
 use serde_json::Value;

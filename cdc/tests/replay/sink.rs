@@ -5,12 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use cdc::{
-    Error, ErrorKind,
-    config::ConnectorConfig,
-    sink::{EventSink, Progress, TransactionEnd},
-    transform::routed_topic,
-};
+use cdc::{Error, ErrorKind, sink::EventSink, sink::Progress, sink::TransactionEnd};
+use connector::ConnectorConfig;
 use debezium::{
     ChangeEvent, ConnectSchema, ContractSettings, EventEncoder, Format, KeyChange, MessageEncoder,
     RecordEncoder, SourceRecord, TableSchema, TransactionEncoder, TransactionOrder, halves,
@@ -89,7 +85,7 @@ impl<'c> Records<'c> {
     }
 
     fn push(&mut self, record: Record) {
-        let topic = routed_topic(&self.config.routes, record.topic);
+        let topic = connector::routed_topic(&self.config.routes, record.topic);
         self.records.push(Record { topic, ..record });
     }
 

@@ -13,7 +13,7 @@ use super::{
     super::worker::Refused,
     negotiation::{is_json, unsupported},
 };
-use crate::config::{holds_secret, is_reference, string_map};
+use connector::{holds_secret, is_reference, string_map};
 
 /// What a secret looks like in an answer; sent back in a PUT it stands for the secret as it is.
 pub(super) const MASK: &str = "********";

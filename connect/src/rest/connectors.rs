@@ -16,14 +16,10 @@ use super::{
     lifecycle::status_body,
 };
 use crate::{
-    config::{CONNECTOR_CLASS, holds_secret},
-    connect::{
-        PLUGIN_VERSION, TargetState,
-        config_topic::TASK_CLASS,
-        validation::refusal,
-        worker::{ConnectorView, Worker, is_our_class},
-    },
+    PLUGIN_VERSION, TargetState, config_topic::TASK_CLASS, validation::refusal,
+    worker::ConnectorView, worker::Worker, worker::is_our_class,
 };
+use connector::{CONNECTOR_CLASS, holds_secret};
 
 /// Java's name of what a connector is created from; it stands in refusals.
 const CREATION: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";

@@ -10,7 +10,7 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::answer::ErrorAnswer;
-use crate::connect::Worker;
+use crate::Worker;
 
 /// Segments of the path. What is no text names nothing that exists.
 pub(super) struct Path<T>(pub(super) T);

@@ -11,7 +11,7 @@ use super::{
     answer::{ErrorAnswer, flag},
     extract::Path,
 };
-use crate::connect::{
+use crate::{
     TargetState, TaskState,
     worker::{ConnectorView, Worker, state_word},
 };

@@ -11,7 +11,7 @@ use super::{
     answer::{ErrorAnswer, MAP, object, parameters, settings},
     extract::{Body, Path},
 };
-use crate::connect::loggers::LoggerLevel;
+use crate::loggers::LoggerLevel;
 
 fn body(level: &LoggerLevel) -> Value {
     json!({"level": level.level, "last_modified": level.last_modified})

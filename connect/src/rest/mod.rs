@@ -200,6 +200,6 @@ async fn ready(State(worker): Shared) -> Response {
 }
 
 async fn metrics(State(worker): Shared) -> Response {
-    let text = crate::metrics::render(&worker.metrics());
+    let text = cdc::metrics::render(&worker.metrics());
     ([("content-type", "text/plain; version=0.0.4")], text).into_response()
 }

@@ -14,7 +14,7 @@ use super::{
     connectors::{no_class, unknown_class},
     extract::{Body, Path},
 };
-use crate::connect::{
+use crate::{
     definition::{FRAMEWORK, GROUPS, definitions, position},
     plugin::{Plugin, find, plugins},
     worker::is_our_class,

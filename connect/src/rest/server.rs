@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 ///
 /// Kafka Connect's server hangs up on a connection that is silent for 30 s. Here a client has `patience` for the head of a
 /// request, however it spreads its bytes, and a connection that is kept alive for the next one.
-pub(in crate::connect) async fn serve<L: Listener>(
+pub(crate) async fn serve<L: Listener>(
     mut listener: L,
     router: Router,
     patience: Duration,

@@ -12,7 +12,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use crate::{Error, ErrorKind};
+use cdc::{Error, ErrorKind};
 
 /// The certificate of the REST face.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const READY: usize = 16;
 
 /// Accepts TLS connections; a handshake that is slow or fails holds up nobody else.
-pub(in crate::connect) struct TlsListener {
+pub(crate) struct TlsListener {
     address: SocketAddr,
     ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
 }
@@ -39,7 +39,7 @@ pub(in crate::connect) struct TlsListener {
 impl TlsListener {
     /// # Errors
     /// A file cannot be read, or key and certificate do not belong together.
-    pub(in crate::connect) fn new(tls: &RestTls, listener: TcpListener) -> Result<Self, Error> {
+    pub(crate) fn new(tls: &RestTls, listener: TcpListener) -> Result<Self, Error> {
         let attempted = || {
             Error::new(
                 ErrorKind::Configuration,

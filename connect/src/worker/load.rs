@@ -12,13 +12,11 @@ use super::{
     },
     Task, Worker,
 };
-use crate::{
-    Error, ErrorKind,
-    blocking::blocking,
-    config::{ConnectorFile, load_connectors_folder},
-    kafka::{EnsuredTopic, TopicSpec, Topics},
+use cdc::{
+    Error, ErrorKind, blocking::blocking, kafka::EnsuredTopic, kafka::TopicSpec, kafka::Topics,
     sink::kafka::ActiveTopics,
 };
+use connector::{ConnectorFile, load_connectors_folder};
 
 impl Worker {
     /// Make sure of the worker's topics.
@@ -104,7 +102,7 @@ impl Worker {
     fn files(&self) -> Result<Vec<ConnectorFile>, Error> {
         let mut files = self.config.connectors.clone();
         if let Some(folder) = &self.config.connectors_folder {
-            files.extend(load_connectors_folder(folder)?);
+            files.extend(load_connectors_folder(folder).map_err(connector::Error::into_kind)?);
         }
         for file in &files {
             let attempted = || format!("register connector `{}`", file.name);

@@ -15,11 +15,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cdc::{
-    ErrorKind,
-    config::{Registration, RegistryConfig, SubjectNameStrategy},
-    registry::Registry,
-};
+use cdc::{ErrorKind, registry::Registry};
+use connector::{Registration, RegistryConfig, SubjectNameStrategy};
 use serde_json::{Value, json};
 use stack::{Apicurio, Kafka, Postgres, get, request, until};
 use value::{Datum, decoded};

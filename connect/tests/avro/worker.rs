@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use cdc::connect::{WorkerConfig, run_worker_on};
+use connect::{WorkerConfig, run_worker_on};
 use stack::{Kafka, request, until};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;

@@ -4,15 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use cdc::{
-    checkpoint::StartPosition,
-    config::ConnectorConfig,
-    kafka::KafkaClient,
-    pipeline::PipelineStatus,
-    sink::{
-        EventSink, Progress, TransactionEnd,
-        kafka::{ActiveTopics, KafkaSink},
-    },
+    checkpoint::StartPosition, kafka::KafkaClient, pipeline::PipelineStatus, sink::EventSink,
+    sink::Progress, sink::TransactionEnd, sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
+use connector::ConnectorConfig;
 use debezium::{
     ChangeEvent, ChangePosition, Column, ColumnValue, KeyChange, OldRow, Operation, PgType,
     PgTypeKind, ReplicaIdentity, SnapshotMarker, Source, TableId, TableSchema,

@@ -9,11 +9,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cdc::{
-    config::ConnectorConfig,
-    kafka::KafkaClient,
-    pipeline::{self, Phase, PipelineStatus},
-    sink::kafka::{ActiveTopics, KafkaSink},
+    kafka::KafkaClient, pipeline, pipeline::Phase, pipeline::PipelineStatus,
+    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
+use connector::ConnectorConfig;
 use serde_json::Value;
 use stack::{Kafka, Postgres, PostgresOptions, until};
 use tokio_util::sync::CancellationToken;

@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
-    config::ConnectorConfig,
-    kafka::KafkaClient,
-    pipeline::{self, Phase, PipelineStatus},
-    sink::kafka::{ActiveTopics, KafkaSink},
+    kafka::KafkaClient, pipeline, pipeline::Phase, pipeline::PipelineStatus,
+    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
+use connector::ConnectorConfig;
 use serde_json::Value;
 use stack::{Kafka, Postgres, PostgresOptions, until};
 use tokio::task::JoinHandle;

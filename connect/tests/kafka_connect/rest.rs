@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};
-use cdc::connect::{WorkerConfig, run_worker_on};
+use connect::{WorkerConfig, run_worker_on};
 use serde_json::{Value, json};
 use stack::{Kafka, Postgres, until};
 use tokio::{net::TcpListener, task::JoinHandle};

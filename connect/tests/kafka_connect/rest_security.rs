@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cdc::connect::{BasicAuth, RestTls};
+use connect::{BasicAuth, RestTls};
 use reqwest::{Client, StatusCode, header};
 use serde_json::{Value, json};
 use service::tls::{certificates, crypto_provider, private_key, root_store};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cdc::config::{ConnectorFile, Providers, properties};
+use connector::{ConnectorFile, Providers, properties};
 use serde_json::{Value, json};
 use service::LogLines;
 use stack::until;

@@ -12,11 +12,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
-    config::ConnectorConfig,
-    kafka::KafkaClient,
-    pipeline::{self, Phase, PipelineStatus},
-    sink::kafka::{ActiveTopics, KafkaSink},
+    kafka::KafkaClient, pipeline, pipeline::Phase, pipeline::PipelineStatus,
+    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
+use connector::ConnectorConfig;
 use pgoutput::Lsn;
 use serde_json::Value;
 use stack::{Kafka, Postgres, until};

@@ -1,10 +1,8 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
-use cdc::{
-    config::Providers,
-    connect::{BasicAuth, WorkerConfig, run_worker_on},
-};
+use connect::{BasicAuth, WorkerConfig, run_worker_on};
+use connector::Providers;
 use serde_json::{Value, json};
 use stack::{Kafka, until};
 use tokio_util::sync::CancellationToken;

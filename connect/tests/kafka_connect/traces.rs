@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use cdc::{config::ConnectorConfig, source::connection::ReplicationConnection};
+use cdc::source::connection::ReplicationConnection;
+use connector::ConnectorConfig;
 use serde_json::{Value, json};
 use stack::{Kafka, Postgres, PostgresOptions, until};
 

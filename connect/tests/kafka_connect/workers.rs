@@ -144,7 +144,7 @@ async fn workers_of_other_topics_leave_each_other_alone() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_workers_with_one_address_do_not_both_run() -> Result<()> {
     let (kafka, postgres) = servers().await?;
-    let same = |config: &mut cdc::connect::WorkerConfig| {
+    let same = |config: &mut connect::WorkerConfig| {
         config.advertised = Some("worker:8083".to_owned());
     };
     let first = Rest::start(same, &kafka).await?;

@@ -56,6 +56,22 @@ impl<K: ErrorKind> Error<K> {
         self
     }
 
+    /// The same error, as one of the kinds of the part that called.
+    pub fn into_kind<J: From<K>>(self) -> Error<J> {
+        let Inner {
+            kind,
+            attempted,
+            hint,
+            source,
+        } = *self.0;
+        Error(Box::new(Inner {
+            kind: kind.into(),
+            attempted,
+            hint,
+            source,
+        }))
+    }
+
     pub fn kind(&self) -> K {
         self.0.kind
     }

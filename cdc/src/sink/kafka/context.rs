@@ -3,7 +3,8 @@ use std::sync::Arc;
 use debezium::HeaderFormat;
 use uuid::Uuid;
 
-use crate::{config::ConnectorConfig, kafka::batch::ContextHeaders, sink::clock::now_nanos};
+use crate::{kafka::batch::ContextHeaders, sink::clock::now_nanos};
+use connector::ConnectorConfig;
 
 /// `extended.headers.enabled`: which connector, task and run a change of a row comes from. There is one task.
 pub(super) fn context_headers(config: &ConnectorConfig) -> ContextHeaders {

@@ -18,21 +18,14 @@ use tokio::time::Instant;
 
 use super::{EventSink, IdleMark, Progress, TransactionEnd, versions::Versions};
 use crate::{
-    Error, ErrorKind,
-    blocking::blocking,
-    checkpoint::{Resume, StartPosition, TablesRead},
-    config::{ConnectorConfig, TopicRoute},
-    error::defect,
-    kafka::{
-        KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
-        Topics,
-        batch::ContextHeaders,
-        offsets::{offset_key, read_offset},
-        schemas::{PublishedSchemas, schemas_topic},
-    },
-    pipeline::PipelineStatus,
-    registry::SchemaRegistries,
+    Error, ErrorKind, blocking::blocking, checkpoint::Resume, checkpoint::StartPosition,
+    checkpoint::TablesRead, error::defect, kafka::KafkaClient, kafka::OwnedRecord, kafka::Producer,
+    kafka::ProducerSettings, kafka::RecordBatch, kafka::StoredOffset, kafka::TopicSpec,
+    kafka::Topics, kafka::batch::ContextHeaders, kafka::offsets::offset_key,
+    kafka::offsets::read_offset, kafka::schemas::PublishedSchemas, kafka::schemas::schemas_topic,
+    pipeline::PipelineStatus, registry::SchemaRegistries,
 };
+use connector::{ConnectorConfig, TopicRoute};
 
 pub use active_topics::ActiveTopics;
 use context::context_headers;

@@ -14,15 +14,13 @@ use proptest::prelude::*;
 
 use super::{LastRecord, RecordKind, never_decreases, next_offset};
 use crate::{
-    Error,
-    assemble::{Assembler, DeliveredUpTo, History, Step},
-    checkpoint::Provenance,
-    config::ConnectorConfig,
-    incarnation::{Delivered, Incarnation},
-    kafka::{StoredOffset, offsets::MESSAGE},
-    sink::{EventSink, Progress, TransactionEnd},
-    source::catalog::{KnownColumns, RelationDescription, StreamedTable, streamed_table},
+    Error, assemble::Assembler, assemble::DeliveredUpTo, assemble::History, assemble::Step,
+    checkpoint::Provenance, incarnation::Delivered, incarnation::Incarnation, kafka::StoredOffset,
+    kafka::offsets::MESSAGE, sink::EventSink, sink::Progress, sink::TransactionEnd,
+    source::catalog::KnownColumns, source::catalog::RelationDescription,
+    source::catalog::StreamedTable, source::catalog::streamed_table,
 };
+use connector::ConnectorConfig;
 use wal::{Sent, Wal, sketches};
 
 /// What outlives the connector.

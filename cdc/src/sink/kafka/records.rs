@@ -11,18 +11,10 @@ use super::{
     registration::{Refused, Registered, Registration, RouteId, set_ids},
 };
 use crate::{
-    Error,
-    config::ConnectorConfig,
-    error::defect,
-    kafka::{
-        RecordBatch, Target,
-        batch::{RecordSlot, Step},
-        offsets::MESSAGE,
-    },
-    registry::RegisteredIds,
-    sink::clock::now_nanos,
-    transform::routed_topic,
+    Error, error::defect, kafka::RecordBatch, kafka::Target, kafka::batch::RecordSlot,
+    kafka::batch::Step, kafka::offsets::MESSAGE, registry::RegisteredIds, sink::clock::now_nanos,
 };
+use connector::ConnectorConfig;
 
 /// Records that are no change of a row: how each kind is written and where it goes.
 pub(super) struct RecordRoutes {
@@ -48,7 +40,7 @@ impl<E> Route<E> {
         what: &str,
         partition: Option<i32>,
     ) -> Self {
-        let topic = routed_topic(&config.routes, topic.to_owned());
+        let topic = connector::routed_topic(&config.routes, topic.to_owned());
         Self {
             encoder,
             target: Arc::new(Target::of_records(topic, what, partition)),

@@ -14,7 +14,6 @@ use crate::{
         batch::{KeyHeader, RecordSlot, Step},
     },
     sink::{clock::now_nanos, versions::OfVersion},
-    transform::routed_topic,
 };
 
 /// One version of a table: where its events go and how they are written.
@@ -60,7 +59,7 @@ impl KafkaSink {
         );
         let encoder =
             EventEncoder::new(Arc::clone(table), &name, &self.contract).map_err(unencodable)?;
-        let topic = routed_topic(&self.topic_routes, name);
+        let topic = connector::routed_topic(&self.topic_routes, name);
         self.topics.add(&topic);
         self.open
             .schemas

@@ -26,7 +26,8 @@ use debezium::TableSchema;
 use std::sync::Arc;
 use tokio_postgres::Client;
 
-use crate::{Error, config::ConnectorConfig};
+use crate::Error;
+use connector::ConnectorConfig;
 
 /// What is remembered between two looks at the catalog.
 #[derive(Debug, Default)]

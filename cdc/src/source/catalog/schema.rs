@@ -3,10 +3,8 @@ use std::sync::Arc;
 use debezium::{Column, ColumnRule, Compat, PgType, PgTypeKind, TableId, TableSchema};
 
 use super::{CatalogColumn, CatalogTable, RelationDescription, TypeCatalog};
-use crate::{
-    config::{ConnectorConfig, RuledColumn},
-    source::captures_column,
-};
+use crate::source::captures_column;
+use connector::{ConnectorConfig, RuledColumn};
 
 /// A Relation message made complete.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,14 +12,10 @@ use postgres_tls::{AuthMethod, ChannelBindingMode};
 
 use super::{ReplicationConnection, scram::Offer};
 use crate::{
-    Error, ErrorKind,
-    config::DatabaseConfig,
-    source::{
-        address::{Address, auth_error, permission_hint},
-        quote_identifier,
-        server_error::ServerError,
-    },
+    Error, ErrorKind, source::address::Address, source::address::auth_error,
+    source::address::permission_hint, source::quote_identifier, source::server_error::ServerError,
 };
+use connector::DatabaseConfig;
 
 /// Settings that fix how values are printed, so that a value has one text whatever the role's or the database's
 /// defaults are. A snapshot's connection uses the same.

@@ -9,11 +9,8 @@ use super::{
     plan::{Plan, Planned, join, plan},
     snapshot_tables,
 };
-use crate::{
-    Error, Incarnation,
-    config::{ConnectorConfig, SnapshotIsolation},
-    source::{Control, control::connect},
-};
+use crate::{Error, Incarnation, source::Control, source::control::connect};
+use connector::{ConnectorConfig, SnapshotIsolation};
 
 /// What a snapshot sees.
 #[derive(Debug, Clone, Copy)]

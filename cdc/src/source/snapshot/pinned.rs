@@ -8,7 +8,8 @@ use super::super::{
     quote_literal,
     server_error::control_error,
 };
-use crate::{Error, config::DatabaseConfig};
+use crate::Error;
+use connector::DatabaseConfig;
 
 /// A table takes as long as it takes, and so does the sink that takes its rows. The last of these settings is of PostgreSQL 17
 /// and later.

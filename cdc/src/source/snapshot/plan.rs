@@ -14,7 +14,8 @@ use super::{
     PinnedConnection, SnapshotTable,
     relations::{Relations, changed_since, locked},
 };
-use crate::{Error, ErrorKind, config::ConnectorConfig};
+use crate::{Error, ErrorKind};
+use connector::ConnectorConfig;
 
 /// How long a further connection waits for a lock that the first one has already: only somebody who wants to alter the
 /// table stands between them, and he waits for the first.

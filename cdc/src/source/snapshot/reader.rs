@@ -9,11 +9,8 @@ use super::{
     edges::{Edges, Marked},
     table_reader::{Piece, ReadTable, TableQueue, pieces},
 };
-use crate::{
-    Error, ErrorKind, Incarnation,
-    config::ConnectorConfig,
-    sink::{EventSink, TransactionEnd},
-};
+use crate::{Error, ErrorKind, Incarnation, sink::EventSink, sink::TransactionEnd};
+use connector::ConnectorConfig;
 
 /// How a snapshot ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

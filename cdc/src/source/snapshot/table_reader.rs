@@ -18,7 +18,8 @@ use super::{
     PinnedConnection, SnapshotProgress,
     plan::{Plan, PlannedTable, attempted, ensure_after, ensure_before},
 };
-use crate::{Error, config::ConnectorConfig, source::server_error::control_error};
+use crate::{Error, source::server_error::control_error};
+use connector::ConnectorConfig;
 
 /// COPY rows taken from a connection at a time: enough that waiting between them costs nothing. Only rows that have
 /// arrived are taken, and one socket's buffer is all that arrives unasked, so they are no memory.

@@ -6,10 +6,8 @@ use super::super::{
     capture::captures_table, publication::publishes_via_root, quote_identifier,
     server_error::control_error,
 };
-use crate::{
-    Error,
-    config::{ConnectorConfig, RowCountOrder},
-};
+use crate::Error;
+use connector::{ConnectorConfig, RowCountOrder};
 
 /// A table's name in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

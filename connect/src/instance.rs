@@ -4,10 +4,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::task::{TaskContext, run_task};
-use crate::{
-    Error, ErrorKind, config::shown, error::unfinished, pipeline::PipelineStatus,
-    registry::percent_encoded, sink::kafka::ActiveTopics,
-};
+use cdc::{Error, ErrorKind, pipeline::PipelineStatus, sink::kafka::ActiveTopics, unfinished};
+use connector::shown;
 
 /// What the operator wants of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -227,7 +225,7 @@ fn with_commands(error: Error, name: &str, rest_url: &str) -> Error {
     if error.kind() != ErrorKind::SlotLost {
         return error;
     }
-    let url = format!("{rest_url}/connectors/{}", percent_encoded(name));
+    let url = format!("{rest_url}/connectors/{}", service::path_part(name));
     let hint = format!(
         "{}; the position is deleted with: curl -X PUT '{url}/stop' && curl -X DELETE '{url}/offsets' && curl -X PUT '{url}/resume'",
         error.hint()
@@ -313,11 +311,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::{
-        config::Providers,
-        connect::{config_topic::TopicWriter, status_topic::StatusWriter},
-        kafka::KafkaClient,
-    };
+    use crate::{config_topic::TopicWriter, status_topic::StatusWriter};
+    use cdc::kafka::KafkaClient;
+    use connector::Providers;
 
     #[tokio::test]
     async fn a_task_that_panics_has_failed_and_can_be_restarted() {
