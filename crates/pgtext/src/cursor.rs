@@ -31,6 +31,17 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Steps over so many bytes, or all that are left.
+    #[inline]
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
@@ -91,6 +102,21 @@ impl<'a> Cursor<'a> {
         }
         self.rest = rest;
         Ok((number, count))
+    }
+
+    /// At least one digit and at most ten, which is what 32 bits and hours in 64 bits of microseconds have.
+    #[inline]
+    pub(crate) fn long_number(&mut self, expected: &'static str) -> Result<i64, ParseError> {
+        let (high, count) = self.number(1, 9, expected)?;
+        let mut number = i64::from(high);
+        if count == 9
+            && let Some((&byte, rest)) = self.rest.split_first()
+            && byte.is_ascii_digit()
+        {
+            number = number * 10 + i64::from(byte - b'0');
+            self.rest = rest;
+        }
+        Ok(number)
     }
 
     /// Two digits.

@@ -1,5 +1,7 @@
 //! Intervals, reduced to the microseconds that Debezium's events tell.
 
+use pgtext::{Bounded, Interval};
+
 use super::error::ValueError;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -46,40 +48,24 @@ fn sign(text: &str) -> (i64, &str) {
     }
 }
 
-/// Microseconds of a text in `IntervalStyle=postgres`: `1 year 2 mons -3 days +04:05:06.78`.
+/// Microseconds of a text as PostgreSQL prints it.
 pub(super) fn parse_postgres(text: &str) -> Result<i64, ValueError> {
-    let mut parts = Vec::with_capacity(4);
-    let mut words = text.split_ascii_whitespace();
-    while let Some(word) = words.next() {
-        if word.contains(':') {
-            let (sign, clock) = sign(word);
-            let mut fields = clock.splitn(3, ':');
-            let hours = fields.next().and_then(unsigned).ok_or(EXPECTED)?;
-            let minutes = fields.next().and_then(unsigned).ok_or(EXPECTED)?;
-            let rest = fields.next().map_or(Some(0), seconds).ok_or(EXPECTED)?;
-            parts.extend([
-                (sign * hours, MICROS_PER_HOUR),
-                (sign * minutes, 60 * MICROS_PER_SECOND),
-                (sign, rest),
-            ]);
-            continue;
-        }
-        let (sign, digits) = sign(word);
-        let count = sign * unsigned(digits).ok_or(EXPECTED)?;
-        parts.push((
-            count,
-            match words.next() {
-                Some("year" | "years") => 12 * MICROS_PER_MONTH,
-                Some("mon" | "mons") => MICROS_PER_MONTH,
-                Some("day" | "days") => MICROS_PER_DAY,
-                _ => return Err(EXPECTED),
-            },
-        ));
-    }
-    if parts.is_empty() {
-        return Err(EXPECTED);
-    }
-    total(&parts)
+    let interval = match Interval::parse(text.as_bytes())? {
+        Bounded::Finite(interval) => interval,
+        Bounded::Infinity | Bounded::NegativeInfinity => return Err(EXPECTED),
+    };
+    let Interval {
+        years,
+        months,
+        days,
+        micros,
+    } = interval;
+    total(&[
+        (i64::from(years), 12 * MICROS_PER_MONTH),
+        (i64::from(months), MICROS_PER_MONTH),
+        (i64::from(days), MICROS_PER_DAY),
+        (micros, 1),
+    ])
 }
 
 /// Microseconds of an ISO 8601 duration, each part with its own sign: `P1Y2M3DT4H5M6.78S`.

@@ -1,4 +1,6 @@
-//! `interval` text under `IntervalStyle=postgres`: `1 year 2 mons 3 days -04:05:06.789`.
+//! Intervals as Debezium's microseconds and as ISO 8601.
+
+use pgtext::{Bounded, Interval};
 
 use super::{Unconvertible, time};
 
@@ -6,76 +8,24 @@ use super::{Unconvertible, time};
 const DAYS_PER_MONTH: f64 = 365.25 / 12.0;
 const MICROS_PER_MINUTE: i64 = 60 * time::MICROS_PER_SECOND;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Interval {
-    years: i64,
-    months: i64,
-    days: i64,
-    micros: i64,
-}
-
-fn number(text: &str) -> Result<i64, Unconvertible> {
-    text.strip_prefix('+')
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| Unconvertible)
-}
-
-/// `[-]HH:MM:SS[.ffffff]`; the hours have as many digits as they need.
-fn clock(text: &str) -> Result<i64, Unconvertible> {
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (hours, rest) = text.split_once(':').ok_or(Unconvertible)?;
-    let hours: i64 = number(hours)?;
-    let below = time::time(format!("00:{rest}").as_bytes())?;
-    let micros = hours
-        .checked_mul(3_600 * time::MICROS_PER_SECOND)
-        .and_then(|micros| micros.checked_add(below))
-        .ok_or(Unconvertible)?;
-    Ok(if negative { -micros } else { micros })
-}
-
-fn parse(text: &[u8]) -> Result<Interval, Unconvertible> {
-    let text = std::str::from_utf8(text).map_err(|_| Unconvertible)?;
-    let mut interval = Interval::default();
-    let mut words = text.split_ascii_whitespace();
-    let mut seen = false;
-    while let Some(word) = words.next() {
-        seen = true;
-        if word.contains(':') {
-            interval.micros = clock(word)?;
-            continue;
-        }
-        let count = number(word)?;
-        match words.next() {
-            Some("year" | "years") => interval.years = count,
-            Some("mon" | "mons") => interval.months = count,
-            Some("day" | "days") => interval.days = count,
-            _ => return Err(Unconvertible),
-        }
-    }
-    if seen {
-        Ok(interval)
-    } else {
-        Err(Unconvertible)
+/// Debezium has no word for an infinite interval.
+fn finite(text: &[u8]) -> Result<Interval, Unconvertible> {
+    match Interval::parse(text)? {
+        Bounded::Finite(interval) => Ok(interval),
+        Bounded::Infinity | Bounded::NegativeInfinity => Err(Unconvertible),
     }
 }
 
 /// Microseconds, a month taken as 30.4375 days. Counted in floating point and cut, as Debezium counts: `00:00:01.001`
 /// is 1000999, and what is out of range stands at its end.
 pub(crate) fn micros(text: &[u8]) -> Result<i64, Unconvertible> {
-    let interval = parse(text)?;
+    let interval = finite(text)?;
     let clock = interval.micros;
     let (minutes, below) = (clock / MICROS_PER_MINUTE, clock % MICROS_PER_MINUTE);
     let seconds =
         (below / time::MICROS_PER_SECOND) as f64 + (below % time::MICROS_PER_SECOND) as f64 / 1e6;
-    let months = interval
-        .years
-        .saturating_mul(12)
-        .saturating_add(interval.months);
-    let days = months as f64 * DAYS_PER_MONTH + interval.days as f64;
+    let months = i64::from(interval.years) * 12 + i64::from(interval.months);
+    let days = months as f64 * DAYS_PER_MONTH + f64::from(interval.days);
     let hours = days * 24.0 + (minutes / 60) as f64;
     let seconds = (hours * 60.0 + (minutes % 60) as f64) * 60.0 + seconds;
     Ok((seconds * 1e6) as i64)
@@ -88,7 +38,7 @@ pub(crate) fn write_iso(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconverti
         months,
         days,
         micros,
-    } = parse(text)?;
+    } = finite(text)?;
     let sign = if micros < 0 { -1 } else { 1 };
     let micros = micros.unsigned_abs();
     let part =
