@@ -1,7 +1,8 @@
 //! Values as PostgreSQL prints them.
 
+use pgtext::Array;
+
 use super::{
-    array_text::{Dimensions, for_each_element},
     buffer::ColumnBuffer,
     decimal::{self, Digits},
     error::ValueError,
@@ -117,24 +118,25 @@ fn append_list(
     element: &LakeType,
     text: &[u8],
 ) -> Result<Option<String>, ValueError> {
+    let array = Array::parse(text, b',')?;
+    if array.dimensions() > 1 {
+        let raw = utf8(text)?.to_owned();
+        column.push_null();
+        return Ok(Some(raw));
+    }
     let mut list = ListItems::begin(column)?;
-    let dimensions = for_each_element(text, |value| {
+    let mut unescaped = Vec::new();
+    for value in array.elements() {
+        let value = value?;
         list.item(|items| match value {
-            Some(value) => append(items, element, value),
+            Some(quoted) => append(items, element, quoted.text_in(&mut unescaped)),
             None => {
                 items.push_null();
                 Ok(None)
             }
-        })
-    })?;
-    match dimensions {
-        Dimensions::One => list.end(element),
-        Dimensions::More => {
-            let raw = utf8(text)?.to_owned();
-            column.push_null();
-            Ok(Some(raw))
-        }
+        })?;
     }
+    list.end(element)
 }
 
 /// Pairs of hexadecimal digits.

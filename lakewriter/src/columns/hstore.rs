@@ -1,43 +1,23 @@
 //! hstore, from PostgreSQL's text (`"a"=>"1", "b"=>NULL`) and from JSON objects.
 
-use debezium::decode::JsonValue;
+use std::borrow::Cow;
 
-use super::{array_text::unquote, buffer::ColumnBuffer, error::ValueError};
+use debezium::decode::JsonValue;
+use pgtext::{Hstore, Quoted};
+
+use super::{buffer::ColumnBuffer, error::ValueError};
 
 const EXPECTED: ValueError = ValueError::Expected("an hstore");
 
-type Entry = (Vec<u8>, Option<Vec<u8>>);
+type Entry<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
 
 /// Appends PostgreSQL's text.
 pub(super) fn append_text(column: &mut ColumnBuffer, text: &[u8]) -> Result<(), ValueError> {
-    let mut entries = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (key, after) = quoted(rest)?;
-        rest = after.strip_prefix(b"=>").ok_or(EXPECTED)?;
-        let value = match rest.strip_prefix(b"NULL") {
-            Some(after) => {
-                rest = after;
-                None
-            }
-            None => {
-                let (value, after) = quoted(rest)?;
-                rest = after;
-                Some(value)
-            }
-        };
-        entries.push((key, value));
-        if !rest.is_empty() {
-            rest = rest.strip_prefix(b", ").ok_or(EXPECTED)?;
-        }
-    }
-    append(column, entries)
-}
-
-fn quoted(text: &[u8]) -> Result<(Vec<u8>, &[u8]), ValueError> {
-    let mut value = Vec::new();
-    let rest = unquote(text.strip_prefix(b"\"").ok_or(EXPECTED)?, &mut value)?;
-    Ok((value, rest))
+    let entries = Hstore::new(text).map(|pair| {
+        let (key, value) = pair?;
+        Ok((key.text(), value.map(Quoted::text)))
+    });
+    append(column, entries.collect::<Result<_, ValueError>>()?)
 }
 
 /// Appends a JSON object whose values are strings or null.
@@ -48,7 +28,10 @@ pub(super) fn append_object(
     if !object.as_json().starts_with('{') {
         return Err(EXPECTED);
     }
-    let bytes = |value: JsonValue<'_>| value.string().map(|text| text.into_owned().into_bytes());
+    let bytes = |value: JsonValue<'_>| {
+        let text = value.string()?.into_owned();
+        Some(Cow::Owned(text.into_bytes()))
+    };
     let entries = object
         .members()
         .map(|(key, value)| {
@@ -63,7 +46,7 @@ pub(super) fn append_object(
 }
 
 /// In PostgreSQL's own order, as events come in any.
-fn append(column: &mut ColumnBuffer, mut entries: Vec<Entry>) -> Result<(), ValueError> {
+fn append(column: &mut ColumnBuffer, mut entries: Vec<Entry<'_>>) -> Result<(), ValueError> {
     entries.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
     let (keys, values) = column.map_entries()?;
     for (key, value) in entries {

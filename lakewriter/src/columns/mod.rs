@@ -25,7 +25,6 @@
 //! the column's default for NULL in a column that has one (`replace.null.with.default`): a lake that is fed through
 //! Kafka cannot know better.
 
-mod array_text;
 mod buffer;
 mod change_columns;
 mod decimal;

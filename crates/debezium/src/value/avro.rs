@@ -2,7 +2,7 @@
 
 use super::{
     Codec, Unconvertible,
-    array::{Element, Elements},
+    array::elements,
     binary, decimal, decimal_text,
     figure::{self, FigureValue},
     float, hstore, interval, money, time,
@@ -130,19 +130,20 @@ impl Codec {
         optional: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Unconvertible> {
-        let mut elements = Elements::new(text, delimiter)?;
+        let mut unescaped = Vec::new();
+        let elements = elements(text, delimiter)?;
         let mut count = 0;
         write_counted(out, |out| {
-            while let Some(element) = elements.next()? {
+            for element in elements {
                 count += 1;
-                match (element, optional) {
-                    (Element::Null, true) => out.push(FIRST),
-                    (Element::Null, false) => return Err(Unconvertible),
-                    (Element::Text(text), _) => {
+                match (element?, optional) {
+                    (None, true) => out.push(FIRST),
+                    (None, false) => return Err(Unconvertible),
+                    (Some(quoted), _) => {
                         if optional {
                             out.push(SECOND);
                         }
-                        self.write_avro(text, out)?;
+                        self.write_avro(quoted.text_in(&mut unescaped), out)?;
                     }
                 }
             }

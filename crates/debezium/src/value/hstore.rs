@@ -1,4 +1,6 @@
-//! `hstore` text: `"key"=>"value", "other"=>NULL`.
+//! hstore as a JSON object, as text of one, and as a map.
+
+use pgtext::{Hstore, Quoted};
 
 use super::{Unconvertible, hash_order};
 use crate::json::write_string;
@@ -67,62 +69,17 @@ pub(crate) enum Part<'p> {
 
 /// Takes the text apart: a key and a value in turn, in the order of the map that Debezium's driver makes of it.
 pub(crate) fn each_pair(text: &[u8], mut take: impl FnMut(Part<'_>)) -> Result<(), Unconvertible> {
-    let mut entries = entries(text)?;
+    let pairs = Hstore::new(text).map(|pair| {
+        let (key, value) = pair?;
+        Ok((key.text(), value.map(Quoted::text)))
+    });
+    let mut entries = pairs.collect::<Result<Vec<_>, Unconvertible>>()?;
     hash_order::sort(&mut entries, |(key, _)| key);
     for (key, value) in &entries {
         take(Part::Key(key));
         take(Part::Value(value.as_deref()));
     }
     Ok(())
-}
-
-type Entry = (Vec<u8>, Option<Vec<u8>>);
-
-/// The pairs as PostgreSQL prints them.
-fn entries(text: &[u8]) -> Result<Vec<Entry>, Unconvertible> {
-    let mut pairs = Pairs { rest: text };
-    let mut entries = Vec::new();
-    while !pairs.rest.is_empty() {
-        let key = pairs.string()?;
-        pairs.rest = pairs.rest.strip_prefix(b"=>").ok_or(Unconvertible)?;
-        let value = match pairs.rest.strip_prefix(b"NULL") {
-            Some(rest) => {
-                pairs.rest = rest;
-                None
-            }
-            None => Some(pairs.string()?),
-        };
-        entries.push((key, value));
-        if !pairs.rest.is_empty() {
-            pairs.rest = pairs.rest.strip_prefix(b", ").ok_or(Unconvertible)?;
-            if pairs.rest.is_empty() {
-                return Err(Unconvertible);
-            }
-        }
-    }
-    Ok(entries)
-}
-
-struct Pairs<'a> {
-    rest: &'a [u8],
-}
-
-impl Pairs<'_> {
-    /// A quoted string, without its quotes and backslashes.
-    fn string(&mut self) -> Result<Vec<u8>, Unconvertible> {
-        let mut unquoted = Vec::new();
-        let text = self.rest.strip_prefix(b"\"").ok_or(Unconvertible)?;
-        let mut bytes = text.iter();
-        loop {
-            match bytes.next().ok_or(Unconvertible)? {
-                b'"' => break,
-                b'\\' => unquoted.push(*bytes.next().ok_or(Unconvertible)?),
-                &byte => unquoted.push(byte),
-            }
-        }
-        self.rest = bytes.as_slice();
-        Ok(unquoted)
-    }
 }
 
 #[cfg(test)]

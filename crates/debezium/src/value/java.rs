@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Codec, Style, Unconvertible,
-    array::{Element, Elements},
+    array::elements,
     base64, binary, decimal, decimal_text,
     figure::{self, FigureValue},
     float, hstore, interval, money, time,
@@ -107,16 +107,18 @@ impl Codec {
             Self::Array {
                 element, delimiter, ..
             } => {
-                let mut elements = Elements::new(text, *delimiter)?;
+                let mut unescaped = Vec::new();
                 out.push(b'[');
                 let mut first = true;
-                while let Some(item) = elements.next()? {
+                for item in elements(text, *delimiter)? {
                     if !std::mem::take(&mut first) {
                         out.extend_from_slice(b", ");
                     }
-                    match item {
-                        Element::Null => out.extend_from_slice(b"null"),
-                        Element::Text(text) => element.write_java(text, style, out)?,
+                    match item? {
+                        None => out.extend_from_slice(b"null"),
+                        Some(quoted) => {
+                            element.write_java(quoted.text_in(&mut unescaped), style, out)?;
+                        }
                     }
                 }
                 out.push(b']');

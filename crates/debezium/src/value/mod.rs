@@ -17,7 +17,7 @@ mod money;
 mod ruled;
 mod time;
 
-use array::{Element, Elements};
+use array::elements;
 pub(crate) use decimal::same_number;
 pub(crate) use figure::Figure;
 pub(crate) use java::write_java_of_json;
@@ -278,13 +278,14 @@ impl Codec {
         style: Style,
         out: &mut Vec<u8>,
     ) -> Result<(), Unconvertible> {
-        let mut elements = Elements::new(text, delimiter)?;
+        let mut unescaped = Vec::new();
         let start = out.len();
-        while let Some(element) = elements.next()? {
+        for element in elements(text, delimiter)? {
+            let element = element?;
             out.push(if out.len() == start { b'[' } else { b',' });
             match element {
-                Element::Null => out.extend_from_slice(b"null"),
-                Element::Text(text) => self.write(text, style, out)?,
+                None => out.extend_from_slice(b"null"),
+                Some(quoted) => self.write(quoted.text_in(&mut unescaped), style, out)?,
             }
         }
         if out.len() == start {
