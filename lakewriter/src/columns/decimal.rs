@@ -1,5 +1,7 @@
 //! Exact decimal numbers between text, Connect's unscaled bytes and Arrow's i128.
 
+use pgtext::{Decimal, Money, Numeric};
+
 use super::error::ValueError;
 
 /// More digits than any `numeric` has: 131,072 before and 16,383 after the point (PostgreSQL manual, 8.1.2).
@@ -7,73 +9,85 @@ const LONGEST: u32 = 200_000;
 
 const EXPECTED: ValueError = ValueError::Expected("a number");
 
-/// A decimal number taken apart: `0.digits` shifted by the exponent, without leading or trailing rules.
+/// Digits that an amount has behind the point in the lake, if it has not more.
+pub(super) const MONEY_DIGITS: u8 = 2;
+
+/// A number, or the name of what has no digits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Digits<'a> {
-    negative: bool,
-    whole: &'a str,
-    fraction: &'a str,
-    exponent: i32,
+pub(super) enum Number<'a> {
+    Digits(Digits<'a>),
+    Special(&'static str),
 }
 
-/// What has no digits.
-pub(super) fn special(text: &str) -> Option<&'static str> {
-    Some(match text {
-        "NaN" | "NAN" => "NaN",
-        "Infinity" | "POSITIVE_INFINITY" => "Infinity",
-        "-Infinity" | "NEGATIVE_INFINITY" => "-Infinity",
-        _ => return None,
-    })
+impl<'a> Number<'a> {
+    /// As PostgreSQL prints it.
+    pub fn of_postgres(text: &'a [u8]) -> Result<Self, ValueError> {
+        Ok(match Numeric::parse(text)? {
+            Numeric::NaN => Self::Special("NaN"),
+            Numeric::Infinity => Self::Special("Infinity"),
+            Numeric::NegativeInfinity => Self::Special("-Infinity"),
+            Numeric::Finite(decimal) => Self::Digits(Digits {
+                decimal,
+                exponent: 0,
+            }),
+        })
+    }
+
+    /// As it stands in an event, where Java may have written an exponent and names of its own.
+    pub fn of_event(text: &'a str) -> Result<Self, ValueError> {
+        match text {
+            "NAN" => Ok(Self::Special("NaN")),
+            "POSITIVE_INFINITY" => Ok(Self::Special("Infinity")),
+            "NEGATIVE_INFINITY" => Ok(Self::Special("-Infinity")),
+            _ => Self::of_postgres(text.as_bytes())
+                .or_else(|_| Digits::parse(text).map(Self::Digits)),
+        }
+    }
+}
+
+/// A decimal number taken apart: its digits, shifted by the exponent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Digits<'a> {
+    decimal: Decimal<'a>,
+    exponent: i32,
 }
 
 impl<'a> Digits<'a> {
     /// `-12.50`, `1E+5`.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
-        let (negative, rest) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse().map_err(|_| EXPECTED)?),
-            None => (rest, 0),
+            None => (text, 0),
         };
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
-            return Err(EXPECTED);
-        }
-        Ok(Self {
-            negative,
-            whole,
-            fraction,
-            exponent,
-        })
+        let decimal = Decimal::parse(mantissa.as_bytes()).map_err(|_| EXPECTED)?;
+        Ok(Self { decimal, exponent })
     }
 
     /// The unscaled integer at this scale.
     pub fn unscaled(self, scale: i8, precision: u8) -> Result<i128, ValueError> {
         // The power of ten that the digits without their point have to be multiplied with.
-        let fraction = i64::try_from(self.fraction.len()).map_err(|_| ValueError::OutOfRange)?;
+        let fraction =
+            i64::try_from(self.decimal.fraction.len()).map_err(|_| ValueError::OutOfRange)?;
         let mut shift = i64::from(self.exponent) + i64::from(scale) - fraction;
-        let mut digits = self.whole.bytes().chain(self.fraction.bytes());
+        let mut digits = self.decimal.digits();
         let mut dropped = 0;
         if shift < 0 {
             // Only zeros may be dropped: nothing is rounded.
-            let count = self.whole.len() + self.fraction.len();
+            let count = self.decimal.digit_count();
             dropped = usize::try_from(shift.unsigned_abs())
                 .unwrap_or(usize::MAX)
                 .min(count);
             shift = 0;
         }
-        let kept = self.whole.len() + self.fraction.len() - dropped;
+        let kept = self.decimal.digit_count() - dropped;
         let mut value: i128 = 0;
         for digit in digits.by_ref().take(kept) {
             value = value
                 .checked_mul(10)
-                .and_then(|value| value.checked_add(i128::from(digit - b'0')))
+                .and_then(|value| value.checked_add(i128::from(digit)))
                 .ok_or(ValueError::OutOfRange)?;
         }
-        if digits.any(|digit| digit != b'0') {
+        if digits.any(|digit| digit != 0) {
             return Err(ValueError::OutOfRange);
         }
         if value != 0 && shift > 0 {
@@ -83,7 +97,10 @@ impl<'a> Digits<'a> {
                 .and_then(|power| value.checked_mul(power))
                 .ok_or(ValueError::OutOfRange)?;
         }
-        within(if self.negative { -value } else { value }, precision)
+        within(
+            if self.decimal.negative { -value } else { value },
+            precision,
+        )
     }
 
     /// Plain text with at least this many digits after the point, or with none that is a trailing zero.
@@ -91,9 +108,12 @@ impl<'a> Digits<'a> {
         if self.exponent.unsigned_abs() > LONGEST {
             return Err(ValueError::OutOfRange);
         }
-        let point = i64::try_from(self.whole.len()).unwrap_or(0) + i64::from(self.exponent);
+        let point =
+            i64::try_from(self.decimal.integer.len()).unwrap_or(0) + i64::from(self.exponent);
         let before = usize::try_from(point.min(0).unsigned_abs()).unwrap_or(0);
-        let mut digits = "0".repeat(before) + self.whole + self.fraction;
+        let mut digits = "0".repeat(before);
+        let ascii = |digit| char::from(b'0' + digit);
+        digits.extend(self.decimal.digits().map(ascii));
         let point = usize::try_from(point).unwrap_or(0);
         while digits.len() < point {
             digits.push('0');
@@ -103,7 +123,7 @@ impl<'a> Digits<'a> {
         let trimmed = fraction.trim_end_matches('0');
         let zero = whole.is_empty() && trimmed.is_empty();
         let mut text = String::with_capacity(digits.len() + 3);
-        if self.negative && !zero {
+        if self.decimal.negative && !zero {
             text.push('-');
         }
         text.push_str(if whole.is_empty() { "0" } else { whole });
@@ -200,12 +220,15 @@ pub(super) fn text_of_bytes(bytes: &[u8], scale: i32) -> Result<String, ValueErr
     Ok(text)
 }
 
-/// PostgreSQL's `money` as printed under any `lc_monetary` with a point or no fraction: `-$1,234.50`.
-pub(super) fn parse_money(text: &str) -> Result<String, ValueError> {
-    let negative = text.contains('-') || text.starts_with('(');
-    let mut plain = if negative { "-" } else { "" }.to_owned();
-    plain.extend(text.chars().filter(|c| c.is_ascii_digit() || *c == '.'));
-    Digits::parse(&plain)?.plain(Some(2))
+/// PostgreSQL's `money` as a plain number: `-$1,234.50` is `-1234.50`. `printed` is how many digits `lc_monetary` has behind
+/// the point, where that is known.
+pub(super) fn parse_money(text: &str, printed: Option<u8>) -> Result<String, ValueError> {
+    let money = Money::parse(text.as_bytes(), printed, MONEY_DIGITS)?;
+    let mut plain = if money.negative { "-" } else { "" }.to_owned();
+    plain.extend(money.integer().map(char::from));
+    plain.push('.');
+    plain.extend(money.fraction().map(char::from));
+    Digits::parse(&plain)?.plain(Some(usize::from(MONEY_DIGITS)))
 }
 
 #[cfg(test)]
@@ -263,9 +286,17 @@ mod tests {
             ("($5.00)", "-5.00"),
             ("¥1,000", "1000.00"),
         ] {
-            assert_eq!(parse_money(text).as_deref(), Ok(plain));
+            assert_eq!(parse_money(text, None).as_deref(), Ok(plain));
         }
-        assert!(parse_money("$").is_err());
+        for (text, printed, plain) in [
+            ("1.234,56 €", 2, "1234.56"),
+            ("1.234 KD", 3, "1.234"),
+            ("د.ك. 1,234.500", 3, "1234.50"),
+            ("¥1,000", 0, "1000.00"),
+        ] {
+            assert_eq!(parse_money(text, Some(printed)).as_deref(), Ok(plain));
+        }
+        assert!(parse_money("$", None).is_err());
     }
 
     #[test]
@@ -320,7 +351,7 @@ mod tests {
         #[test]
         fn any_text_is_refused_or_read(text in any::<String>()) {
             let _ = Digits::parse(&text).and_then(|d| d.unscaled(2, 38));
-            let _ = parse_money(&text);
+            let _ = parse_money(&text, None);
         }
     }
 }

@@ -11,9 +11,9 @@ use debezium::{
 
 use super::{
     buffer::ColumnBuffer,
-    decimal::{self, Digits},
+    decimal::{self, MONEY_DIGITS, Number},
     error::ValueError,
-    from_text::{append_hex, append_moment, append_plain},
+    from_text::{append_decimal, append_hex, append_moment, append_plain},
     hstore, interval,
     lake_type::LakeType,
     list::ListItems,
@@ -61,16 +61,24 @@ pub(super) fn append(
         }
         LakeType::Double => column.push_f64(double(value)?)?,
         LakeType::Decimal { precision, scale } => {
-            return append_decimal(column, *precision, *scale, representation, value);
+            return append_any_decimal(column, *precision, *scale, representation, value);
         }
         LakeType::DecimalText { scale } => {
             let text = decimal_text(representation, value)?;
-            append_plain(column, &text, Some(usize::from(*scale)))?;
+            append_plain(column, Number::of_event(&text)?, Some(usize::from(*scale)))?;
         }
         LakeType::UnconstrainedDecimal => {
-            append_plain(column, &decimal_text(representation, value)?, None)?;
+            let text = decimal_text(representation, value)?;
+            append_plain(column, Number::of_event(&text)?, None)?;
         }
-        LakeType::Money => append_plain(column, &decimal_text(representation, value)?, Some(2))?,
+        LakeType::Money { .. } => {
+            let text = decimal_text(representation, value)?;
+            append_plain(
+                column,
+                Number::of_event(&text)?,
+                Some(usize::from(MONEY_DIGITS)),
+            )?;
+        }
         LakeType::Utf8 => match representation {
             Representation::Inferred if !value.is_string() => {
                 column.push_bytes(value.as_json().as_bytes())?;
@@ -185,7 +193,7 @@ fn append_binary(
     decoded.map_err(|_| ValueError::Expected("base64"))
 }
 
-fn append_decimal(
+fn append_any_decimal(
     column: &mut ColumnBuffer,
     precision: u8,
     scale: i8,
@@ -210,12 +218,7 @@ fn append_decimal(
         return Ok(None);
     }
     let text = decimal_text(representation, value)?;
-    if let Some(special) = decimal::special(&text) {
-        column.push_null();
-        return Ok(Some(special.to_owned()));
-    }
-    column.push_i128(Digits::parse(&text)?.unscaled(scale, precision)?)?;
-    Ok(None)
+    append_decimal(column, Number::of_event(&text)?, precision, scale)
 }
 
 /// The number's text, however it is written.

@@ -4,7 +4,7 @@ use pgtext::Array;
 
 use super::{
     buffer::ColumnBuffer,
-    decimal::{self, Digits},
+    decimal::{self, Number},
     error::ValueError,
     hstore, interval,
     lake_type::LakeType,
@@ -45,18 +45,20 @@ pub(super) fn append(
                 .push_f64(number.map_err(|_| ValueError::Expected("a floating-point number"))?)?;
         }
         LakeType::Decimal { precision, scale } => {
-            let text = utf8(text)?;
-            if let Some(special) = decimal::special(text) {
-                column.push_null();
-                return Ok(Some(special.to_owned()));
-            }
-            column.push_i128(Digits::parse(text)?.unscaled(*scale, *precision)?)?;
+            return append_decimal(column, Number::of_postgres(text)?, *precision, *scale);
         }
         LakeType::DecimalText { scale } => {
-            append_plain(column, utf8(text)?, Some(usize::from(*scale)))?;
+            append_plain(
+                column,
+                Number::of_postgres(text)?,
+                Some(usize::from(*scale)),
+            )?;
         }
-        LakeType::UnconstrainedDecimal => append_plain(column, utf8(text)?, None)?,
-        LakeType::Money => column.push_bytes(decimal::parse_money(utf8(text)?)?.as_bytes())?,
+        LakeType::UnconstrainedDecimal => append_plain(column, Number::of_postgres(text)?, None)?,
+        LakeType::Money { printed } => {
+            let plain = decimal::parse_money(utf8(text)?, *printed)?;
+            column.push_bytes(plain.as_bytes())?;
+        }
         LakeType::Utf8 => column.push_bytes(utf8(text)?.as_bytes())?,
         LakeType::Binary => {
             let digits = text
@@ -100,15 +102,34 @@ pub(super) fn append_moment(
     }
 }
 
+/// A number's unscaled integer, or null and the name of what has none.
+pub(super) fn append_decimal(
+    column: &mut ColumnBuffer,
+    number: Number<'_>,
+    precision: u8,
+    scale: i8,
+) -> Result<Option<String>, ValueError> {
+    match number {
+        Number::Digits(digits) => {
+            column.push_i128(digits.unscaled(scale, precision)?)?;
+            Ok(None)
+        }
+        Number::Special(name) => {
+            column.push_null();
+            Ok(Some(name.to_owned()))
+        }
+    }
+}
+
 /// A number's exact text, or that of NaN and infinities.
 pub(super) fn append_plain(
     column: &mut ColumnBuffer,
-    text: &str,
+    number: Number<'_>,
     scale: Option<usize>,
 ) -> Result<(), ValueError> {
-    match decimal::special(text) {
-        Some(special) => column.push_bytes(special.as_bytes()),
-        None => column.push_bytes(Digits::parse(text)?.plain(scale)?.as_bytes()),
+    match number {
+        Number::Digits(digits) => column.push_bytes(digits.plain(scale)?.as_bytes()),
+        Number::Special(name) => column.push_bytes(name.as_bytes()),
     }
 }
 

@@ -25,7 +25,10 @@ pub(super) enum LakeType {
     /// Exact text without trailing zeros after the point (Debezium's events have already lost them).
     UnconstrainedDecimal,
     /// Exact text with two digits or more after the point, without currency and separators.
-    Money,
+    Money {
+        /// How many digits behind the point the server's text has, where that is known.
+        printed: Option<u8>,
+    },
     Utf8,
     Binary,
     /// Little-endian bytes without leading zero bits: Debezium's `Bits`, so `bit(1)` is 01 or empty.
@@ -58,7 +61,9 @@ impl LakeType {
             K::Float8 => Self::Double,
             K::Numeric { precision, scale } => Self::of_numeric(*precision, *scale),
             K::UnconstrainedNumeric => Self::UnconstrainedDecimal,
-            K::Money => Self::Money,
+            K::Money => Self::Money {
+                printed: u8::try_from(pg_type.modifier).ok(),
+            },
             K::Bytea => Self::Binary,
             K::Bit { .. } | K::Varbit { .. } => Self::Bits,
             K::Date => Self::Date,
@@ -141,7 +146,7 @@ impl LakeType {
             Self::Decimal { precision, scale } => DataType::Decimal128(*precision, *scale),
             Self::DecimalText { .. }
             | Self::UnconstrainedDecimal
-            | Self::Money
+            | Self::Money { .. }
             | Self::Utf8
             | Self::TimeTz
             | Self::Interval => DataType::Utf8,

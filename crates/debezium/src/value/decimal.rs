@@ -1,92 +1,10 @@
-//! `numeric` and `money` text.
+//! Numbers as Connect's `Decimal`, as Debezium's `VariableScaleDecimal` and as text.
 
 use std::borrow::Cow;
 
+use pgtext::Decimal;
+
 use super::{Unconvertible, base64};
-
-/// A decimal number as PostgreSQL prints it, taken apart: `sign integer.fraction`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decimal<'a> {
-    negative: bool,
-    integer: &'a [u8],
-    fraction: &'a [u8],
-}
-
-impl<'a> Decimal<'a> {
-    /// Parses `-123.45`. `NaN` and the infinities are no decimals.
-    #[inline]
-    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, Unconvertible> {
-        let (negative, digits) = match text.split_first() {
-            Some((b'-', rest)) => (true, rest),
-            _ => (false, text),
-        };
-        let point = digits.iter().position(|&b| b == b'.');
-        let (integer, fraction) = match point {
-            Some(at) => {
-                let (integer, rest) = digits.split_at_checked(at).ok_or(Unconvertible)?;
-                (
-                    integer,
-                    rest.split_first().map_or(&[][..], |(_, rest)| rest),
-                )
-            }
-            None => (digits, &[][..]),
-        };
-        let all_digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
-        if (integer.is_empty() && fraction.is_empty())
-            || !all_digits(integer)
-            || !all_digits(fraction)
-        {
-            return Err(Unconvertible);
-        }
-        Ok(Self {
-            negative,
-            integer,
-            fraction,
-        })
-    }
-
-    /// The same number without trailing zeros behind the point.
-    fn stripped(self) -> Self {
-        let zeros = self
-            .fraction
-            .iter()
-            .rev()
-            .take_while(|&&b| b == b'0')
-            .count();
-        let kept = self.fraction.len().saturating_sub(zeros);
-        Self {
-            fraction: self
-                .fraction
-                .split_at_checked(kept)
-                .map_or(&[][..], |(kept, _)| kept),
-            ..self
-        }
-    }
-
-    fn digits(self) -> impl Iterator<Item = u8> + Clone {
-        self.integer.iter().chain(self.fraction).map(|b| b - b'0')
-    }
-
-    /// `scale` of the text, and its unscaled digits with the point moved to `scale`: negative scales drop zeros of
-    /// the integer. A number that does not fit the scale without rounding is not convertible.
-    fn at_scale(self, scale: i32) -> Result<Scaled<'a>, Unconvertible> {
-        let length = i32::try_from(self.fraction.len()).map_err(|_| Unconvertible)?;
-        let appended = scale.checked_sub(length).ok_or(Unconvertible)?;
-        let dropped =
-            usize::try_from(appended.saturating_neg().max(0)).map_err(|_| Unconvertible)?;
-        let appended = usize::try_from(appended.max(0)).map_err(|_| Unconvertible)?;
-        let count = self.integer.len() + self.fraction.len();
-        let kept = count.saturating_sub(dropped);
-        if self.digits().skip(kept).any(|digit| digit != 0) {
-            return Err(Unconvertible);
-        }
-        Ok(Scaled {
-            decimal: self,
-            kept,
-            appended,
-        })
-    }
-}
 
 /// A decimal whose digits are those of its unscaled integer.
 #[derive(Clone, Copy)]
@@ -97,7 +15,27 @@ struct Scaled<'a> {
     appended: usize,
 }
 
-impl Scaled<'_> {
+impl<'a> Scaled<'a> {
+    /// The point moved to `scale`: negative scales drop zeros of the integer. A number that does not fit the scale without
+    /// rounding is not convertible.
+    #[inline]
+    fn new(decimal: Decimal<'a>, scale: i32) -> Result<Self, Unconvertible> {
+        let length = i32::try_from(decimal.fraction.len()).map_err(|_| Unconvertible)?;
+        let appended = scale.checked_sub(length).ok_or(Unconvertible)?;
+        let dropped =
+            usize::try_from(appended.saturating_neg().max(0)).map_err(|_| Unconvertible)?;
+        let appended = usize::try_from(appended.max(0)).map_err(|_| Unconvertible)?;
+        let kept = decimal.digit_count().saturating_sub(dropped);
+        if decimal.digits().skip(kept).any(|digit| digit != 0) {
+            return Err(Unconvertible);
+        }
+        Ok(Self {
+            decimal,
+            kept,
+            appended,
+        })
+    }
+
     fn digits(self) -> impl Iterator<Item = u8> {
         self.decimal
             .digits()
@@ -255,19 +193,19 @@ impl Scaled<'_> {
     }
 }
 
-/// The text with zeros behind the point, up to `scale` digits there.
-pub(crate) fn padded(text: &[u8], scale: i32) -> Result<Cow<'_, [u8]>, Unconvertible> {
-    let fraction = Decimal::parse(text)?.fraction.len();
+/// The text of a number with zeros behind the point, up to `scale` digits there.
+pub(crate) fn padded<'a>(text: &'a [u8], decimal: Decimal<'_>, scale: i32) -> Cow<'a, [u8]> {
+    let fraction = decimal.fraction.len();
     let missing = usize::try_from(scale).unwrap_or(0).saturating_sub(fraction);
     if missing == 0 {
-        return Ok(Cow::Borrowed(text));
+        return Cow::Borrowed(text);
     }
     let mut padded = text.to_vec();
     if fraction == 0 && !text.ends_with(b".") {
         padded.push(b'.');
     }
     padded.extend(std::iter::repeat_n(b'0', missing));
-    Ok(Cow::Owned(padded))
+    Cow::Owned(padded)
 }
 
 /// The bytes of a number that begins with so many bits like its sign, without those that say nothing: the sign bit of
@@ -286,7 +224,7 @@ pub(crate) fn with_unscaled<R>(
     scale: i32,
     write: impl FnOnce(&[u8]) -> R,
 ) -> Result<R, Unconvertible> {
-    Ok(Decimal::parse(text)?.at_scale(scale)?.with_bytes(write))
+    Ok(Scaled::new(Decimal::parse(text)?, scale)?.with_bytes(write))
 }
 
 /// Hands over the scale and the unscaled bytes of a `VariableScaleDecimal`: trailing zeros stripped, the scale never
@@ -297,9 +235,7 @@ pub(crate) fn with_variable_scale<R>(
 ) -> Result<R, Unconvertible> {
     let decimal = Decimal::parse(text)?.stripped();
     let scale = i32::try_from(decimal.fraction.len()).map_err(|_| Unconvertible)?;
-    Ok(decimal
-        .at_scale(scale)?
-        .with_bytes(|bytes| write(scale, bytes)))
+    Ok(Scaled::new(decimal, scale)?.with_bytes(|bytes| write(scale, bytes)))
 }
 
 /// Appends the base64 text of a Connect `Decimal` of `scale`, with its quotes.
@@ -309,7 +245,7 @@ pub(crate) fn write_unscaled(
     scale: i32,
     out: &mut Vec<u8>,
 ) -> Result<(), Unconvertible> {
-    let scaled = Decimal::parse(text)?.at_scale(scale)?;
+    let scaled = Scaled::new(Decimal::parse(text)?, scale)?;
     out.push(b'"');
     scaled.write_base64(out);
     out.push(b'"');
@@ -322,9 +258,7 @@ pub(crate) fn write_number(
     scale: i32,
     out: &mut Vec<u8>,
 ) -> Result<(), Unconvertible> {
-    Decimal::parse(text)?
-        .at_scale(scale)?
-        .write_java(scale, out);
+    Scaled::new(Decimal::parse(text)?, scale)?.write_java(scale, out);
     Ok(())
 }
 

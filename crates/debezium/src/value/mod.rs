@@ -27,6 +27,8 @@ pub(crate) use time::write_timestamp_text;
 
 use std::borrow::Cow;
 
+use pgtext::Numeric;
+
 use crate::{BinaryHandling, Compat, json::write_string};
 
 /// Appends raw bytes as a JSON string, as `binary.handling.mode` wants them.
@@ -398,10 +400,10 @@ fn write_number(value: i64, out: &mut Vec<u8>) {
 
 /// `decimal.handling.mode=string`: the text at its scale, special values by the names of Java's enum.
 fn decimal_text(text: &[u8], scale: i32) -> Result<Cow<'_, [u8]>, Unconvertible> {
-    Ok(match text {
-        b"NaN" => Cow::Borrowed(&b"NAN"[..]),
-        b"Infinity" => Cow::Borrowed(&b"POSITIVE_INFINITY"[..]),
-        b"-Infinity" => Cow::Borrowed(&b"NEGATIVE_INFINITY"[..]),
-        _ => decimal::padded(text, scale)?,
+    Ok(match Numeric::parse(text)? {
+        Numeric::NaN => Cow::Borrowed(&b"NAN"[..]),
+        Numeric::Infinity => Cow::Borrowed(&b"POSITIVE_INFINITY"[..]),
+        Numeric::NegativeInfinity => Cow::Borrowed(&b"NEGATIVE_INFINITY"[..]),
+        Numeric::Finite(decimal) => decimal::padded(text, decimal, scale),
     })
 }

@@ -1,5 +1,6 @@
-//! `money` text, which depends on the server's `lc_monetary`: symbols, separators and how many digits stand behind the
-//! point. The server prints all of those always, so whoever knows their number needs to know nothing else.
+//! Money as a plain decimal.
+
+use pgtext::Money;
 
 use super::{Unconvertible, float};
 
@@ -10,33 +11,19 @@ pub(crate) fn plain_money(
     printed: Option<u8>,
     fraction_digits: u8,
 ) -> Result<Vec<u8>, Unconvertible> {
+    let money = Money::parse(text, printed, fraction_digits)?;
     let wanted = usize::from(fraction_digits);
     let mut plain = Vec::with_capacity(text.len() + 2);
-    // The text of a default may be a human's, who leaves digits out.
-    let point = match printed.and_then(|printed| separator_before(text, printed)) {
-        Some(point) => point,
-        None => decimal_separator(text, wanted),
-    };
-    let mut fraction = 0;
-    for (at, &byte) in text.iter().enumerate() {
-        if Some(at) == point {
-            if wanted > 0 {
-                plain.push(b'.');
-            }
-        } else if byte.is_ascii_digit() {
-            let behind = point.is_some_and(|point| at > point);
-            fraction += usize::from(behind);
-            match fraction.checked_sub(wanted) {
-                Some(1) if behind && byte >= b'5' => round_up(&mut plain),
-                Some(1..) if behind => {}
-                _ => plain.push(byte),
-            }
-        }
+    plain.extend(money.integer());
+    if money.has_point() && wanted > 0 {
+        plain.push(b'.');
     }
-    if !plain.iter().any(u8::is_ascii_digit) {
-        return Err(Unconvertible);
+    let mut fraction = money.fraction();
+    plain.extend(fraction.by_ref().take(wanted));
+    if fraction.next().is_some_and(|digit| digit >= b'5') {
+        round_up(&mut plain);
     }
-    if text.iter().any(|b| matches!(b, b'-' | b'(')) {
+    if money.negative {
         plain.insert(0, b'-');
     }
     Ok(plain)
@@ -58,46 +45,6 @@ pub(crate) fn money_text(
     let mut spelled = Vec::new();
     float::write_double(&plain, false, &mut spelled)?;
     Ok(spelled)
-}
-
-/// What stands before the last so many digits; `Some(None)` where all digits are whole, None where the text is not one
-/// that the server printed.
-fn separator_before(text: &[u8], digits: u8) -> Option<Option<usize>> {
-    let Some(from_last) = usize::from(digits).checked_sub(1) else {
-        return Some(None);
-    };
-    let places = text.iter().enumerate().rev();
-    let mut digits = places.filter(|(_, byte)| byte.is_ascii_digit());
-    let (first, _) = digits.nth(from_last)?;
-    let separator = first.checked_sub(1)?;
-    // At least one digit stands before it, and not at it.
-    let (whole, _) = digits.next()?;
-    (whole < separator).then_some(Some(separator))
-}
-
-/// Where the fraction starts. Locales differ and say nothing: of two kinds of separators between digits the last is
-/// the decimal one, one that comes twice groups, and so does one before three digits unless the currency has three.
-fn decimal_separator(text: &[u8], fraction_digits: usize) -> Option<usize> {
-    let mut separators = text
-        .windows(3)
-        .enumerate()
-        .filter_map(|(at, around)| match around {
-            [before, separator @ (b'.' | b','), after]
-                if before.is_ascii_digit() && after.is_ascii_digit() =>
-            {
-                Some((at + 1, *separator))
-            }
-            _ => None,
-        });
-    let (first, kind) = separators.next()?;
-    let (last, last_kind) = separators.next_back().unwrap_or((first, kind));
-    let digits = text
-        .iter()
-        .skip(last + 1)
-        .filter(|b| b.is_ascii_digit())
-        .count();
-    let decimal = kind != last_kind || (first == last && (digits != 3 || fraction_digits == 3));
-    decimal.then_some(last)
 }
 
 /// Adds one to the last digit.
