@@ -8,12 +8,13 @@ use debezium::{
     BinaryHandling,
     decode::{JsonValue, Representation, TimeUnit},
 };
+use pgtext::Hex;
 
 use super::{
     buffer::ColumnBuffer,
     decimal::{self, MONEY_DIGITS, Number},
     error::ValueError,
-    from_text::{append_decimal, append_hex, append_moment, append_plain},
+    from_text::{append_decimal, append_moment, append_plain},
     hstore, interval,
     lake_type::LakeType,
     list::ListItems,
@@ -186,7 +187,10 @@ fn append_binary(
 ) -> Result<(), ValueError> {
     let text = string(value)?;
     let decoded = match handling {
-        BinaryHandling::Hex => return append_hex(text.as_bytes(), out),
+        BinaryHandling::Hex => {
+            out.extend(Hex::parse(text.as_bytes())?.bytes());
+            return Ok(());
+        }
         BinaryHandling::Bytes | BinaryHandling::Base64 => STANDARD.decode_vec(text.as_ref(), out),
         BinaryHandling::Base64UrlSafe => URL_SAFE.decode_vec(text.as_ref(), out),
     };

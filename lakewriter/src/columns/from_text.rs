@@ -1,6 +1,6 @@
 //! Values as PostgreSQL prints them.
 
-use pgtext::Array;
+use pgtext::{Array, BitString, Hex, Point};
 
 use super::{
     buffer::ColumnBuffer,
@@ -61,13 +61,26 @@ pub(super) fn append(
         }
         LakeType::Utf8 => column.push_bytes(utf8(text)?.as_bytes())?,
         LakeType::Binary => {
-            let digits = text
-                .strip_prefix(b"\\x")
-                .ok_or(ValueError::Expected("a bytea in hex format"))?;
-            column.write_bytes(|out| append_hex(digits, out))?;
+            let bytes = Hex::parse_bytea(text)?.bytes();
+            column.write_bytes(|out| {
+                out.extend(bytes);
+                Ok(())
+            })?;
         }
-        LakeType::Geometry => column.write_bytes(|out| append_hex(text, out))?,
-        LakeType::Bits => column.write_bytes(|out| append_bits(text, out))?,
+        LakeType::Geometry => {
+            let bytes = Hex::parse(text)?.bytes();
+            column.write_bytes(|out| {
+                out.extend(bytes);
+                Ok(())
+            })?;
+        }
+        LakeType::Bits => {
+            let bytes = BitString::parse(text)?.little_endian();
+            column.write_bytes(|out| {
+                out.extend(bytes);
+                Ok(())
+            })?;
+        }
         LakeType::Date => return append_moment(column, parse_date(utf8(text)?)?),
         LakeType::Time => column.push_i64(parse_time(utf8(text)?)?)?,
         LakeType::TimeTz => column.push_bytes(utc_time(utf8(text)?)?.as_bytes())?,
@@ -79,7 +92,7 @@ pub(super) fn append(
             column.push_bytes(interval::iso(micros).as_bytes())?;
         }
         LakeType::Point => {
-            let (x, y) = parse_point(utf8(text)?).ok_or(ValueError::Expected("a point"))?;
+            let Point { x, y } = Point::parse(text)?;
             column.push_point(x, y)?;
         }
         LakeType::Hstore => hstore::append_text(column, text)?,
@@ -158,65 +171,4 @@ fn append_list(
         })?;
     }
     list.end(element)
-}
-
-/// Pairs of hexadecimal digits.
-pub(super) fn append_hex(digits: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    let expected = ValueError::Expected("pairs of hexadecimal digits");
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(expected);
-    }
-    out.reserve(pairs.len());
-    for [high, low] in pairs {
-        match (
-            HEX_DIGITS[usize::from(*high)],
-            HEX_DIGITS[usize::from(*low)],
-        ) {
-            (high @ 0..16, low @ 0..16) => out.push(high << 4 | low),
-            _ => return Err(expected),
-        }
-    }
-    Ok(())
-}
-
-/// The value of each byte as a hexadecimal digit; 255 for all others.
-static HEX_DIGITS: [u8; 256] = {
-    let mut digits = [255; 256];
-    let mut digit = 0;
-    while digit < 16 {
-        digits[b"0123456789abcdef"[digit] as usize] = digit as u8;
-        digits[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
-        digit += 1;
-    }
-    digits
-};
-
-/// `101` as the little-endian bytes of that number, without leading zeros.
-fn append_bits(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
-    let start = out.len();
-    let bits = text.iter().map(|bit| match bit {
-        b'0' => Ok(0u8),
-        b'1' => Ok(1),
-        _ => Err(ValueError::Expected("bits")),
-    });
-    for (place, bit) in bits.rev().enumerate() {
-        let bit = bit?;
-        if place % 8 == 0 {
-            out.push(0);
-        }
-        if let Some(last) = out.last_mut() {
-            *last |= bit << (place % 8);
-        }
-    }
-    while out.len() > start && out.last() == Some(&0) {
-        out.pop();
-    }
-    Ok(())
-}
-
-/// `(1.5,-2.25)`.
-fn parse_point(text: &str) -> Option<(f64, f64)> {
-    let (x, y) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
-    Some((x.parse().ok()?, y.parse().ok()?))
 }

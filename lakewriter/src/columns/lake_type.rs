@@ -230,4 +230,16 @@ mod tests {
             assert_eq!(LakeType::of_numeric(precision, scale), expected);
         }
     }
+    #[test]
+    fn the_digits_of_a_currency_come_from_the_catalog() {
+        for (modifier, printed) in [(-1, None), (0, Some(0)), (3, Some(3))] {
+            let money = PgType {
+                oid: 790,
+                name: "money".to_owned(),
+                modifier,
+                kind: PgTypeKind::Money,
+            };
+            assert_eq!(LakeType::of(&money), Some(LakeType::Money { printed }));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Values in Avro's binary encoding, straight from PostgreSQL's text.
 
+use pgtext::{Hex, Point};
+
 use super::{
     Codec, Unconvertible,
     array::elements,
@@ -48,8 +50,8 @@ impl Codec {
                 printed, double, ..
             } => write_bytes(&money::money_text(text, *printed, *double)?, out),
             Self::Bytea(handling) => {
-                let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
-                write_binary(binary::hex_bytes(hex)?, hex.len() / 2, *handling, out)?;
+                let bytes = Hex::parse_bytea(text)?.bytes();
+                write_binary(bytes.clone(), bytes.len(), *handling, out)?;
             }
             Self::OpaqueFigure(handling) => {
                 Self::Opaque(*handling).write_avro(&figure::java_text(text)?, out)?;
@@ -81,7 +83,7 @@ impl Codec {
             Self::IntervalMicros => write_long(interval::micros(text)?, out),
             Self::IntervalText => write_sized(out, |out| interval::write_iso(text, out))?,
             Self::Point => {
-                let (x, y) = float::point(text)?;
+                let Point { x, y } = Point::parse(text)?;
                 out.extend_from_slice(&x.to_le_bytes());
                 out.extend_from_slice(&y.to_le_bytes());
                 out.push(SECOND);
@@ -92,8 +94,8 @@ impl Codec {
                 out.push(FIRST);
             }
             Self::Geometry { extensible } => {
-                let bytes = binary::hex_bytes(text)?;
-                write_length(text.len() / 2, out);
+                let bytes = Hex::parse(text)?.bytes();
+                write_length(bytes.len(), out);
                 out.extend(bytes.clone());
                 match binary::srid(bytes) {
                     None => out.push(FIRST),

@@ -1,24 +1,9 @@
 //! `bytea`, bit strings and PostGIS text.
 
+use pgtext::{BitString, Hex};
+
 use super::{Unconvertible, base64};
 use crate::BinaryHandling;
-
-fn nibble(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// The bytes that hexadecimal text stands for.
-pub(crate) fn hex_bytes(hex: &[u8]) -> Result<impl Iterator<Item = u8> + Clone, Unconvertible> {
-    let (pairs, rest) = hex.as_chunks::<2>();
-    if !rest.is_empty() || !hex.iter().all(u8::is_ascii_hexdigit) {
-        return Err(Unconvertible);
-    }
-    Ok(pairs
-        .iter()
-        .filter_map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?)))
-}
 
 /// Appends `bytea` text (`\x` and hexadecimal digits) as `binary.handling.mode` wants it.
 pub(crate) fn write_bytea(
@@ -26,8 +11,7 @@ pub(crate) fn write_bytea(
     handling: BinaryHandling,
     out: &mut Vec<u8>,
 ) -> Result<(), Unconvertible> {
-    let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
-    write_bytes(hex_bytes(hex)?, handling, out);
+    write_bytes(Hex::parse_bytea(text)?.bytes(), handling, out);
     Ok(())
 }
 
@@ -62,16 +46,9 @@ pub(crate) fn write_encoded(
     }
 }
 
-/// The bytes of a bit string as `io.debezium.data.Bits`: little-endian, trimmed to the highest set bit.
+/// The bytes of a bit string as `io.debezium.data.Bits`.
 pub(crate) fn bits(text: &[u8]) -> Result<impl ExactSizeIterator<Item = u8>, Unconvertible> {
-    if !text.iter().all(|b| matches!(b, b'0' | b'1')) {
-        return Err(Unconvertible);
-    }
-    let zeros = text.iter().take_while(|&&b| b == b'0').count();
-    let set = text.split_at_checked(zeros).map_or(text, |(_, set)| set);
-    Ok(set
-        .rchunks(8)
-        .map(|bits| bits.iter().fold(0u8, |byte, bit| byte << 1 | (bit - b'0'))))
+    Ok(BitString::parse(text)?.little_endian())
 }
 
 /// Appends those bytes as a JSON string.
@@ -114,7 +91,7 @@ pub(crate) fn srid(bytes: impl Iterator<Item = u8>) -> Option<u32> {
 
 /// Appends PostGIS text as Debezium's struct: the bytes as stored, the SRID copied out.
 pub(crate) fn write_geometry(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
-    let bytes = hex_bytes(text)?;
+    let bytes = Hex::parse(text)?.bytes();
     out.extend_from_slice(b"{\"wkb\":\"");
     base64::write(out, bytes.clone(), base64::STANDARD);
     out.extend_from_slice(b"\",\"srid\":");

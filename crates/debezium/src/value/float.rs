@@ -1,5 +1,7 @@
 //! `float4` and `float8` text, and numbers that are emitted as doubles.
 
+use pgtext::Point;
+
 use super::{
     Unconvertible, base64,
     java_digits::{Binary, JavaDigits},
@@ -256,18 +258,6 @@ fn write_not_finite(is_nan: bool, is_positive: bool, out: &mut Vec<u8>) {
     });
 }
 
-/// The coordinates of `point` text, `(x,y)`.
-pub(crate) fn point(text: &[u8]) -> Result<(f64, f64), Unconvertible> {
-    let inner = text
-        .strip_prefix(b"(")
-        .and_then(|text| text.strip_suffix(b")"))
-        .ok_or(Unconvertible)?;
-    let comma = inner.iter().position(|&b| b == b',').ok_or(Unconvertible)?;
-    let (x, y) = inner.split_at_checked(comma).ok_or(Unconvertible)?;
-    let y = y.strip_prefix(b",").ok_or(Unconvertible)?;
-    Ok((parse(x)?, parse(y)?))
-}
-
 /// The well-known binary of a point: byte order little-endian, geometry type 1.
 pub(crate) fn point_wkb(x: f64, y: f64) -> impl Iterator<Item = u8> {
     [1, 1, 0, 0, 0]
@@ -278,7 +268,7 @@ pub(crate) fn point_wkb(x: f64, y: f64) -> impl Iterator<Item = u8> {
 
 /// Appends `point` text as Debezium's struct with its WKB.
 pub(crate) fn write_point(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unconvertible> {
-    let (x, y) = point(text)?;
+    let Point { x, y } = Point::parse(text)?;
     out.extend_from_slice(b"{\"x\":");
     write_java_double(x, out);
     out.extend_from_slice(b",\"y\":");

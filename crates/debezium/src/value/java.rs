@@ -1,5 +1,6 @@
 //! Values as Java prints them (`toString`), which is what `StringConverter` writes of a struct.
 
+use pgtext::{Hex, Point};
 use serde_json::Value;
 
 use super::{
@@ -51,10 +52,9 @@ impl Codec {
                 out.extend_from_slice(&money::money_text(text, *printed, *double)?);
             }
             Self::Bytea(handling) => {
-                let hex = text.strip_prefix(b"\\x").ok_or(Unconvertible)?;
-                let bytes = binary::hex_bytes(hex)?;
+                let bytes = Hex::parse_bytea(text)?.bytes();
                 match handling {
-                    BinaryHandling::Bytes => write_buffer(hex.len() / 2, out),
+                    BinaryHandling::Bytes => write_buffer(bytes.len(), out),
                     _ => binary::write_encoded(bytes, *handling, out),
                 }
             }
@@ -84,7 +84,7 @@ impl Codec {
                 time::write_java_date(moment.millis(text)?, out);
             }
             Self::Point => {
-                let (x, y) = float::point(text)?;
+                let Point { x, y } = Point::parse(text)?;
                 out.extend_from_slice(b"Struct{x=");
                 float::write_java_double(x, out);
                 out.extend_from_slice(b",y=");
@@ -94,9 +94,9 @@ impl Codec {
                 out.push(b'}');
             }
             Self::Geometry { .. } => {
-                let bytes = binary::hex_bytes(text)?;
+                let bytes = Hex::parse(text)?.bytes();
                 out.extend_from_slice(b"Struct{wkb=");
-                write_buffer(text.len() / 2, out);
+                write_buffer(bytes.len(), out);
                 if let Some(srid) = binary::srid(bytes) {
                     out.extend_from_slice(format!(",srid={srid}").as_bytes());
                 }
