@@ -82,48 +82,65 @@ impl<'a> Iterator for Elements<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Done {
-            return None;
+        let is_beside = match self.state {
+            // `{}` is the only array without elements.
+            State::Opened => self.dimensions > 1 || self.cursor.peek() != Some(b'}'),
+            State::Closed => self.open == self.dimensions && self.accept_delimiter(),
+            State::Done => return None,
+        };
+        if !is_beside {
+            match self.pass_braces() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.state = State::Done;
+                    return None;
+                }
+                Err(refused) => {
+                    self.state = State::Done;
+                    return Some(Err(refused));
+                }
+            }
         }
-        let next = self.advance().transpose();
-        if !matches!(next, Some(Ok(_))) {
+        self.state = State::Closed;
+        let element = if self.cursor.accept(b"\"") {
+            Quoted::read(&mut self.cursor).map(Some)
+        } else {
+            self.bare()
+        };
+        if element.is_err() {
             self.state = State::Done;
         }
-        next
+        Some(element)
     }
 }
 
 impl<'a> Elements<'a> {
-    /// None: the array has ended.
     #[inline]
-    fn advance(&mut self) -> Result<Option<Option<Quoted<'a>>>, ParseError> {
-        // `{}` is the only array without elements.
-        if self.state == State::Opened && self.dimensions == 1 && self.cursor.accept(b"}") {
-            self.cursor.end()?;
-            return Ok(None);
+    fn accept_delimiter(&mut self) -> bool {
+        let is_next = self.cursor.peek() == Some(self.delimiter);
+        if is_next {
+            self.cursor.skip(1);
         }
-        while self.state == State::Closed {
-            if self.cursor.accept(b"}") {
-                self.open -= 1;
-                if self.open == 0 {
-                    self.cursor.end()?;
-                    return Ok(None);
-                }
-                continue;
+        is_next
+    }
+
+    /// Steps over what stands between elements that are not in the same braces. False: the array has ended.
+    fn pass_braces(&mut self) -> Result<bool, ParseError> {
+        while self.cursor.accept(b"}") {
+            self.open -= 1;
+            if self.open == 0 {
+                self.cursor.end()?;
+                return Ok(false);
             }
-            self.cursor
-                .expect(self.delimiter, "a delimiter or `}` behind an element")?;
-            while self.open < self.dimensions {
-                self.cursor.expect(b'{', "`{` of the next dimension")?;
-                self.open += 1;
-            }
-            self.state = State::Opened;
         }
-        self.state = State::Closed;
-        if self.cursor.accept(b"\"") {
-            return Quoted::read(&mut self.cursor).map(|element| Some(Some(element)));
+        if !self.accept_delimiter() {
+            return self.cursor.expected("a delimiter or `}` behind an element");
         }
-        self.bare().map(Some)
+        while self.open < self.dimensions {
+            self.cursor.expect(b'{', "`{` of the next dimension")?;
+            self.open += 1;
+        }
+        Ok(true)
     }
 
     /// What PostgreSQL does not quote: no braces, quotes, backslashes, delimiters, white space; not empty; not NULL.
@@ -133,19 +150,16 @@ impl<'a> Elements<'a> {
         let rest = self.cursor.rest();
         let end = rest
             .iter()
-            .position(|&byte| byte == delimiter || matches!(byte, b'{' | b'}'));
-        let Some((text, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
+            .position(|&byte| byte == delimiter || byte == b'}');
+        let Some(text) = end.and_then(|end| rest.get(..end)) else {
             self.cursor.skip(rest.len());
             return self.cursor.expected("`}` at the end of an array");
         };
-        if text.is_empty() {
+        if text.is_empty() || text.first() == Some(&b'{') {
             return self.cursor.expected("an element");
         }
         self.cursor.skip(text.len());
-        if after.first() == Some(&b'{') {
-            return self.cursor.expected("a delimiter or `}` behind an element");
-        }
-        let is_null = text.eq_ignore_ascii_case(b"NULL");
+        let is_null = text.len() == 4 && text.eq_ignore_ascii_case(b"NULL");
         Ok((!is_null).then_some(Quoted::bare(text)))
     }
 }
@@ -229,7 +243,7 @@ mod tests {
             ("{\"a\\", 4),
             ("{\"a\"b}", 4),
             ("{1}x", 3),
-            ("{1{2}}", 2),
+            ("{1{2}}", 5),
             ("{1,{2}}", 3),
             ("{{1},2}", 5),
             ("{{1},{2}", 8),
