@@ -191,6 +191,86 @@ fn only_the_lake_writes_to_the_object_store() {
     }
 }
 
+/// The stages of cdc, and those of them that each may name. What they share stands below them, in files of `cdc/src` and in
+/// `cdc/src/table`; `pipeline` puts them together.
+const STAGES: [(&str, &[&str]); 6] = [
+    ("table", &[]),
+    ("source", &[]),
+    ("assemble", &[]),
+    ("kafka", &[]),
+    ("registry", &[]),
+    ("sink", &["kafka", "registry"]),
+];
+
+/// Modules of the crate that a text imports or names.
+fn imported(text: &str) -> Vec<String> {
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut found = Vec::new();
+    for (at, start) in code.match_indices("crate::") {
+        let rest = &code[at + start.len()..];
+        match rest.strip_prefix('{') {
+            None => found.push(first_name(rest)),
+            Some(list) => {
+                let mut depth = 1;
+                let mut begins = true;
+                for (at, c) in list.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' => depth -= 1,
+                        ',' if depth == 1 => begins = true,
+                        c if begins && !c.is_whitespace() => {
+                            found.push(first_name(&list[at..]));
+                            begins = false;
+                        }
+                        _ => {}
+                    }
+                    if depth == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn first_name(path: &str) -> String {
+    path.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+#[test]
+fn the_stages_of_cdc_know_types_and_not_each_other() {
+    assert_eq!(
+        imported("use crate::{Error, kafka::{a, b}, sink::C};\n// crate::x\ncrate::source::d()"),
+        ["Error", "kafka", "sink", "source"]
+    );
+    let mut strangers = Vec::new();
+    for (stage, may_name) in STAGES {
+        for path in sources_under(&[&format!("cdc/src/{stage}")]) {
+            let relative = path.strip_prefix(root()).expect("under the root");
+            // A test may put stages together.
+            let shown = relative.display().to_string();
+            if shown.contains("_tests") {
+                continue;
+            }
+            for name in imported(&fs::read_to_string(&path).expect("a readable file")) {
+                let is_stage = name == "pipeline" || STAGES.iter().any(|(other, _)| *other == name);
+                let shared = name == stage || name == "table" || may_name.contains(&name.as_str());
+                if is_stage && !shared {
+                    strangers.push(format!("{shown} names {name}"));
+                }
+            }
+        }
+    }
+    assert_eq!(strangers, [""; 0]);
+}
+
 #[test]
 fn files_have_one_idea_and_names_that_say_it() {
     let mut all = sources_under(&TRUNKS);

@@ -11,7 +11,7 @@ fn listed(include: &[Regex], exclude: &[Regex], name: &str) -> bool {
 }
 
 /// Whether a schema holds no user's tables.
-pub(super) fn is_of_the_system(schema: &str) -> bool {
+pub(crate) fn is_of_the_system(schema: &str) -> bool {
     SYSTEM_SCHEMAS.contains(&schema) || schema.starts_with("pg_temp_")
 }
 

@@ -1,5 +1,6 @@
 use std::any::Any;
 
+use pgoutput::Lsn;
 use service::Disposition;
 use tokio::task::JoinError;
 
@@ -94,6 +95,16 @@ pub type Error = service::Error<ErrorKind>;
 /// A rule of ours that is broken. `rule` says what always holds, and `seen` what was found.
 pub(crate) fn defect(rule: &str, seen: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Defect, format!("keep to a rule: {rule}")).with_source(seen.to_string())
+}
+
+/// LSNs between two places were used a second time.
+pub(crate) fn lsns_reused(attempted: &str, found: &str, (from, to): (Lsn, Lsn)) -> Error {
+    Error::new(
+        ErrorKind::LsnsReused,
+        format!(
+            "{attempted}: {found}; the server continues an older state (a restored backup, or a standby that was promoted before it had everything), changes committed between {from} and {to} may be lost, and what was delivered from there may no longer be in the database"
+        ),
+    )
 }
 
 /// `attempted` was not done because its task did not end as it should. A panic is a defect.

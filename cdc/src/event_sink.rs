@@ -1,9 +1,4 @@
-//! Where change events go: Kafka, a null sink, or a lake in the same process (wired outside this crate).
-
-mod clock;
-pub mod kafka;
-pub mod null;
-mod versions;
+//! What a destination of change events does.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use crate::pipeline::{Phase, PipelineStatus};
+use crate::{Phase, PipelineStatus};
 
 /// One connector's numbers.
 #[derive(Debug, Clone)]

@@ -14,7 +14,6 @@ mod rest;
 mod side_queries;
 mod snapshot;
 mod start_streaming;
-mod status;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -25,11 +24,10 @@ use tokio_util::sync::CancellationToken;
 pub use preflight::{Unfit, preflight};
 use prepare::Prepared;
 use side_queries::Side;
-pub use status::{Phase, PipelineStatus};
 
 use crate::{
-    Disposition, Error, ErrorKind, checkpoint::StartPosition, sink::EventSink, source::Control,
-    source::catalog::CatalogMemory, source::catalog::EnumLabels,
+    Disposition, Error, ErrorKind, EventSink, Phase, PipelineStatus, checkpoint::StartPosition,
+    source::Control, source::catalog::CatalogMemory, source::catalog::EnumLabels,
     source::connection::ReplicationConnection, source::drop_slot, source::is_sql_ascii,
 };
 use connector::ConnectorConfig;

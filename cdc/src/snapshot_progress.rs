@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{SnapshotTable, TableName};
+use crate::table::{SnapshotTable, TableName};
 
 /// How far a snapshot has come; shared with the faces that show it.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl SnapshotProgress {
     }
 
     /// A new snapshot starts. The counters of its tables, in their order.
-    pub(super) fn begin<'a>(
+    pub(crate) fn begin<'a>(
         &self,
         tables: impl Iterator<Item = &'a SnapshotTable>,
     ) -> Vec<Arc<AtomicU64>> {

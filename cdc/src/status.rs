@@ -7,10 +7,20 @@ use pgoutput::Lsn;
 use tokio::sync::watch;
 
 use crate::{
-    assemble::Counts,
     checkpoint::{Provenance, SlotIdentity},
-    source::snapshot::SnapshotProgress,
+    snapshot_progress::SnapshotProgress,
 };
+
+/// Changes written to the sink since the start, by operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub creates: u64,
+    pub updates: u64,
+    pub deletes: u64,
+    pub truncates: u64,
+    /// Could not be encoded and were left out, as `event.processing.failure.handling.mode` says.
+    pub left_out: u64,
+}
 
 /// What the connector is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,7 +150,7 @@ impl PipelineStatus {
         self.trouble.subscribe()
     }
 
-    pub(super) fn set_trouble(&self, trace: Option<String>) {
+    pub(crate) fn set_trouble(&self, trace: Option<String>) {
         self.trouble.send_if_modified(|trouble| {
             let changed = *trouble != trace;
             *trouble = trace;
@@ -160,21 +170,21 @@ impl PipelineStatus {
     }
 
     /// The server's clock stood there when it sent what is about to be read, or its commit says so.
-    pub(super) fn saw_clock(&self, micros: i64) {
+    pub(crate) fn saw_clock(&self, micros: i64) {
         // The pipeline's task is the only writer.
         if micros > self.read_micros.load(Ordering::Relaxed) {
             self.read_micros.store(micros, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn set_selection(&self, selection: String) {
+    pub(crate) fn set_selection(&self, selection: String) {
         *self
             .selection
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(selection);
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         match phase {
             Phase::Snapshotting | Phase::Streaming | Phase::Idle => self.set_trouble(None),
             Phase::Connecting | Phase::Draining => {}
@@ -183,7 +193,7 @@ impl PipelineStatus {
         tracing::debug!(phase = phase.as_str(), "phase");
     }
 
-    pub(super) fn set_slot(&self, slot: SlotIdentity) {
+    pub(crate) fn set_slot(&self, slot: SlotIdentity) {
         *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(slot);
     }
 
@@ -192,11 +202,11 @@ impl PipelineStatus {
         self.sql_ascii.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_sql_ascii(&self, sql_ascii: bool) {
+    pub(crate) fn set_sql_ascii(&self, sql_ascii: bool) {
         self.sql_ascii.store(sql_ascii, Ordering::Relaxed);
     }
 
-    pub(super) fn add_counts(&self, before: Counts, now: Counts) {
+    pub(crate) fn add_counts(&self, before: Counts, now: Counts) {
         let add = |total: &AtomicU64, before: u64, now: u64| {
             if now != before {
                 total.fetch_add(now - before, Ordering::Relaxed);
@@ -209,21 +219,21 @@ impl PipelineStatus {
         add(&self.left_out, before.left_out, now.left_out);
     }
 
-    pub(super) fn set_positions(&self, received: Lsn, confirmed: Lsn) {
+    pub(crate) fn set_positions(&self, received: Lsn, confirmed: Lsn) {
         self.received.store(received.0, Ordering::Relaxed);
         self.confirmed.store(confirmed.0, Ordering::Relaxed);
         self.server_wal_end.fetch_max(received.0, Ordering::Relaxed);
     }
 
-    pub(super) fn set_server_wal_end(&self, lsn: Lsn) {
+    pub(crate) fn set_server_wal_end(&self, lsn: Lsn) {
         self.server_wal_end.fetch_max(lsn.0, Ordering::Relaxed);
     }
 
-    pub(super) fn set_last_commit_micros(&self, micros: i64) {
+    pub(crate) fn set_last_commit_micros(&self, micros: i64) {
         self.last_commit_micros.store(micros, Ordering::Relaxed);
     }
 
-    pub(super) fn count_restart(&self) {
+    pub(crate) fn count_restart(&self) {
         self.restarts.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -4,7 +4,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::task::{TaskContext, run_task};
-use cdc::{Error, ErrorKind, pipeline::PipelineStatus, sink::kafka::ActiveTopics, unfinished};
+use cdc::{Error, ErrorKind, PipelineStatus, sink::kafka::ActiveTopics, unfinished};
 use connector::shown;
 
 /// What the operator wants of a connector.

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{status_topic::StatusWriter, validation::with_defaults, worker::is_our_class};
 use cdc::{
-    Error, ErrorKind, kafka::KafkaClient, pipeline::PipelineStatus, pipeline::supervise,
+    Error, ErrorKind, PipelineStatus, kafka::KafkaClient, pipeline::supervise,
     sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
 use connector::Providers;

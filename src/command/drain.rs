@@ -1,8 +1,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use cdc::{
-    checkpoint::StartPosition, pipeline, pipeline::PipelineStatus, pipeline::Snapshots,
-    sink::null::NullSink,
+    PipelineStatus, checkpoint::StartPosition, pipeline, pipeline::Snapshots, sink::null::NullSink,
 };
 use connector::{ConnectorConfig, load_connector_file};
 use pgoutput::Lsn;

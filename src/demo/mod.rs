@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cdc::pipeline::PipelineStatus;
+use cdc::PipelineStatus;
 use connector::ConnectorConfig;
 use generator::Pace;
 use lakewriter::LakeProgress;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cdc::{Error, ErrorKind, checkpoint::StartPosition, pipeline, pipeline::PipelineStatus};
+use cdc::{Error, ErrorKind, PipelineStatus, checkpoint::StartPosition, pipeline};
 use connector::ConnectorConfig;
 use lakewriter::{DirectWriter, LakeConfig, LakeProgress};
 use tokio_util::sync::CancellationToken;

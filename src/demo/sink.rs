@@ -6,10 +6,8 @@ use std::{
 };
 
 use cdc::{
-    Error, ErrorKind,
-    checkpoint::{Provenance, Resume, Witness},
-    pipeline::PipelineStatus,
-    sink::{EventSink, Progress, TransactionEnd},
+    Error, ErrorKind, EventSink, PipelineStatus, Progress, TransactionEnd, checkpoint::Provenance,
+    checkpoint::Resume, checkpoint::Witness,
 };
 use debezium::ChangeEvent;
 use futures::future::BoxFuture;

@@ -6,18 +6,15 @@ use debezium::Compat;
 use pgoutput::{Insert, Lsn, PgOutputMessage, PgTimestamp, Relation, Type, Update, XLogData};
 
 use super::{
-    emitter::{DeliveredUpTo, Emitter},
-    enum_values::EnumValues,
-    open_transactions::OpenTransactions,
-    relations::{Capture, RelationVersion, Relations},
-    replay::{Replay, ReplayState},
-    rules::EmitRules,
-    transaction::{Counts, Transaction},
+    emitter::DeliveredUpTo, emitter::Emitter, enum_values::EnumValues,
+    open_transactions::OpenTransactions, relations::Capture, relations::RelationVersion,
+    relations::Relations, replay::Replay, replay::ReplayState, rules::EmitRules,
+    transaction::Transaction,
 };
+use crate::Counts;
 use crate::{
-    Error, ErrorKind, sink::EventSink, sink::TransactionEnd, source::captures_table,
-    source::catalog::RelationDescription, source::catalog::StreamedTable,
-    source::catalog::TypeName,
+    Error, ErrorKind, EventSink, TransactionEnd, capture::captures_table,
+    table::RelationDescription, table::StreamedTable, table::TypeName,
 };
 use connector::{CaptureFilter, ConnectorConfig};
 

@@ -5,24 +5,13 @@ use debezium::{
 use pgoutput::{OldTuple, PgOutputMessage, TupleColumn, TupleData};
 
 use super::rules::EmitRules;
-use crate::{Error, ErrorKind, sink::EventSink, source::catalog::StreamedTable};
+use crate::{Error, ErrorKind, EventSink, row_values::recycle, table::StreamedTable};
 
 /// Buffers for the rows of one change, kept from change to change.
 #[derive(Debug, Default)]
 pub(super) struct RowBuffers {
     old: Vec<ColumnValue<'static>>,
     new: Vec<ColumnValue<'static>>,
-}
-
-/// An emptied vector, free to hold values of another lifetime: the allocation stays.
-#[expect(
-    clippy::unnecessary_filter_map,
-    reason = "a filter would keep the lifetime"
-)]
-pub(crate) fn recycle(mut values: Vec<ColumnValue<'_>>) -> Vec<ColumnValue<'static>> {
-    values.clear();
-    // Same size and alignment, so the collection happens in place.
-    values.into_iter().filter_map(|_| None).collect()
 }
 
 /// A change and where it belongs.

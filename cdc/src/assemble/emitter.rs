@@ -7,17 +7,12 @@ use debezium::{
 use pgoutput::{Lsn, Message, PgOutputMessage};
 
 use super::{
-    change::{Placed, RowBuffers, Written},
-    recognition::{History, Recognition},
-    relations::{Capture, RelationVersion},
-    rules::EmitRules,
-    transaction::{Counts, Transaction},
+    change::Placed, change::RowBuffers, change::Written, recognition::History,
+    recognition::Recognition, relations::Capture, relations::RelationVersion, rules::EmitRules,
+    transaction::Transaction,
 };
-use crate::{
-    Error, ErrorKind, Incarnation,
-    checkpoint::Witness,
-    sink::{EventSink, TransactionEnd},
-};
+use crate::Counts;
+use crate::{Error, ErrorKind, EventSink, Incarnation, TransactionEnd, checkpoint::Witness};
 
 /// What logical messages are counted under among the tables of a transaction.
 const MESSAGES: &str = "LOGICAL_DECODING_MESSAGE";

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use pgoutput::{PgOutputMessage, TupleColumn, TupleData};
 
 use super::relations::{Capture, RelationVersion};
-use crate::source::catalog::StreamedTable;
+use crate::table::StreamedTable;
 
 /// Values that were looked for in vain are remembered up to this many: beyond it, one that was renamed costs a look at
 /// the catalog again.

@@ -13,9 +13,6 @@ mod spool;
 mod transaction;
 
 pub use assembler::{Assembler, Step};
-pub(crate) use change::recycle;
 pub use emitter::DeliveredUpTo;
 pub use recognition::History;
-pub(crate) use recognition::lsns_reused;
 pub use spool::{Record, Spool, SpoolReader};
-pub use transaction::Counts;

@@ -15,7 +15,7 @@
 use debezium::ChangePosition;
 use pgoutput::Lsn;
 
-use crate::{Error, ErrorKind, checkpoint::Witness, incarnation::Incarnation};
+use crate::{Error, checkpoint::Witness, error::lsns_reused, incarnation::Incarnation};
 
 /// By what the WAL behind a stored position is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,16 +130,6 @@ impl Recognition {
     }
 }
 
-/// LSNs between two places were used a second time.
-pub(crate) fn lsns_reused(attempted: &str, found: &str, (from, to): (Lsn, Lsn)) -> Error {
-    Error::new(
-        ErrorKind::LsnsReused,
-        format!(
-            "{attempted}: {found}; the server continues an older state (a restored backup, or a standby that was promoted before it had everything), changes committed between {from} and {to} may be lost, and what was delivered from there may no longer be in the database"
-        ),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,7 +183,7 @@ mod tests {
             &[witness(96, 6, 51)],
         ] {
             let error = transactions(sent).expect_err("recognised");
-            assert_eq!(error.kind(), ErrorKind::LsnsReused);
+            assert_eq!(error.kind(), crate::ErrorKind::LsnsReused);
             assert!(
                 error.to_string().contains("between 0/50 and 0/C7"),
                 "{error}"

@@ -6,7 +6,7 @@ use std::{
 
 use debezium::TableSchema;
 
-use crate::source::catalog::{RelationDescription, StreamedTable};
+use crate::{table::RelationDescription, table::StreamedTable};
 
 /// One version of a table in the stream.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::{
     spool::{Record, SpoolReader},
     transaction::Transaction,
 };
-use crate::{Error, ErrorKind, sink::EventSink, source::catalog::RelationDescription};
+use crate::{Error, ErrorKind, EventSink, table::RelationDescription};
 
 /// A streamed transaction that committed, being written to the sink as far as it has room.
 #[derive(Debug)]

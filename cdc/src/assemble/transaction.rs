@@ -16,17 +16,6 @@ pub(super) struct Transaction {
     pub(super) begun: bool,
 }
 
-/// Changes written to the sink since the start, by operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    pub creates: u64,
-    pub updates: u64,
-    pub deletes: u64,
-    pub truncates: u64,
-    /// Could not be encoded and were left out, as `event.processing.failure.handling.mode` says.
-    pub left_out: u64,
-}
-
 impl Transaction {
     pub(super) const fn new(commit_lsn: Lsn, xid: u32, commit_micros: i64, first_lsn: Lsn) -> Self {
         Self {

@@ -1,7 +1,7 @@
 use debezium::SourceRecord;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use crate::{Error, sink::EventSink, source::HeartbeatAction};
+use crate::{Error, EventSink, source::HeartbeatAction};
 use connector::ConnectorConfig;
 
 /// Heartbeat records and the query that goes with them (`heartbeat.interval.ms`, `heartbeat.action.query`).

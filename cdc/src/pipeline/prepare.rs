@@ -4,15 +4,11 @@ use debezium::ChangePosition;
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Snapshots,
-    snapshot::{Snapshot, SnapshotPoint},
-    start_streaming::selection,
-    status::PipelineStatus,
-};
+use super::{Snapshots, snapshot::Snapshot, snapshot::SnapshotPoint, start_streaming::selection};
+use crate::PipelineStatus;
 use crate::{
-    Error, ErrorKind, Incarnation, assemble::History, checkpoint::Resume, checkpoint::SlotIdentity,
-    incarnation::Delivered, sink::EventSink, source::Control, source::blockers,
+    Error, ErrorKind, EventSink, Incarnation, assemble::History, checkpoint::Resume,
+    checkpoint::SlotIdentity, incarnation::Delivered, source::Control, source::blockers,
     source::catalog::CatalogMemory, source::check_publication,
     source::connection::ReplicationConnection, source::end_process, source::keep_guardrail,
     source::prepare_publication, source::server::require_logical_wal,

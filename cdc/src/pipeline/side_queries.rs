@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use crate::{
     Error, ErrorKind, source::Control, source::catalog::CatalogMemory,
-    source::catalog::RelationDescription, source::catalog::StreamedTable,
     source::catalog::resolve_relation, source::server::wal_flush_lsn, source::slot::slot_xmin,
+    table::RelationDescription, table::StreamedTable,
 };
 use connector::ConnectorConfig;
 

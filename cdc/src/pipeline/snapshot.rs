@@ -4,17 +4,13 @@ use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Snapshots,
-    held_slot::{HeldSlot, status_interval},
-    prepare::{Prepared, StreamStart, create},
-    side_queries::Side,
-    start_streaming::{start_streaming, wait_for_slot},
-    status::{Phase, PipelineStatus},
-    stream::Streaming,
+    Snapshots, held_slot::HeldSlot, held_slot::status_interval, prepare::Prepared,
+    prepare::StreamStart, prepare::create, side_queries::Side, start_streaming::start_streaming,
+    start_streaming::wait_for_slot, stream::Streaming,
 };
 use crate::{
-    Error, ErrorKind, Incarnation, assemble::History, checkpoint::Resume, incarnation::Delivered,
-    sink::EventSink, source::Control, source::catalog::CatalogMemory,
+    Error, ErrorKind, EventSink, Incarnation, assemble::History, checkpoint::Resume,
+    incarnation::Delivered, source::Control, source::catalog::CatalogMemory,
     source::connection::ReplicationConnection, source::require_all_rows,
     source::server::wal_sender_timeout, source::slot::SlotState, source::slot::SystemIdentity,
     source::slot::drop_temporary_slot, source::slot::identity, source::snapshot::Begun,
@@ -22,6 +18,7 @@ use crate::{
     source::snapshot::begin_snapshot, source::snapshot::read_snapshot,
     source::snapshot::snapshot_tables,
 };
+use crate::{Phase, PipelineStatus};
 use connector::ConnectorConfig;
 
 /// How often a snapshot looks for a moment as of which all tables can be read.

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::{prepare::StreamStart, status::PipelineStatus};
+use super::prepare::StreamStart;
+use crate::PipelineStatus;
 use crate::{
-    Error, ErrorKind, source::Control, source::connection::ReplicationConnection,
-    source::quote_identifier, source::quote_literal, source::server::server_version,
+    Error, ErrorKind, quoting::quote_identifier, quoting::quote_literal, source::Control,
+    source::connection::ReplicationConnection, source::server::server_version,
     source::server_error::OBJECT_IN_USE, source::server_error::sqlstate, source::slot_reader,
 };
 use connector::ConnectorConfig;

@@ -13,20 +13,17 @@ use tokio_util::sync::CancellationToken;
 use catching_up::commits_from;
 
 use super::{
-    heartbeat::{self, Heartbeat},
-    held_slot::status_interval,
-    prepare::StreamStart,
-    rest::{Rest, rested},
-    side_queries::{Answer, Question, Side, SideQueries},
-    status::{Phase, PipelineStatus},
+    heartbeat, heartbeat::Heartbeat, held_slot::status_interval, prepare::StreamStart, rest::Rest,
+    rest::rested, side_queries::Answer, side_queries::Question, side_queries::Side,
+    side_queries::SideQueries,
 };
 use crate::{
-    Error, ErrorKind, assemble::Assembler, assemble::Counts, assemble::DeliveredUpTo,
-    assemble::Step, sink::EventSink, sink::IdleMark, sink::Progress, source::Feedback,
-    source::connection::FrameKind, source::connection::ReplicationConnection,
-    source::connection::streaming_error, source::server::wal_sender_timeout,
-    source::slot::slot_xmin,
+    Counts, Error, ErrorKind, EventSink, IdleMark, Progress, assemble::Assembler,
+    assemble::DeliveredUpTo, assemble::Step, source::Feedback, source::connection::FrameKind,
+    source::connection::ReplicationConnection, source::connection::streaming_error,
+    source::server::wal_sender_timeout, source::slot::slot_xmin,
 };
+use crate::{Phase, PipelineStatus};
 use connector::ConnectorConfig;
 
 /// Messages handled before timers and delivery are looked at again.

@@ -6,8 +6,9 @@ use debezium::{
     ChangeEvent, ContractSettings, EncodeError, EventEncoder, TableSchema, halves, topic_name,
 };
 
-use super::{EventSink, IdleMark, Progress, TransactionEnd, clock::now_nanos, versions::Versions};
+use super::{clock::now_nanos, versions::Versions};
 use crate::{Error, ErrorKind, error::defect};
+use crate::{EventSink, IdleMark, Progress, TransactionEnd};
 use connector::ConnectorConfig;
 
 /// A sink in which everything is durable at once.

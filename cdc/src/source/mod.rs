@@ -1,7 +1,6 @@
 //! The PostgreSQL end: the replication connection, slot and publication, the catalog, the snapshot and the feedback.
 
 mod address;
-mod capture;
 pub mod catalog;
 pub mod connection;
 mod control;
@@ -22,7 +21,6 @@ pub(crate) mod verify;
 mod waiting;
 mod wal_end;
 
-pub use capture::{captures_column, captures_table};
 pub use control::Control;
 pub use feedback::Feedback;
 pub(crate) use guardrail::keep_guardrail;
@@ -37,13 +35,3 @@ pub use slot::{Slot, SlotState, drop_slot};
 pub(crate) use unmatched::tell_unmatched;
 pub(crate) use waiting::{blockers, end_process, slot_reader, told_while_waiting};
 pub use wal_end::current_wal_lsn;
-
-/// `value` as an SQL identifier.
-pub(crate) fn quote_identifier(value: &str) -> String {
-    format!("\"{}\"", value.replace('"', "\"\""))
-}
-
-/// `value` as an SQL string literal (`standard_conforming_strings` is on).
-pub(crate) fn quote_literal(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
-}

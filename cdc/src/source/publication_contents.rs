@@ -3,11 +3,9 @@
 
 use tokio_postgres::Client;
 
-use super::{
-    capture::{captures_column, captures_table},
-    server_error::control_error,
-};
+use super::server_error::control_error;
 use crate::{Error, ErrorKind};
+use crate::{capture::captures_column, capture::captures_table};
 use connector::ConnectorConfig;
 
 /// Tables that are named, where there are more.

@@ -1,7 +1,8 @@
 use tokio_postgres::Client;
 
-use super::{quote_identifier, server_error::control_error, snapshot::captured_tables};
+use super::{server_error::control_error, snapshot::captured_tables};
 use crate::Error;
+use crate::quoting::quote_identifier;
 use connector::{ConnectorConfig, WantedIdentity};
 
 /// Set the replica identities that `replica.identity.autoset.values` asks for. A table that cannot be altered is

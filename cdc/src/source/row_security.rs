@@ -1,6 +1,7 @@
 use tokio_postgres::Client;
 
-use super::{server_error::control_error, snapshot::SnapshotTable};
+use super::server_error::control_error;
+use crate::table::SnapshotTable;
 use crate::{Error, ErrorKind};
 use connector::ConnectorConfig;
 
@@ -67,7 +68,7 @@ pub(crate) fn told(tables: &[String], user: &str) -> (String, String) {
         ),
         format!(
             "alter role {} bypassrls; or exclude the tables, or say by `snapshot.select.statement.overrides` which rows are to be read",
-            super::quote_identifier(user)
+            crate::quoting::quote_identifier(user)
         ),
     )
 }

@@ -1,8 +1,9 @@
 use regex::Regex;
 use tokio_postgres::Client;
 
-use super::{capture::is_of_the_system, snapshot::all_tables};
+use super::snapshot::all_tables;
 use crate::Error;
+use crate::capture::is_of_the_system;
 use connector::ConnectorConfig;
 
 /// Tell of each pattern of `table.include.list` and `schema.include.list` that matches nothing, and what there is: a

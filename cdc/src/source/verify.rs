@@ -13,7 +13,7 @@ use super::{
     slot::{SlotState, SystemIdentity, drop_sql},
     timeline::Left,
 };
-use crate::{Error, ErrorKind, assemble::lsns_reused, checkpoint::Resume};
+use crate::{Error, ErrorKind, checkpoint::Resume, error::lsns_reused};
 
 /// Whether the slot is ours to use: a pgoutput slot of this database, not invalidated.
 ///

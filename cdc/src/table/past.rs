@@ -44,7 +44,7 @@ impl Past {
     }
 
     /// A version is in force from here on. Answers it, or the same one as it was known before; and whether it is new.
-    pub(super) fn learn(
+    pub(crate) fn learn(
         &mut self,
         oid: u32,
         version: Arc<TableSchema>,

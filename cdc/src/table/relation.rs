@@ -1,4 +1,4 @@
-use debezium::ReplicaIdentity;
+use debezium::{ReplicaIdentity, TableSchema};
 use pgoutput::{Relation, Type};
 
 /// A Relation message, kept beyond its frame.
@@ -75,4 +75,21 @@ impl From<&Relation<'_>> for RelationDescription {
                 .collect(),
         }
     }
+}
+
+/// Columns of the key of events that do not belong to the replica identity: the old row of a DELETE comes without them.
+/// Where nothing belongs to it, the server refuses to delete.
+pub(crate) fn not_in_old_rows<'s>(
+    relation: &RelationDescription,
+    schema: &'s TableSchema,
+) -> Vec<&'s str> {
+    let sent = |name: &str| {
+        let mut identity = relation.columns.iter().filter(|column| column.part_of_key);
+        identity.any(|column| column.name == name)
+    };
+    if relation.columns.iter().all(|column| !column.part_of_key) {
+        return Vec::new();
+    }
+    let names = schema.key_columns().map(|column| column.name.as_str());
+    names.filter(|name| !sent(name)).collect()
 }

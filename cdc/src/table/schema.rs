@@ -3,7 +3,7 @@ use std::sync::Arc;
 use debezium::{Column, ColumnRule, Compat, PgType, PgTypeKind, TableId, TableSchema};
 
 use super::{CatalogColumn, CatalogTable, RelationDescription, TypeCatalog};
-use crate::source::captures_column;
+use crate::capture::captures_column;
 use connector::{ConnectorConfig, RuledColumn};
 
 /// A Relation message made complete.

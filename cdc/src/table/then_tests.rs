@@ -3,7 +3,7 @@ use std::sync::Arc;
 use debezium::TableId;
 
 use super::*;
-use crate::source::catalog::TypeName;
+use crate::table::{TypeName, not_in_old_rows};
 
 /// A Relation message of integers; the columns behind a `*` are flagged.
 fn relation(identity: ReplicaIdentity, columns: &[&str]) -> RelationDescription {
@@ -378,7 +378,7 @@ fn key_columns_that_deleted_rows_lack_are_found() {
             replica_identity: identity,
             oid: Some(1),
         };
-        super::super::not_in_old_rows(&message, &schema).join(",")
+        not_in_old_rows(&message, &schema).join(",")
     };
     // `message.key.columns` names `v`.
     assert_eq!(

@@ -5,9 +5,8 @@
 use std::{collections::BTreeMap, fs};
 
 use cdc::{
-    assemble::Assembler, assemble::DeliveredUpTo, assemble::Step, sink::EventSink,
-    sink::null::NullSink, source::catalog::KnownColumns, source::catalog::RelationDescription,
-    source::catalog::StreamedTable, source::catalog::streamed_table,
+    EventSink, assemble::Assembler, assemble::DeliveredUpTo, assemble::Step, sink::null::NullSink,
+    table::KnownColumns, table::RelationDescription, table::StreamedTable, table::streamed_table,
 };
 use connector::ConnectorConfig;
 use debezium::{Column, PgType, PgTypeKind};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use cdc::{Error, pipeline, pipeline::Phase, pipeline::PipelineStatus};
+use cdc::{Error, Phase, PipelineStatus, pipeline};
 use connector::ConnectorConfig;
 use regex::Regex;
 use stack::{Postgres, until};

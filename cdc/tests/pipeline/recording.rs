@@ -6,10 +6,8 @@ use std::{
 };
 
 use cdc::{
-    Error,
-    checkpoint::{Resume, StartPosition, TablesRead, Witness},
-    pipeline::PipelineStatus,
-    sink::{EventSink, IdleMark, Progress, TransactionEnd},
+    Error, EventSink, IdleMark, PipelineStatus, Progress, TransactionEnd, checkpoint::Resume,
+    checkpoint::StartPosition, checkpoint::TablesRead, checkpoint::Witness,
 };
 use debezium::{
     ChangeEvent, ChangePosition, ColumnValue, OldRow, Operation, Source, SourceRecord, TableSchema,

@@ -1,7 +1,7 @@
 //! What refuses to stream does so before the first row of a snapshot, and a snapshot that was delivered is not repeated.
 
 use anyhow::{Context, Result, ensure};
-use cdc::{Error, ErrorKind, pipeline::Phase};
+use cdc::{Error, ErrorKind, Phase};
 use stack::{Postgres, PostgresOptions, until};
 
 use crate::{

@@ -1,7 +1,7 @@
 //! `snapshot.isolation.mode`: what the transactions of a snapshot are, and what they wait for.
 
 use anyhow::{Context, Result, ensure};
-use cdc::pipeline::Phase;
+use cdc::Phase;
 use stack::{Postgres, until};
 
 use crate::{

@@ -1,5 +1,5 @@
 use anyhow::{Result, ensure};
-use cdc::pipeline::Phase;
+use cdc::Phase;
 use debezium::Operation;
 use stack::{Postgres, until};
 

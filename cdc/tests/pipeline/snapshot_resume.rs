@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{checkpoint::TablesRead, pipeline::Phase};
+use cdc::{Phase, checkpoint::TablesRead};
 use debezium::{Operation, SnapshotMarker};
 use stack::{Postgres, until};
 

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, path::Path};
 
 use cdc::{
-    source::catalog::KnownColumns, source::catalog::RelationDescription,
-    source::catalog::StreamedTable, source::catalog::TypeCatalog, source::catalog::streamed_table,
+    table::KnownColumns, table::RelationDescription, table::StreamedTable, table::TypeCatalog,
+    table::streamed_table,
 };
 use connector::ConnectorConfig;
 use debezium::{Column, PgTypeKind, ReplicaIdentity, TableSchema};

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use cdc::{Error, ErrorKind, sink::EventSink, sink::Progress, sink::TransactionEnd};
+use cdc::{Error, ErrorKind, EventSink, Progress, TransactionEnd};
 use connector::ConnectorConfig;
 use debezium::{
     ChangeEvent, ConnectSchema, ContractSettings, EventEncoder, Format, KeyChange, MessageEncoder,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cdc::sink::EventSink;
+use cdc::EventSink;
 use stack::{Kafka, until};
 
 use crate::events::{config, deliver, ids, insert, open, table};

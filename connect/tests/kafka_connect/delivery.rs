@@ -1,10 +1,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use cdc::{
-    ErrorKind,
-    sink::{EventSink, IdleMark, TransactionEnd, kafka::KafkaSink},
-};
+use cdc::{ErrorKind, EventSink, IdleMark, TransactionEnd, sink::kafka::KafkaSink};
 use debezium::{ChangePosition, ColumnValue, OldRow, Operation};
 use pgoutput::Lsn;
 use stack::{Kafka, Record, until};

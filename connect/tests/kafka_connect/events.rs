@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use cdc::{
-    checkpoint::StartPosition, kafka::KafkaClient, pipeline::PipelineStatus, sink::EventSink,
-    sink::Progress, sink::TransactionEnd, sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
+    EventSink, PipelineStatus, Progress, TransactionEnd, checkpoint::StartPosition,
+    kafka::KafkaClient, sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
 };
 use connector::ConnectorConfig;
 use debezium::{

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
-    kafka::KafkaClient, pipeline, pipeline::Phase, pipeline::PipelineStatus,
-    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
+    Phase, PipelineStatus, kafka::KafkaClient, pipeline, sink::kafka::ActiveTopics,
+    sink::kafka::KafkaSink,
 };
 use connector::ConnectorConfig;
 use serde_json::Value;

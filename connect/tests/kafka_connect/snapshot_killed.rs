@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
-    kafka::KafkaClient, pipeline, pipeline::Phase, pipeline::PipelineStatus,
-    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
+    Phase, PipelineStatus, kafka::KafkaClient, pipeline, sink::kafka::ActiveTopics,
+    sink::kafka::KafkaSink,
 };
 use connector::ConnectorConfig;
 use pgoutput::Lsn;

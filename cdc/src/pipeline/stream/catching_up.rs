@@ -6,7 +6,7 @@ use pgoutput::{Lsn, PgOutputMessage, XLogData};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{CLOSE_PATIENCE, Streaming, TurnEnd};
-use crate::{Error, sink::EventSink};
+use crate::{Error, EventSink};
 
 /// How often a server is asked whether it has sent everything up to a moment.
 const CATCH_UP_TICK: Duration = Duration::from_millis(500);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{CLOSE_PATIENCE, Streaming, TurnEnd};
-use crate::{Error, pipeline::status::Phase, sink::EventSink};
+use crate::{Error, EventSink, Phase};
 
 /// How long the orderly end may take to deliver what was read. Nothing is lost after it: it is sent again.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);

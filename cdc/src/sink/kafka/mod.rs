@@ -16,15 +16,16 @@ use debezium::{
 use pgoutput::Lsn;
 use tokio::time::Instant;
 
-use super::{EventSink, IdleMark, Progress, TransactionEnd, versions::Versions};
+use super::versions::Versions;
 use crate::{
-    Error, ErrorKind, blocking::blocking, checkpoint::Resume, checkpoint::StartPosition,
-    checkpoint::TablesRead, error::defect, kafka::KafkaClient, kafka::OwnedRecord, kafka::Producer,
-    kafka::ProducerSettings, kafka::RecordBatch, kafka::StoredOffset, kafka::TopicSpec,
-    kafka::Topics, kafka::batch::ContextHeaders, kafka::offsets::offset_key,
-    kafka::offsets::read_offset, kafka::schemas::PublishedSchemas, kafka::schemas::schemas_topic,
-    pipeline::PipelineStatus, registry::SchemaRegistries,
+    Error, ErrorKind, PipelineStatus, blocking::blocking, checkpoint::Resume,
+    checkpoint::StartPosition, checkpoint::TablesRead, error::defect, kafka::KafkaClient,
+    kafka::OwnedRecord, kafka::Producer, kafka::ProducerSettings, kafka::RecordBatch,
+    kafka::StoredOffset, kafka::TopicSpec, kafka::Topics, kafka::batch::ContextHeaders,
+    kafka::offsets::offset_key, kafka::offsets::read_offset, kafka::schemas::PublishedSchemas,
+    kafka::schemas::schemas_topic, registry::SchemaRegistries,
 };
+use crate::{EventSink, IdleMark, Progress, TransactionEnd};
 use connector::{ConnectorConfig, TopicRoute};
 
 pub use active_topics::ActiveTopics;

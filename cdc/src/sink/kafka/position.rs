@@ -2,10 +2,8 @@ use debezium::{ChangePosition, Operation, Source};
 
 use super::KafkaSink;
 use crate::{
-    Error, ErrorKind,
-    checkpoint::{Provenance, Witness},
+    Error, ErrorKind, TransactionEnd, checkpoint::Provenance, checkpoint::Witness,
     kafka::StoredOffset,
-    sink::TransactionEnd,
 };
 
 /// The last record of a batch that has a position: what the offset is made from.

@@ -14,11 +14,10 @@ use proptest::prelude::*;
 
 use super::{LastRecord, RecordKind, never_decreases, next_offset};
 use crate::{
-    Error, assemble::Assembler, assemble::DeliveredUpTo, assemble::History, assemble::Step,
-    checkpoint::Provenance, incarnation::Delivered, incarnation::Incarnation, kafka::StoredOffset,
-    kafka::offsets::MESSAGE, sink::EventSink, sink::Progress, sink::TransactionEnd,
-    source::catalog::KnownColumns, source::catalog::RelationDescription,
-    source::catalog::StreamedTable, source::catalog::streamed_table,
+    Error, EventSink, Progress, TransactionEnd, assemble::Assembler, assemble::DeliveredUpTo,
+    assemble::History, assemble::Step, checkpoint::Provenance, incarnation::Delivered,
+    incarnation::Incarnation, kafka::StoredOffset, kafka::offsets::MESSAGE, table::KnownColumns,
+    table::RelationDescription, table::StreamedTable, table::streamed_table,
 };
 use connector::ConnectorConfig;
 use wal::{Sent, Wal, sketches};

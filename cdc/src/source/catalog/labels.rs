@@ -2,8 +2,7 @@ use std::collections::HashMap;
 
 use tokio_postgres::Client;
 
-use super::types::TypeEntry;
-use crate::{Error, source::server_error::control_error};
+use crate::{Error, source::server_error::control_error, table::TypeEntry};
 
 /// The labels of enums as they were when the connector started, or when they were asked for again. A Relation message
 /// says nothing of them and comes whenever the server likes, so what events list must not depend on it.

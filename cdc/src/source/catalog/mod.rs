@@ -1,32 +1,24 @@
-//! What the catalog knows of a table: columns, types, defaults, keys. Two views of it become a [`TableSchema`]: the
-//! table as it is (snapshot), and a Relation message completed by the catalog (stream).
+//! The catalog, asked.
 
 mod labels;
-mod past;
 mod read;
-mod relation;
-mod schema;
-mod then;
-mod types;
 mod visibility;
 
 pub use labels::EnumLabels;
-pub use past::Past;
-pub use read::{
-    CatalogColumn, CatalogKey, CatalogTable, GeneratedExpressions, read_generated, read_table,
-    read_types,
-};
-pub use relation::{RelationColumn, RelationDescription, TypeName};
-pub use schema::{EnumColumn, KnownColumns, StreamedTable, snapshot_schema, streamed_table};
-pub use then::{Doubt, known_then};
-pub use types::TypeCatalog;
+pub use read::{GeneratedExpressions, read_generated, read_table, read_types};
 use visibility::wait_visible;
 
 use debezium::TableSchema;
 use std::sync::Arc;
 use tokio_postgres::Client;
 
-use crate::Error;
+use crate::{
+    Error,
+    table::{
+        Past, RelationDescription, StreamedTable, known_then, not_in_old_rows, snapshot_schema,
+        streamed_table,
+    },
+};
 use connector::ConnectorConfig;
 
 /// What is remembered between two looks at the catalog.
@@ -82,20 +74,6 @@ pub async fn resolve_relation(
         );
     }
     Ok(streamed)
-}
-
-/// Columns of the key of events that do not belong to the replica identity: the old row of a DELETE comes without them.
-/// Where nothing belongs to it, the server refuses to delete.
-fn not_in_old_rows<'s>(relation: &RelationDescription, schema: &'s TableSchema) -> Vec<&'s str> {
-    let sent = |name: &str| {
-        let mut identity = relation.columns.iter().filter(|column| column.part_of_key);
-        identity.any(|column| column.name == name)
-    };
-    if relation.columns.iter().all(|column| !column.part_of_key) {
-        return Vec::new();
-    }
-    let names = schema.key_columns().map(|column| column.name.as_str());
-    names.filter(|name| !sent(name)).collect()
 }
 
 /// A table as it is now; None when it is gone.

@@ -12,8 +12,9 @@ use postgres_tls::{AuthMethod, ChannelBindingMode};
 
 use super::{ReplicationConnection, scram::Offer};
 use crate::{
-    Error, ErrorKind, source::address::Address, source::address::auth_error,
-    source::address::permission_hint, source::quote_identifier, source::server_error::ServerError,
+    Error, ErrorKind, quoting::quote_identifier, source::address::Address,
+    source::address::auth_error, source::address::permission_hint,
+    source::server_error::ServerError,
 };
 use connector::DatabaseConfig;
 

@@ -3,12 +3,9 @@ use std::{pin::pin, time::Duration};
 use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::{
-    control::{OrdinaryConnection, connect},
-    quote_literal,
-    server_error::control_error,
-};
+use super::super::{control::OrdinaryConnection, control::connect, server_error::control_error};
 use crate::Error;
+use crate::quoting::quote_literal;
 use connector::DatabaseConfig;
 
 /// A table takes as long as it takes, and so does the sink that takes its rows. The last of these settings is of PostgreSQL 17

@@ -4,17 +4,13 @@ use debezium::TableSchema;
 use tokio_postgres::Client;
 
 use super::{
-    super::{
-        Control,
-        catalog::current_schema,
-        quote_identifier,
-        server_error::{LOCK_NOT_AVAILABLE, control_error, sqlstate},
-        waiting::told_while_waiting,
-    },
-    PinnedConnection, SnapshotTable,
-    relations::{Relations, changed_since, locked},
+    super::Control, super::catalog::current_schema, super::server_error::LOCK_NOT_AVAILABLE,
+    super::server_error::control_error, super::server_error::sqlstate,
+    super::waiting::told_while_waiting, PinnedConnection, relations::Relations,
+    relations::changed_since, relations::locked,
 };
 use crate::{Error, ErrorKind};
+use crate::{quoting::quote_identifier, table::SnapshotTable};
 use connector::ConnectorConfig;
 
 /// How long a further connection waits for a lock that the first one has already: only somebody who wants to alter the

@@ -5,11 +5,11 @@ use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyRow, SnapshotProgress, SnapshotStart,
-    edges::{Edges, Marked},
-    table_reader::{Piece, ReadTable, TableQueue, pieces},
+    CopyRow, SnapshotStart, edges::Edges, edges::Marked, table_reader::Piece,
+    table_reader::ReadTable, table_reader::TableQueue, table_reader::pieces,
 };
-use crate::{Error, ErrorKind, Incarnation, sink::EventSink, sink::TransactionEnd};
+use crate::SnapshotProgress;
+use crate::{Error, ErrorKind, EventSink, Incarnation, TransactionEnd};
 use connector::ConnectorConfig;
 
 /// How a snapshot ended.
@@ -159,7 +159,7 @@ impl<'a, S: EventSink> Rows<'a, S> {
             transaction: None,
             origin: None,
         });
-        self.values = crate::assemble::recycle(values);
+        self.values = crate::row_values::recycle(values);
         self.written += 1;
         if marked.last_of_table {
             self.sink.finish_table(*oid);

@@ -15,9 +15,10 @@ use futures::{
 use tokio_postgres::CopyOutStream;
 
 use super::{
-    PinnedConnection, SnapshotProgress,
-    plan::{Plan, PlannedTable, attempted, ensure_after, ensure_before},
+    PinnedConnection, plan::Plan, plan::PlannedTable, plan::attempted, plan::ensure_after,
+    plan::ensure_before,
 };
+use crate::SnapshotProgress;
 use crate::{Error, source::server_error::control_error};
 use connector::ConnectorConfig;
 

@@ -2,44 +2,13 @@ use std::collections::HashSet;
 
 use tokio_postgres::Client;
 
-use super::super::{
-    capture::captures_table, publication::publishes_via_root, quote_identifier,
-    server_error::control_error,
+use super::super::{publication::publishes_via_root, server_error::control_error};
+use crate::{
+    Error,
+    capture::captures_table,
+    table::{SnapshotTable, TableName},
 };
-use crate::Error;
 use connector::{ConnectorConfig, RowCountOrder};
-
-/// A table's name in PostgreSQL.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TableName {
-    pub schema: String,
-    pub table: String,
-}
-
-impl TableName {
-    /// `schema.table`, as filters and properties have it.
-    pub fn full(&self) -> String {
-        format!("{}.{}", self.schema, self.table)
-    }
-
-    /// As SQL wants it.
-    pub fn quoted(&self) -> String {
-        format!(
-            "{}.{}",
-            quote_identifier(&self.schema),
-            quote_identifier(&self.table)
-        )
-    }
-}
-
-/// A captured table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SnapshotTable {
-    pub oid: u32,
-    pub name: TableName,
-    /// The planner's guess (`reltuples`); 0 where it has none.
-    pub estimated_rows: u64,
-}
 
 // Ordinary and partitioned tables; views and foreign tables have no WAL of their own, temporary ones none at all.
 const TABLES: &str = "
