@@ -26,7 +26,8 @@ impl ParseError {
     }
 }
 
-/// Reads a length of time: a number and `ms`, `s`, `m` or `h`.
+/// Reads a length of time: a number and `ms`, `s`, `m` or `h`. By hand, because humantime knows weeks and months too, and
+/// `1M` would be a month of traffic.
 ///
 /// # Errors
 /// Anything else, or nothing but zero.

@@ -1,4 +1,7 @@
 //! Quantities with units, as people write them in settings.
+//!
+//! By hand: humantime reads `1M` as a month, where a minute was meant, and refuses `.5s`; bytesize reads `64m` as megabytes
+//! and refuses `1.5`. A slip of the hand in a unit is an error here.
 
 use std::{str::FromStr, time::Duration};
 
