@@ -185,7 +185,7 @@ fn only_the_kafka_ends_speak_to_kafka() {
 #[test]
 fn only_the_lake_writes_to_the_object_store() {
     // axum names its PUT routes the same way.
-    let allowed = ["lakewriter/src/lake/", "connect/src/rest/"];
+    let allowed = ["lakewriter/src/lake/", "connect/src/rest"];
     for call in [".put(", ".put_opts(", ".put_multipart("] {
         assert_eq!(strangers(call, &allowed), [""; 0]);
     }
@@ -269,6 +269,38 @@ fn the_stages_of_cdc_know_types_and_not_each_other() {
         }
     }
     assert_eq!(strangers, [""; 0]);
+}
+
+#[test]
+fn a_mod_file_only_lists() {
+    let begins = [
+        "fn ",
+        "async fn ",
+        "struct ",
+        "enum ",
+        "trait ",
+        "impl ",
+        "impl<",
+        "const ",
+        "static ",
+    ];
+    for path in sources_under(&TRUNKS) {
+        if path.file_name().is_some_and(|name| name == "mod.rs") {
+            let text = fs::read_to_string(&path).expect("a readable file");
+            let code = text.lines().find(|line| {
+                let line = line
+                    .trim_start_matches("pub ")
+                    .trim_start_matches("pub(crate) ")
+                    .trim_start_matches("pub(super) ");
+                begins.iter().any(|begin| line.starts_with(begin))
+            });
+            let shown = path.strip_prefix(root()).expect("under the root").display();
+            assert_eq!(
+                code, None,
+                "{shown}: code stands in a file beside the folder"
+            );
+        }
+    }
 }
 
 #[test]

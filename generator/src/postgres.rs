@@ -16,7 +16,7 @@ pub use writer::{Outcome, Writer};
 
 use crate::batch::TWEET_COLUMNS;
 
-const SCHEMA: &str = include_str!("../../../db/01-schema.sql");
+const SCHEMA: &str = include_str!("../../db/01-schema.sql");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Creates the tables `users` and `tweets` where they are missing, as `db/01-schema.sql` defines them.
