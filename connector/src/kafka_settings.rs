@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rdkafka::{ClientConfig, error::KafkaError};
-use service::kafka::{KafkaSettingError, security_settings};
+use service::kafka::{KafkaSettingError, security_settings_of_each};
 
 /// The settings by librdkafka's names, all of which it takes.
 ///
@@ -13,25 +13,21 @@ use service::kafka::{KafkaSettingError, security_settings};
 pub fn librdkafka_settings(
     settings: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, KafkaSettingError> {
-    let translated = security_settings(settings)?;
-    for (name, value) in settings {
+    let mut translated = BTreeMap::new();
+    for (name, alone) in security_settings_of_each(settings)? {
         // One at a time, so that the one that is refused is known by the name it was given.
-        let Ok(alone) = security_settings(&BTreeMap::from([(name.clone(), value.clone())])) else {
-            // A store's type stands in another setting; both together were read above.
-            continue;
-        };
-        let config: ClientConfig = alone.into_iter().collect();
+        let config: ClientConfig = alone.clone().into_iter().collect();
         match config.create_native_config() {
-            Ok(_) => {}
+            Ok(_) => translated.extend(alone),
             Err(KafkaError::ClientConfig(_, reason, _, _)) => {
                 return Err(KafkaSettingError {
-                    setting: name.clone(),
+                    setting: name,
                     reason,
                 });
             }
             Err(error) => {
                 return Err(KafkaSettingError {
-                    setting: name.clone(),
+                    setting: name,
                     reason: error.to_string(),
                 });
             }

@@ -76,17 +76,14 @@ impl Spool {
             Record::Skip { .. } => 13,
             Record::Relation { .. } => 9,
         };
-        let fits = self
-            .blocks
-            .last()
-            .is_some_and(|block| block.capacity() - block.len() >= length);
-        if !fits {
-            let block = Vec::with_capacity(BLOCK_BYTES.max(length));
-            self.memory += block.capacity();
-            self.blocks.push(block);
-        }
-        let Some(block) = self.blocks.last_mut() else {
-            return;
+        let mut block = match self.blocks.pop() {
+            Some(last) if last.capacity() - last.len() >= length => last,
+            full => {
+                self.blocks.extend(full);
+                let block = Vec::with_capacity(BLOCK_BYTES.max(length));
+                self.memory += block.capacity();
+                block
+            }
         };
         match record {
             Record::Change {
@@ -115,6 +112,7 @@ impl Spool {
                 block.extend_from_slice(&version.to_le_bytes());
             }
         }
+        self.blocks.push(block);
     }
 
     /// Move everything in memory to the file.
@@ -130,12 +128,12 @@ impl Spool {
             )
             .with_source(error)
         };
-        if self.file.is_none() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-            self.file = Some(tempfile::tempfile_in(folder).map_err(failed)?);
-        }
-        let Some(file) = &mut self.file else {
-            return Ok(());
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+                none.insert(tempfile::tempfile_in(folder).map_err(failed)?)
+            }
         };
         for block in &self.blocks {
             file.write_all(&(block.len() as u64).to_le_bytes())
@@ -192,8 +190,8 @@ impl SpoolReader {
                 return Ok(None);
             }
         }
-        let rest = self.block.get(self.at..).unwrap_or_default();
-        let (record, length) = parse(rest).ok_or_else(|| {
+        let record = self.block.get(self.at..).and_then(parse);
+        let (record, length) = record.ok_or_else(|| {
             read_failed(std::io::Error::new(
                 IoErrorKind::InvalidData,
                 "not a record that was written",

@@ -179,6 +179,7 @@ impl Holder {
         let mut members = groups.groups().iter().flat_map(|group| group.members());
         // An assignment names the topics of which there are partitions in it.
         let holder = members.find(|member| {
+            // Of a member that has none yet.
             let assignment = member.assignment().unwrap_or_default();
             memmem::find(assignment, self.topic.as_bytes()).is_some()
         })?;

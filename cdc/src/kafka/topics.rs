@@ -14,7 +14,7 @@ use super::{
     client::{KafkaClient, LogContext},
     failure::{failed, kind_of, not_let_in},
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error::defect};
 use connector::TopicCreation;
 
 /// Long enough for a cluster that elects leaders, short enough that a wrong address is told soon.
@@ -249,13 +249,18 @@ impl Topics {
             std::thread::sleep(LOOK);
             known = self.partitions()?;
         }
-        Ok(specs
-            .iter()
-            .map(|spec| EnsuredTopic {
-                partitions: known.get(&spec.name).copied().unwrap_or(0),
+        let ensured = specs.iter().map(|spec| match known.get(&spec.name) {
+            Some(&partitions) if partitions > 0 => Ok(EnsuredTopic {
+                partitions,
                 created: !before.contains_key(&spec.name),
-            })
-            .collect())
+            }),
+            // Records would be put where no consumer of the table looks.
+            other => Err(defect(
+                "a topic that was waited for has partitions",
+                format_args!("{other:?} of `{}`", spec.name),
+            )),
+        });
+        ensured.collect()
     }
 
     fn create(&self, specs: &[&TopicSpec]) -> Result<(), Error> {

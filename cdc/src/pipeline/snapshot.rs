@@ -264,7 +264,7 @@ impl Snapshot<'_> {
 
 fn temporary_name(slot: &str) -> String {
     const SUFFIX: &str = "_snapshot";
-    // Slot names are ASCII.
-    let kept = slot.len().min(MAX_SLOT_NAME_BYTES - SUFFIX.len());
-    format!("{}{SUFFIX}", slot.get(..kept).unwrap_or_default())
+    let longest = slot.floor_char_boundary(MAX_SLOT_NAME_BYTES - SUFFIX.len());
+    let (kept, _) = slot.split_at(longest);
+    format!("{kept}{SUFFIX}")
 }

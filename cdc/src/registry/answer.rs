@@ -35,7 +35,7 @@ fn reason(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST) {
         _ if line.is_empty() => line,
-        Some((end, _)) => format!(": {}...", line.get(..end).unwrap_or_default()),
+        Some((end, _)) => format!(": {}...", line.split_at(end).0),
         None => format!(": {line}"),
     }
 }

@@ -54,11 +54,11 @@ impl ReplicationConnection {
     /// # Errors
     /// `Connection` when it is closed or fails.
     pub fn fill_now(&mut self) -> Result<usize, Error> {
-        let spare = self.buffer.spare();
+        let spare = self.buffer.spare()?;
         match self.transport.read_now(spare).map_err(read_failed)? {
             Some(0) => Err(read_failed(io::ErrorKind::UnexpectedEof.into())),
             Some(count) => {
-                self.buffer.filled(count);
+                self.buffer.filled(count)?;
                 Ok(count)
             }
             None => Ok(0),
@@ -70,13 +70,12 @@ impl ReplicationConnection {
     /// # Errors
     /// `Connection` when it is closed or fails.
     pub async fn fill(&mut self) -> Result<(), Error> {
-        let spare = self.buffer.spare();
+        let spare = self.buffer.spare()?;
         let count = self.transport.read(spare).await.map_err(read_failed)?;
         if count == 0 {
             return Err(read_failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.buffer.filled(count);
-        Ok(())
+        self.buffer.filled(count)
     }
 
     /// The next message that is already here.

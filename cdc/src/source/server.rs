@@ -101,7 +101,7 @@ async fn show(client: &Client, name: &str) -> Result<String, Error> {
 /// A setting as `current_setting` prints it: a number and the largest unit that divides it. Zero is off.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit_millis = match text.get(digits.len()..).unwrap_or_default().trim() {
+    let unit_millis = match text.strip_prefix(digits)?.trim() {
         "" | "ms" => 1,
         "s" => 1000,
         "min" => 60_000,

@@ -35,10 +35,7 @@ fn cut(text: &str) -> String {
     if text.len() <= LONGEST_TEXT {
         return text.to_owned();
     }
-    let end = (0..=LONGEST_TEXT)
-        .rev()
-        .find(|at| text.is_char_boundary(*at));
-    let kept = text.get(..end.unwrap_or(0)).unwrap_or_default();
+    let (kept, _) = text.split_at(text.floor_char_boundary(LONGEST_TEXT));
     format!("{kept}... ({} bytes in all)", text.len())
 }
 

@@ -9,4 +9,4 @@ mod security;
 
 pub use brokers::{Brokers, BrokersError};
 pub use refusal::{KafkaRefusal, RefusalKind};
-pub use security::{KafkaSettingError, security_settings};
+pub use security::{KafkaSettingError, security_settings, security_settings_of_each};

@@ -1,7 +1,9 @@
 //! Whose keys open an S3 lake. Without any, object_store asks the metadata service of an EC2 instance, which takes half
 //! a minute of silence wherever there is none: it is asked only where somebody names it.
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredential};
 
 use crate::{Error, ErrorKind, LakeConfig};
 
@@ -33,8 +35,7 @@ pub(super) fn check(config: &LakeConfig, builder: &AmazonS3Builder) -> Result<()
         (None, Some(_)) => return Err(missing("lake.access_key_id is not set")),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    let unsigned = builder.get_config_value(&Key::SkipSignature);
-    if unsigned.as_deref() == Some("true")
+    if is_unsigned(builder)
         || SOURCES.iter().any(|key| {
             builder
                 .get_config_value(key)
@@ -44,6 +45,33 @@ pub(super) fn check(config: &LakeConfig, builder: &AmazonS3Builder) -> Result<()
         return Ok(());
     }
     Err(missing("there are no keys for it"))
+}
+
+/// Whether requests go without keys (AWS_SKIP_SIGNATURE).
+fn is_unsigned(builder: &AmazonS3Builder) -> bool {
+    let unsigned = builder.get_config_value(&Key::SkipSignature);
+    unsigned.as_deref() == Some("true")
+}
+
+/// What signs a request that object_store does not make itself: a pair of keys, and the region they are used in. None
+/// where requests go unsigned.
+///
+/// # Errors
+/// `Permission`: whoever is asked for keys gives none.
+pub(super) async fn signer(
+    builder: AmazonS3Builder,
+    attempted: impl Fn() -> String,
+) -> Result<Option<(Arc<AwsCredential>, String)>, Error> {
+    if is_unsigned(&builder) {
+        return Ok(None);
+    }
+    let region = builder.get_config_value(&Key::Region);
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let refused = |error| Error::new(ErrorKind::Permission, attempted()).with_source(error);
+    let store = builder.build().map_err(refused)?;
+    let provider = store.credentials();
+    let credential = provider.get_credential().await.map_err(refused)?;
+    Ok(Some((credential, region)))
 }
 
 #[cfg(test)]

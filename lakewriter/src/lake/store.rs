@@ -260,8 +260,11 @@ fn bucket<'a>(config: &LakeConfig, url: &'a Url) -> Result<&'a str, Error> {
         .ok_or_else(|| unusable(config).with_hint("name the bucket: `s3://bucket/prefix`"))
 }
 
-fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
-    let bucket = bucket(config, url)?;
+/// A client of a bucket, with keys or a place to ask for them.
+///
+/// # Errors
+/// `Configuration`: a setting is wrong, or keys are missing.
+pub(super) fn s3_client(config: &LakeConfig, bucket: &str) -> Result<AmazonS3Builder, Error> {
     // Payload signatures cost three times the CPU of the upload; the transport and the ETag protect the bytes.
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
@@ -296,7 +299,12 @@ fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
         builder = builder.with_config(key, value);
     }
     super::credentials::check(config, &builder)?;
-    let store = builder
+    Ok(builder)
+}
+
+fn s3(config: &LakeConfig, url: &Url) -> Result<Opened, Error> {
+    let bucket = bucket(config, url)?;
+    let store = s3_client(config, bucket)?
         .build()
         .map_err(|error| unusable(config).with_source(error))?;
     let root =

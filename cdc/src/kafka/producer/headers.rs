@@ -3,6 +3,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::{
     Error,
+    error::defect,
     kafka::{
         batch::{KeyHeader, RecordBatch, RecordSlot},
         tail::{
@@ -37,7 +38,7 @@ pub(super) fn headers(
     if let Some(at) = record.position {
         headers = headers.insert(Header {
             key: POSITION_HEADER,
-            value: Some(position_text(at, position)),
+            value: Some(position_text(at, position)?),
         });
     }
     if let Some(schema) = &record.target.schema {
@@ -56,14 +57,16 @@ pub(super) fn headers(
 }
 
 /// The position's text without an allocation per record. Three numbers of at most 20 digits and two colons always fit.
-fn position_text(position: ChangePosition, buffer: &mut [u8; 64]) -> &[u8] {
+fn position_text(position: ChangePosition, buffer: &mut [u8; 64]) -> Result<&[u8], Error> {
     let mut length = 0;
     let mut number = itoa::Buffer::new();
     let mut append = |text: &[u8]| {
-        if let Some(free) = buffer.get_mut(length..length + text.len()) {
+        let free = buffer.get_mut(length..);
+        if let Some((free, _)) = free.and_then(|free| free.split_at_mut_checked(text.len())) {
             free.copy_from_slice(text);
-            length += text.len();
         }
+        // What does not fit is missed below.
+        length += text.len();
     };
     if position.incarnation != 0 {
         append(number.format(position.incarnation).as_bytes());
@@ -72,7 +75,13 @@ fn position_text(position: ChangePosition, buffer: &mut [u8; 64]) -> &[u8] {
     append(number.format(position.commit_lsn).as_bytes());
     append(b":");
     append(number.format(position.ordinal).as_bytes());
-    buffer.get(..length).unwrap_or_default()
+    // A position that is cut is that of another change.
+    buffer.get(..length).ok_or_else(|| {
+        defect(
+            "the text of a position fits into its buffer",
+            format_args!("{position} of {length} bytes"),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -90,7 +99,7 @@ mod tests {
         ] {
             let mut buffer = [0; 64];
             assert_eq!(
-                position_text(position, &mut buffer),
+                position_text(position, &mut buffer).unwrap(),
                 position.to_string().as_bytes()
             );
         }

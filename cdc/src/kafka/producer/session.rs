@@ -290,6 +290,7 @@ impl Session {
                 && self.tails.may_contain(position)
             {
                 let partition = partition.unwrap_or_else(|| {
+                    // One that has a position and no key was spread above.
                     partition_of(key.unwrap_or_default(), record.target.partitions())
                 });
                 if self

@@ -4,7 +4,7 @@ use postgres_protocol::message::backend::{
     NOTICE_RESPONSE_TAG,
 };
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, error::defect};
 
 /// Room for one coalesced read of a Unix socket's buffer.
 const INITIAL_CAPACITY: usize = 256 * 1024;
@@ -78,6 +78,8 @@ impl Frame<'_> {
 
 /// Bytes read from the socket and not yet handed out: `bytes[start..end]`. It grows to the largest message and
 /// shrinks again once that is gone.
+///
+/// Invariant: `start <= end <= bytes.len()`. What breaks it would lose bytes of the stream, or read them twice.
 #[derive(Debug)]
 pub(super) struct FrameBuffer {
     bytes: Vec<u8>,
@@ -107,7 +109,10 @@ impl FrameBuffer {
 
     /// Whether `next_frame` would give one.
     pub(super) fn has_frame(&mut self) -> Result<bool, Error> {
-        let available = self.bytes.get(self.start..self.end).unwrap_or_default();
+        let available = match self.bytes.get(self.start..self.end) {
+            Some(available) => available,
+            None => return Err(self.broken("what was read lies within the buffer")),
+        };
         let Some(header) = Header::parse(available).map_err(|error| {
             Error::new(ErrorKind::Protocol, "read a message header").with_source(error)
         })?
@@ -159,11 +164,26 @@ impl FrameBuffer {
                 body: rest.get(4..)?,
             })
         });
-        Ok(frame)
+        match frame {
+            Some(frame) => Ok(Some(frame)),
+            // None would say that it is not there yet.
+            None => Err(self.broken("a message that was read whole has its type and its length")),
+        }
     }
 
-    /// Where the next read goes: never empty.
-    pub(super) fn spare(&mut self) -> &mut [u8] {
+    fn broken(&self, rule: &str) -> Error {
+        let Self {
+            start, end, wanted, ..
+        } = self;
+        let length = self.bytes.len();
+        defect(
+            rule,
+            format_args!("{start}..{end} of {length}, {wanted} wanted"),
+        )
+    }
+
+    /// Where the next read goes: never empty, or the read would tell that the connection has ended.
+    pub(super) fn spare(&mut self) -> Result<&mut [u8], Error> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -183,12 +203,20 @@ impl FrameBuffer {
                 self.bytes.resize(size, 0);
             }
         }
-        self.bytes.get_mut(self.end..).unwrap_or_default()
+        if self.end >= self.bytes.len() {
+            return Err(self.broken("there is room for the next read"));
+        }
+        let (_, spare) = self.bytes.split_at_mut(self.end);
+        Ok(spare)
     }
 
     /// `count` bytes were read into `spare`.
-    pub(super) fn filled(&mut self, count: usize) {
-        self.end = (self.end + count).min(self.bytes.len());
+    pub(super) fn filled(&mut self, count: usize) -> Result<(), Error> {
+        self.end += count;
+        if self.end > self.bytes.len() {
+            return Err(self.broken("no more was read than there was room for"));
+        }
+        Ok(())
     }
 }
 
@@ -206,12 +234,12 @@ mod tests {
     fn feed(buffer: &mut FrameBuffer, mut bytes: &[u8], chunk: usize) -> Vec<(u8, Vec<u8>)> {
         let mut frames = Vec::new();
         while !bytes.is_empty() {
-            let spare = buffer.spare();
+            let spare = buffer.spare().expect("room");
             let count = chunk.min(bytes.len()).min(spare.len());
             let (now, later) = bytes.split_at(count);
             spare[..count].copy_from_slice(now);
             bytes = later;
-            buffer.filled(count);
+            buffer.filled(count).expect("it fitted");
             while let Some(frame) = buffer.next_frame().expect("valid frames") {
                 frames.push((frame.tag, frame.body.to_vec()));
             }
@@ -223,11 +251,11 @@ mod tests {
     fn taken(buffer: &mut FrameBuffer, bytes: &[u8]) -> bool {
         let mut bytes = bytes;
         while !bytes.is_empty() {
-            let spare = buffer.spare();
+            let spare = buffer.spare().expect("room");
             let (now, later) = bytes.split_at(spare.len().min(bytes.len()).min(4096));
             spare[..now.len()].copy_from_slice(now);
             bytes = later;
-            buffer.filled(now.len());
+            buffer.filled(now.len()).expect("it fitted");
             loop {
                 match buffer.next_frame() {
                     Ok(Some(_)) => {}
@@ -290,7 +318,7 @@ mod tests {
             usize::MAX,
         );
         feed(&mut buffer, &message(b'd', b"x"), usize::MAX);
-        buffer.spare();
+        buffer.spare().expect("room");
         assert_eq!(buffer.bytes.len(), INITIAL_CAPACITY);
     }
 
@@ -300,9 +328,20 @@ mod tests {
             let mut buffer = FrameBuffer::new();
             let mut bytes = vec![b'd'];
             bytes.extend_from_slice(&length.to_be_bytes());
-            buffer.spare()[..5].copy_from_slice(&bytes);
-            buffer.filled(5);
+            buffer.spare().expect("room")[..5].copy_from_slice(&bytes);
+            buffer.filled(5).expect("it fitted");
             assert!(buffer.next_frame().is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn more_bytes_than_there_was_room_for_halt() {
+        let mut buffer = FrameBuffer::new();
+        let room = buffer.spare().expect("room").len();
+        let error = buffer.filled(room + 1).expect_err("no room");
+        assert_eq!(error.kind(), ErrorKind::Defect);
+        for error in [buffer.has_frame().err(), buffer.spare().err()] {
+            assert_eq!(error.map(|it| it.kind()), Some(ErrorKind::Defect));
         }
     }
 }

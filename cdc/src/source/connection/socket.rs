@@ -105,7 +105,17 @@ impl Socket {
                 }
                 sent => sent?,
             };
-            bytes = bytes.get(sent..).unwrap_or_default();
+            bytes = match bytes.get(sent..) {
+                // Sent again it would be sent for ever.
+                Some(_) if sent == 0 => return Err(io::ErrorKind::WriteZero.into()),
+                Some(rest) => rest,
+                None => {
+                    return Err(io::Error::other(format!(
+                        "{sent} bytes were sent of {}",
+                        bytes.len()
+                    )));
+                }
+            };
         }
         Ok(())
     }

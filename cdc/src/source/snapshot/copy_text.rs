@@ -1,6 +1,8 @@
 use debezium::ColumnValue;
 use memchr::memchr;
 
+use crate::{Error, error::defect};
+
 /// One row of `COPY .. TO STDOUT` in text format, unescaped; PostgreSQL manual, "COPY", "Text Format". Reused for row
 /// after row, so a snapshot does not allocate per row.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +34,10 @@ impl CopyRow {
             let mut rest = Some(line);
             while let Some(text) = rest {
                 let (field, later) = match memchr(b'\t', text) {
-                    Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+                    Some(at) => {
+                        let (field, later) = text.split_at(at);
+                        (field, later.strip_prefix(b"\t"))
+                    }
                     None => (text, None),
                 };
                 rest = later;
@@ -55,14 +60,21 @@ impl CopyRow {
     }
 
     /// The columns, in order.
-    pub fn values(&self) -> impl Iterator<Item = ColumnValue<'_>> {
+    ///
+    /// An error is a `Defect`: a column ends where none can.
+    pub fn values(&self) -> impl Iterator<Item = Result<ColumnValue<'_>, Error>> {
         let mut start = 0;
         self.ends.iter().map(move |end| match end {
-            None => ColumnValue::Null,
+            None => Ok(ColumnValue::Null),
             Some(end) => {
-                let value = self.bytes.get(start..*end).unwrap_or_default();
+                let value = self.bytes.get(start..*end).ok_or_else(|| {
+                    defect(
+                        "the columns of a row end in their order, within its bytes",
+                        format_args!("{start}..{end} of {}", self.bytes.len()),
+                    )
+                })?;
                 start = *end;
-                ColumnValue::Text(value)
+                Ok(ColumnValue::Text(value))
             }
         })
     }
@@ -103,7 +115,7 @@ mod tests {
         row.read(line, columns)?;
         Ok(row
             .values()
-            .map(|value| match value {
+            .map(|value| match value.expect("within the row") {
                 ColumnValue::Text(text) => Some(text.to_vec()),
                 _ => None,
             })
@@ -139,6 +151,20 @@ mod tests {
             })
         );
         assert_eq!(read(b"1\\", 1), Err(CopyTextError::UnfinishedEscape));
+    }
+
+    #[test]
+    fn a_column_that_ends_nowhere_halts() {
+        let row = CopyRow {
+            bytes: b"ab".to_vec(),
+            ends: vec![Some(2), Some(1)],
+        };
+        let error = row
+            .values()
+            .nth(1)
+            .expect("a column")
+            .expect_err("no range");
+        assert_eq!(error.kind(), crate::ErrorKind::Defect);
     }
 
     fn escape(value: &Option<Vec<u8>>) -> Vec<u8> {

@@ -139,7 +139,9 @@ impl<'a, S: EventSink> Rows<'a, S> {
                 .with_source(error)
             })?;
         let mut values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.values);
-        values.extend(self.row.values());
+        for value in self.row.values() {
+            values.push(value?);
+        }
         if marked.first_of_table {
             self.sink.begin_table(*oid);
         }

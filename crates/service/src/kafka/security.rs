@@ -56,103 +56,123 @@ const JAVA_CLASSES: [&str; 4] = [
 pub fn security_settings(
     settings: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, KafkaSettingError> {
+    let each = security_settings_of_each(settings)?;
+    Ok(each.into_values().flatten().collect())
+}
+
+/// As `security_settings`, with what each setting became by the name that it was given. Files are read once.
+///
+/// # Errors
+/// As `security_settings`.
+pub fn security_settings_of_each(
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, KafkaSettingError> {
+    let each = settings
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), translated(name, value, settings)?)));
+    each.collect()
+}
+
+/// One of the settings; a store's type stands in another one.
+fn translated(
+    name: &str,
+    value: &str,
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, KafkaSettingError> {
+    let refused = |reason: String| KafkaSettingError {
+        setting: name.to_owned(),
+        reason,
+    };
     let mut translated = BTreeMap::new();
-    for (name, value) in settings {
-        let refused = |reason: String| KafkaSettingError {
-            setting: name.clone(),
-            reason,
-        };
-        let mut set = |name: &str, value: String| {
-            translated.insert(name.to_owned(), value);
-        };
-        match name.as_str() {
-            "security.protocol" => {
-                let protocol = value.trim().to_ascii_lowercase();
-                if !["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(&protocol.as_str())
-                {
-                    return Err(refused(
-                        "want PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL".to_owned(),
-                    ));
-                }
-                set(name, protocol);
+    let mut set = |name: &str, value: String| {
+        translated.insert(name.to_owned(), value);
+    };
+    match name {
+        "security.protocol" => {
+            let protocol = value.trim().to_ascii_lowercase();
+            if !["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(&protocol.as_str()) {
+                return Err(refused(
+                    "want PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL".to_owned(),
+                ));
             }
-            "sasl.mechanism" | "sasl.mechanisms" => {
-                let mechanism = value.trim().to_ascii_uppercase();
-                if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
-                    return Err(refused(format!(
-                        "`{mechanism}` is not supported: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
-                    )));
-                }
-                set("sasl.mechanism", mechanism);
-            }
-            "sasl.jaas.config" => {
-                let (user, password) = jaas::login(value).map_err(refused)?;
-                set("sasl.username", user);
-                set("sasl.password", password);
-            }
-            "ssl.endpoint.identification.algorithm" => {
-                let algorithm = value.trim().to_ascii_lowercase();
-                let none = algorithm.is_empty();
-                set(name, if none { "none".to_owned() } else { algorithm });
-            }
-            "ssl.truststore.location" => {
-                pem_store(
-                    value,
-                    settings.get("ssl.truststore.type"),
-                    "ssl.truststore.type",
-                )
-                .map_err(refused)?;
-                set("ssl.ca.location", value.clone());
-            }
-            "ssl.truststore.certificates" => set("ssl.ca.pem", rewrapped(value)),
-            "ssl.keystore.location" => {
-                if is_pkcs12(value, settings.get("ssl.keystore.type")) {
-                    small_file(value).map_err(refused)?;
-                    set(name, value.clone());
-                } else {
-                    pem_store(value, settings.get("ssl.keystore.type"), "ssl.keystore.type")
-                        .map_err(|reason| {
-                            refused(format!("{reason}; for a keystore also: keytool -importkeystore -srckeystore {value} -destkeystore client.p12 -deststoretype PKCS12, with ssl.keystore.type=PKCS12"))
-                        })?;
-                    set("ssl.certificate.location", value.clone());
-                    set("ssl.key.location", value.clone());
-                }
-            }
-            "ssl.keystore.password" => {
-                let store = settings.get("ssl.keystore.location");
-                if store.is_some_and(|path| is_pkcs12(path, settings.get("ssl.keystore.type"))) {
-                    set(name, value.clone());
-                }
-            }
-            "ssl.keystore.certificate.chain" => set("ssl.certificate.pem", rewrapped(value)),
-            "ssl.keystore.key" => set("ssl.key.pem", rewrapped(value)),
-            "ssl.truststore.type" | "ssl.keystore.type" => {}
-            java if JAVA_CLASSES.contains(&java) => {
-                return Err(refused("Java classes cannot be loaded".to_owned()));
-            }
-            java if JAVA_ONLY.contains(&java) => {
-                tracing::info!(setting = %java, "setting of Kafka's Java client has no effect");
-            }
-            // A folder of certificates, or `probe` for the usual places.
-            "ssl.ca.location" if value == "probe" || Path::new(value).is_dir() => {
-                set(name, value.clone());
-            }
-            "ssl.ca.location" | "ssl.certificate.location" | "ssl.key.location" => {
-                // A file that is not there does no harm; the settings may be looked at on another machine.
-                if Path::new(value).exists() {
-                    small_file(value).map_err(refused)?;
-                }
-                set(name, value.clone());
-            }
-            security if SECURITY.contains(&security) => set(name, value.clone()),
-            other => match admission(other, value) {
-                Admission::Passed(librdkafkas) => set(librdkafkas, value.clone()),
-                Admission::WithoutEffect => {
-                    tracing::info!(setting = %other, "setting of Kafka's Java client has no effect");
-                }
-                Admission::Refused(reason) => return Err(refused(reason.to_owned())),
-            },
+            set(name, protocol);
         }
+        "sasl.mechanism" | "sasl.mechanisms" => {
+            let mechanism = value.trim().to_ascii_uppercase();
+            if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
+                return Err(refused(format!(
+                    "`{mechanism}` is not supported: PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are"
+                )));
+            }
+            set("sasl.mechanism", mechanism);
+        }
+        "sasl.jaas.config" => {
+            let (user, password) = jaas::login(value).map_err(refused)?;
+            set("sasl.username", user);
+            set("sasl.password", password);
+        }
+        "ssl.endpoint.identification.algorithm" => {
+            let algorithm = value.trim().to_ascii_lowercase();
+            let none = algorithm.is_empty();
+            set(name, if none { "none".to_owned() } else { algorithm });
+        }
+        "ssl.truststore.location" => {
+            pem_store(
+                value,
+                settings.get("ssl.truststore.type"),
+                "ssl.truststore.type",
+            )
+            .map_err(refused)?;
+            set("ssl.ca.location", value.to_owned());
+        }
+        "ssl.truststore.certificates" => set("ssl.ca.pem", rewrapped(value)),
+        "ssl.keystore.location" => {
+            if is_pkcs12(value, settings.get("ssl.keystore.type")) {
+                small_file(value).map_err(refused)?;
+                set(name, value.to_owned());
+            } else {
+                pem_store(value, settings.get("ssl.keystore.type"), "ssl.keystore.type")
+                    .map_err(|reason| {
+                        refused(format!("{reason}; for a keystore also: keytool -importkeystore -srckeystore {value} -destkeystore client.p12 -deststoretype PKCS12, with ssl.keystore.type=PKCS12"))
+                    })?;
+                set("ssl.certificate.location", value.to_owned());
+                set("ssl.key.location", value.to_owned());
+            }
+        }
+        "ssl.keystore.password" => {
+            let store = settings.get("ssl.keystore.location");
+            if store.is_some_and(|path| is_pkcs12(path, settings.get("ssl.keystore.type"))) {
+                set(name, value.to_owned());
+            }
+        }
+        "ssl.keystore.certificate.chain" => set("ssl.certificate.pem", rewrapped(value)),
+        "ssl.keystore.key" => set("ssl.key.pem", rewrapped(value)),
+        "ssl.truststore.type" | "ssl.keystore.type" => {}
+        java if JAVA_CLASSES.contains(&java) => {
+            return Err(refused("Java classes cannot be loaded".to_owned()));
+        }
+        java if JAVA_ONLY.contains(&java) => {
+            tracing::info!(setting = %java, "setting of Kafka's Java client has no effect");
+        }
+        // A folder of certificates, or `probe` for the usual places.
+        "ssl.ca.location" if value == "probe" || Path::new(value).is_dir() => {
+            set(name, value.to_owned());
+        }
+        "ssl.ca.location" | "ssl.certificate.location" | "ssl.key.location" => {
+            // A file that is not there does no harm; the settings may be looked at on another machine.
+            if Path::new(value).exists() {
+                small_file(value).map_err(refused)?;
+            }
+            set(name, value.to_owned());
+        }
+        security if SECURITY.contains(&security) => set(name, value.to_owned()),
+        other => match admission(other, value) {
+            Admission::Passed(librdkafkas) => set(librdkafkas, value.to_owned()),
+            Admission::WithoutEffect => {
+                tracing::info!(setting = %other, "setting of Kafka's Java client has no effect");
+            }
+            Admission::Refused(reason) => return Err(refused(reason.to_owned())),
+        },
     }
     Ok(translated)
 }
