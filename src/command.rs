@@ -75,6 +75,9 @@ pub enum Failure {
     /// What was asked for would harm something.
     #[error("{what}")]
     Refused { what: String, hint: String },
+    /// Something that was needed is gone.
+    #[error("{what}")]
+    Halted { what: String, hint: String },
     #[error(transparent)]
     Cdc(#[from] ::cdc::Error),
     #[error(transparent)]
@@ -95,7 +98,9 @@ impl Failure {
         match self {
             Self::Settings(error) => service::render_error(error, None),
             Self::Usage(_) => service::render_error(self, None),
-            Self::Refused { hint, .. } => service::render_error(self, Some(hint)),
+            Self::Refused { hint, .. } | Self::Halted { hint, .. } => {
+                service::render_error(self, Some(hint))
+            }
             Self::Cdc(error) => service::render_error(error, Some(error.hint())),
             Self::Connector(error) => service::render_error(error, Some(error.hint())),
             Self::LakeWriter(error) => service::render_error(error, Some(error.hint())),

@@ -9,6 +9,7 @@ mod summary;
 
 use std::{
     path::PathBuf,
+    process::ExitStatus,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,6 +27,7 @@ use self::{
     folder::Folder,
     panel::{Panel, Reading},
 };
+use crate::command::Failure;
 
 /// What the demo is asked for.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ impl Plan {
 ///
 /// # Errors
 /// A part could not start, or halted.
-pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::command::Failure> {
+pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
     let began = Instant::now();
     // Held to the end of this process: its server and its lake have one writer.
     let folder = Folder::claim(&plan.folder)?;
@@ -59,16 +61,26 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::comma
         "PostgreSQL: starting a private cluster under {}",
         plan.folder.display()
     );
-    let mut cluster = Cluster::start(folder.path())?;
+    let Some(mut cluster) = Cluster::start(folder.path(), &stop)? else {
+        println!("ended before the server was up");
+        return Ok(());
+    };
     println!(
         "PostgreSQL: ready after {:.1} s, socket folder {}",
         began.elapsed().as_secs_f64(),
         cluster.socket_folder().display()
     );
     summary::print_questions(&plan, &cluster);
-    generator::create_tables(&cluster.dsn("postgres"))
-        .await
-        .context("make the tables `users` and `tweets`")?;
+    let dsn = cluster.dsn("postgres");
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        made = generator::create_tables(&dsn) => made.context("make the tables `users` and `tweets`")?,
+    }
+    if stop.is_cancelled() {
+        println!("ended before the first tweet");
+        return Ok(cluster.stop()?);
+    }
 
     let generated = Arc::new(generator::Progress::default());
     let status = Arc::new(PipelineStatus::default());
@@ -115,6 +127,10 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::comma
             ended = &mut road => break Some(ended),
             () = &mut end => break None,
             _ = timer.tick() => {
+                // The parts would wait for it for ever.
+                if cluster.has_ended()?.is_some() {
+                    break None;
+                }
                 panel.show(&read());
                 if !first_row_seen && lake.rows_visible() > 0 {
                     first_row_seen = true;
@@ -124,33 +140,65 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), crate::comma
         }
     };
     stop_generator.cancel();
-    let summary = generator.await.context("wait for the generator")??;
+    let summary = generator.await.context("wait for the generator")?;
     let ended = match halted {
         Some(ended) => ended,
         None => {
-            drain(&connector, &status).await;
+            drain(&connector, &status, &mut cluster).await?;
             stop_road.cancel();
             road.await
         }
     };
     panel.close(&read());
+    // What it did to the others is no news beside it.
+    if let Some(status) = cluster.has_ended()? {
+        return Err(server_ended(&plan, status, &cluster));
+    }
     ended.context("wait for the reader of the WAL")??;
+    let summary = summary?;
     summary::print(&plan, &summary, &lake).await?;
     cluster.stop()?;
     Ok(())
 }
 
-/// The last transactions of the generator are still on their way: wait until the slot has confirmed them.
-async fn drain(connector: &ConnectorConfig, status: &PipelineStatus) {
+/// The demo's own server is gone, and nobody of ours ended it.
+fn server_ended(plan: &Plan, status: ExitStatus, cluster: &Cluster) -> Failure {
+    Failure::Halted {
+        what: format!(
+            "go on: the PostgreSQL server of the demo has ended with {status}; its last words:\n{}",
+            cluster.last_words()
+        ),
+        hint: format!(
+            "start the demo again in `{}`: what was committed is in its PostgreSQL, and the lake goes on from where it is",
+            plan.folder.display()
+        ),
+    }
+}
+
+/// The last transactions of the generator are still on their way: wait until the slot has confirmed them, or the server has
+/// ended.
+async fn drain(
+    connector: &ConnectorConfig,
+    status: &PipelineStatus,
+    cluster: &mut Cluster,
+) -> anyhow::Result<()> {
+    if cluster.has_ended()?.is_some() {
+        return Ok(());
+    }
     let deadline = Instant::now() + Duration::from_secs(60);
     let target = match cdc::source::current_wal_lsn(&connector.database).await {
         Ok(target) => target,
         // The server is gone: nothing more will come.
-        Err(error) => return tracing::warn!(error = %error, "the end of the WAL is not known"),
+        Err(error) => {
+            tracing::warn!(error = %error, "the end of the WAL is not known");
+            return Ok(());
+        }
     };
-    while status.confirmed() < target && Instant::now() < deadline {
+    while status.confirmed() < target && Instant::now() < deadline && cluster.has_ended()?.is_none()
+    {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    Ok(())
 }
 
 fn reading(

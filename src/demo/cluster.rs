@@ -2,16 +2,18 @@
 
 mod account;
 mod home;
+mod program;
 
 use std::{
     fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
+use tokio_util::sync::CancellationToken;
 
 pub use self::home::home;
 use self::{
@@ -40,21 +42,28 @@ pub struct Cluster {
     server: Child,
     socket_folder: PathBuf,
     bin: PathBuf,
+    log: PathBuf,
 }
 
 impl Cluster {
-    /// Make the cluster under `folder`, which this process holds, if it is not there, and start it.
+    /// Make the cluster under `folder`, which this process holds, if it is not there, and start it. None: it was asked to
+    /// stop meanwhile, and nothing runs.
     ///
     /// # Errors
     /// No server programs, no room on the disk, a cluster that another process uses.
-    pub fn start(folder: &Path) -> anyhow::Result<Self> {
-        let bin = find_programs()?;
+    pub fn start(folder: &Path, stop: &CancellationToken) -> anyhow::Result<Option<Self>> {
+        let Some(bin) = find_programs(stop)? else {
+            return Ok(None);
+        };
         let account = unprivileged_account()?;
         let home = reachable_home(folder, account)?;
         let data = home.join("postgres");
         let socket_folder = socket_folder(&home, account)?;
         if !data.join("PG_VERSION").exists() {
-            initialise(&bin, &data, account)?;
+            let made = initialise(&bin, &data, account, stop)?;
+            if !made {
+                return Ok(None);
+            }
         }
         check_version(&bin, &data)?;
         stop_leftover(&bin, &data, account)?;
@@ -80,32 +89,52 @@ impl Cluster {
             server,
             socket_folder,
             bin,
+            log: log_path,
         };
-        cluster.wait_until_ready(&log_path)?;
-        Ok(cluster)
+        let ready = cluster.wait_until_ready(stop)?;
+        Ok(ready.then_some(cluster))
     }
 
-    fn wait_until_ready(&mut self, log_path: &Path) -> anyhow::Result<()> {
+    /// False: it was asked to stop.
+    fn wait_until_ready(&mut self, stop: &CancellationToken) -> anyhow::Result<bool> {
         let deadline = Instant::now() + Duration::from_secs(60);
         let socket = self.socket_folder.join(format!(".s.PGSQL.{PORT}"));
         loop {
             if let Some(status) = self.server.try_wait()? {
                 bail!(
                     "the PostgreSQL server ended with {status}; its last words:\n{}",
-                    last_lines(log_path, 12)
+                    last_lines(&self.log, 12)
                 );
             }
+            if stop.is_cancelled() {
+                return Ok(false);
+            }
             if socket.exists() && self.pid_file_says_ready() {
-                return Ok(());
+                return Ok(true);
             }
             if Instant::now() > deadline {
                 bail!(
                     "the PostgreSQL server is not ready after 60 s; its last words:\n{}",
-                    last_lines(log_path, 12)
+                    last_lines(&self.log, 12)
                 );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// How the server ended, if it has, although nobody stopped it.
+    ///
+    /// # Errors
+    /// It cannot be asked for.
+    pub fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        self.server
+            .try_wait()
+            .context("ask whether the PostgreSQL server runs")
+    }
+
+    /// The end of the server's log.
+    pub fn last_words(&self) -> String {
+        last_lines(&self.log, 12)
     }
 
     /// Line 8 of `postmaster.pid` is the server's state, line 1 its pid.
@@ -157,7 +186,10 @@ impl Cluster {
     pub fn remove(folder: &Path) -> anyhow::Result<()> {
         let data = home(folder).join("postgres");
         if is_ours(&data) && data.join("postmaster.pid").exists() {
-            stop_leftover(&find_programs()?, &data, unprivileged_account()?)?;
+            // A clean is short, and has nothing to leave behind.
+            if let Some(bin) = find_programs(&CancellationToken::new())? {
+                stop_leftover(&bin, &data, unprivileged_account()?)?;
+            }
         }
         remove_elsewhere(folder)
     }
@@ -202,7 +234,8 @@ fn signal(pid: u32, signal: rustix::process::Signal) {
     }
 }
 
-fn find_programs() -> anyhow::Result<PathBuf> {
+/// None: it was asked to stop.
+fn find_programs(stop: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
     let script: String = FIND_OR_INSTALL
         .lines()
         .map(|line| {
@@ -214,25 +247,36 @@ fn find_programs() -> anyhow::Result<PathBuf> {
         })
         .flat_map(|line| [line, "\n"])
         .collect();
-    let output = Command::new("bash")
+    let mut command = Command::new("bash");
+    command
         .args(["-c", &script, "postgres"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
+        .stderr(Stdio::inherit());
+    let output = program::run(&mut command, stop)
         .context("run bash to look for PostgreSQL's server programs")?;
+    let Some(output) = output else {
+        return Ok(None);
+    };
     let folder = String::from_utf8_lossy(&output.stdout)
         .lines()
         .last()
         .map(PathBuf::from);
     match folder {
-        Some(folder) if output.status.success() && folder.join("initdb").exists() => Ok(folder),
+        Some(folder) if output.status.success() && folder.join("initdb").exists() => {
+            Ok(Some(folder))
+        }
         _ => bail!(
             "no PostgreSQL server programs (14 to 18): install your distribution's `postgresql` package and start again"
         ),
     }
 }
 
-fn initialise(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Result<()> {
+/// False: it was asked to stop.
+fn initialise(
+    bin: &Path,
+    data: &Path,
+    account: Option<Account>,
+    stop: &CancellationToken,
+) -> anyhow::Result<bool> {
     // A half-made cluster of a killed run has no PG_VERSION, or is not complete: begin again beside it.
     let fresh = data.with_extension("new");
     if fresh.exists() {
@@ -251,9 +295,11 @@ fn initialise(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Resu
             "-D",
         ])
         .arg(&fresh)
-        .stdin(Stdio::null());
+        .stderr(Stdio::piped());
     run_as(&mut command, account);
-    let output = command.output().context("run initdb")?;
+    let Some(output) = program::run(&mut command, stop).context("run initdb")? else {
+        return Ok(false);
+    };
     if !output.status.success() {
         bail!(
             "initdb ended with {}:\n{}",
@@ -262,7 +308,7 @@ fn initialise(bin: &Path, data: &Path, account: Option<Account>) -> anyhow::Resu
         );
     }
     fs::rename(&fresh, data)?;
-    Ok(())
+    Ok(true)
 }
 
 fn check_version(bin: &Path, data: &Path) -> anyhow::Result<()> {

@@ -62,7 +62,16 @@ pub async fn print(
         milliseconds(lake.freshness(0.99)),
     );
     let folder = plan.lake();
+    // A demo that ends at once has no rows to show, nor has one that is stopped so early.
+    if !folder.exists() {
+        println!("\nended before the lake was there");
+        return Ok(());
+    }
     let engine = SqlEngine::open(&LakeConfig::new(folder.display().to_string()), None).await?;
+    if !engine.tables().any(|table| table.table == "tweets") {
+        println!("\nended before the first tweet was in the lake");
+        return Ok(());
+    }
     for (title, sql) in EXAMPLES {
         println!("\n-- {title}\n{sql};");
         let frame = engine.query(sql).await?;

@@ -19,18 +19,18 @@ use crate::truth;
 use crate::verdict::{compare, run};
 
 /// A whole run with the making of its cluster, on a machine that compiles something else meanwhile.
-const RUN: Duration = Duration::from_secs(120);
+pub const RUN: Duration = Duration::from_secs(120);
 const TABLES: [&str; 2] = ["public.users", "public.tweets"];
 /// Rows that the lake must have got in the busy run before it is killed.
 const ROWS_BEFORE_KILL: u64 = 1500;
 
 /// The demo in a folder of its own; what is left of it goes when it is dropped.
-struct Demo {
+pub struct Demo {
     folder: TempDir,
 }
 
 impl Demo {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("tributary-demo-test-")
             .tempdir()?;
@@ -41,7 +41,7 @@ impl Demo {
         self.folder.path().join("demo")
     }
 
-    fn command(&self, arguments: &[&str]) -> Result<Command> {
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = stack::tributary()?;
         command
             .arg("demo")
@@ -52,7 +52,7 @@ impl Demo {
         Ok(command)
     }
 
-    fn start(&self, arguments: &[&str]) -> Result<Process> {
+    pub fn start(&self, arguments: &[&str]) -> Result<Process> {
         Process::spawn("tributary demo", self.command(arguments)?)
     }
 
@@ -235,7 +235,7 @@ async fn the_demo_goes_on_after_its_end_and_after_a_kill() -> Result<()> {
 }
 
 /// The newest number of rows in the lake that the demo has shown.
-fn lake_rows(output: &str) -> u64 {
+pub fn lake_rows(output: &str) -> u64 {
     output
         .lines()
         .rev()

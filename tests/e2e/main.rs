@@ -3,6 +3,7 @@
 
 mod crash;
 mod demo;
+mod demo_ends;
 mod oracle;
 mod ready;
 mod road;
