@@ -6,10 +6,12 @@ mod composition;
 mod file;
 mod interpolate;
 mod mounts;
+mod newborn;
 mod service;
 mod state;
+mod taken;
 
 pub use address::Ports;
-pub use composition::Composition;
+pub use composition::{Composition, Observer};
 pub use file::ComposeFile;
 pub use state::{Started, State};

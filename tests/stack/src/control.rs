@@ -1,5 +1,6 @@
 //! The commands of `stack`. Whoever starts or stops a service holds the lock, and leaves the state file true.
 
+mod again;
 mod down;
 mod logs;
 mod place;
@@ -13,4 +14,4 @@ pub use logs::logs;
 pub use restart::restart;
 pub use status::status;
 pub use supervise::supervise;
-pub use up::up;
+pub use up::{forget_stopped, up};

@@ -22,7 +22,7 @@ mod version;
 pub use apicurio::Apicurio;
 pub use certificate::{Authority, Identity};
 pub use child::Lifetime;
-pub use compose::{ComposeFile, Composition, Ports, Started, State};
+pub use compose::{ComposeFile, Composition, Observer, Ports, Started, State};
 pub use condition::until;
 pub use http::{Response, get, request};
 pub use kafka::{Header, Kafka, KafkaOptions, KafkaSecurity, Record, TopicDescription};

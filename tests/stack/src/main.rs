@@ -6,6 +6,7 @@ mod control;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "usage: stack up | status | restart SERVICE | logs SERVICE [--follow] | down";
 
@@ -15,7 +16,13 @@ async fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = tokio::select! {
         done = run(&words) => done,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into).and_then(|()| bail!("interrupted")),
+        asked = asked_to_end() => asked.and_then(|signal| {
+            // What was being started has been stopped by now.
+            if words == ["up"] {
+                control::forget_stopped()?;
+            }
+            bail!("ended by {signal}")
+        }),
     };
     match done {
         Ok(code) => code,
@@ -27,6 +34,18 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ctrl-C, and what `kill`, a closed terminal and CI send.
+async fn asked_to_end() -> Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+        _ = hangup.recv() => "SIGHUP",
+    })
 }
 
 async fn run(words: &[&str]) -> Result<ExitCode> {

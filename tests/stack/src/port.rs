@@ -64,6 +64,15 @@ pub fn listens(pid: u32, port: u16) -> bool {
         })
 }
 
+/// Pid and name of the process that listens on `port`, where there is one that this user may look at.
+pub fn holder(port: u16) -> Option<(u32, String)> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pid: u32 = pids.find(|pid| listens(*pid, port))?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some((pid, name.trim().to_owned()))
+}
+
 /// The inodes of the sockets in state LISTEN on `port`, from the text of `/proc/net/tcp` (see proc(5)).
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     const LISTEN: &str = "0A";
@@ -105,6 +114,13 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let port = listener.local_addr().expect("address").port();
         assert!(listens(std::process::id(), port));
+        if cfg!(target_os = "linux") {
+            let (pid, name) = holder(port).expect("this process");
+            assert!(
+                pid == std::process::id() && !name.is_empty(),
+                "{pid} {name}"
+            );
+        }
         assert!(!listens(1, port) || !cfg!(target_os = "linux"));
     }
 }

@@ -17,8 +17,14 @@ async fn the_servers_start_and_start_again_from_their_own_lines() -> Result<()> 
         .retain(|_, service| service.build.is_none() && service.depends_on.is_empty());
     let folder = tempfile::tempdir()?;
 
-    let mut composition =
-        Composition::start(&file, Ports::Free, folder.path(), Lifetime::Owned, |_| {}).await?;
+    let mut composition = Composition::start(
+        &file,
+        Ports::Free,
+        folder.path(),
+        Lifetime::Owned,
+        |_: &str| {},
+    )
+    .await?;
     assert_eq!(
         composition.services().collect::<Vec<_>>(),
         ["kafka", "minio", "postgres"]
@@ -47,8 +53,14 @@ async fn the_servers_start_and_start_again_from_their_own_lines() -> Result<()> 
     drop(client);
 
     composition.stop().await;
-    let again =
-        Composition::start(&file, Ports::Free, folder.path(), Lifetime::Owned, |_| {}).await?;
+    let again = Composition::start(
+        &file,
+        Ports::Free,
+        folder.path(),
+        Lifetime::Owned,
+        |_: &str| {},
+    )
+    .await?;
     for service in again.services() {
         let (pid, log) = again.process(service)?;
         ensure!(

@@ -3,18 +3,36 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::Signal;
 
 use super::address::{Addresses, Ports};
 use super::file::{ComposeFile, Condition};
 use super::service::{Kind, Launch, NativeService};
 use super::state::Started;
+use super::taken::expect_free;
 use crate::Lifetime;
+use crate::child::Child;
 
 /// Longest time that a one-shot service may take.
 const COMPLETION: Duration = Duration::from_secs(120);
 /// Compose's `stop_grace_period` of our services.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// Hears of a start while it goes on.
+pub trait Observer {
+    /// A step that people may want to read of.
+    fn step(&mut self, line: &str);
+
+    /// A process runs, of whose service nothing else is known yet. An error gives up the start.
+    fn started(&mut self, _: &Started) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&str)> Observer for F {
+    fn step(&mut self, line: &str) {
+        self(line);
+    }
+}
 
 /// The services of a compose file that run natively, in the order of their start.
 #[derive(Debug)]
@@ -26,16 +44,16 @@ pub struct Composition {
 
 impl Composition {
     /// Starts every service that needs no container, each when the conditions of its `depends_on` are met, and waits
-    /// until all are healthy. `folder` takes volumes, mounted files and logs. `progress` hears of every step.
+    /// until all are healthy. `folder` takes volumes, mounted files and logs.
     ///
     /// # Errors
-    /// A service that ends or does not get healthy, with the end of its log. Those that run by then are stopped.
+    /// A port of theirs that is taken: nothing is started then. A service that ends or does not get healthy, with the end of its log. Those that run by then are stopped.
     pub async fn start(
         file: &ComposeFile,
         ports: Ports,
         folder: &Path,
         lifetime: Lifetime,
-        mut progress: impl FnMut(&str),
+        mut observer: impl Observer,
     ) -> Result<Self> {
         let mut starting = Starting(Some(Self {
             addresses: Addresses::new(file, ports)?,
@@ -43,7 +61,7 @@ impl Composition {
             left_out: Vec::new(),
         }));
         if let Some(composition) = &mut starting.0 {
-            let started = composition.start_all(file, folder, lifetime, &mut progress);
+            let started = composition.start_all(file, folder, lifetime, &mut observer);
             if let Err(error) = started.await {
                 composition.stop().await;
                 return Err(error);
@@ -53,20 +71,26 @@ impl Composition {
     }
 
     /// Starts one service again beside the others of a composition that runs on its published ports, as
-    /// [`Lifetime::Detached`], whatever has become of those that it depends on.
-    pub async fn start_one(file: &ComposeFile, folder: &Path, name: &str) -> Result<Started> {
+    /// [`Lifetime::Detached`], whatever has become of those that it depends on. `born` hears of it before it is waited for.
+    pub async fn start_one(
+        file: &ComposeFile,
+        folder: &Path,
+        name: &str,
+        mut born: impl FnMut(&Started) -> Result<()>,
+    ) -> Result<Started> {
         let addresses = Addresses::new(file, Ports::Published)?;
         let service = file.services.get(name);
         let kind = service
             .and_then(Kind::of)
             .ok_or_else(|| anyhow!("no service `{name}` runs without its container"))?;
+        expect_free(file, &addresses, &[name])?;
         let launch = Launch::prepare(file, name, &addresses, folder, Lifetime::Detached)?;
+        let mut tell = |child: &Child| born(&started(name, &addresses, child)?);
         let native = launch
-            .start(kind)
+            .start(kind, &mut tell)
             .await
             .with_context(|| format!("start service `{name}`"))?;
-        let log = native.child.log().to_owned();
-        Started::new(name, native.child.pid(), addresses.of(name), log)
+        started(name, &addresses, &native.child)
     }
 
     /// The environment of a service, with the addresses that stand for those of containers.
@@ -88,10 +112,14 @@ impl Composition {
         file: &ComposeFile,
         folder: &Path,
         lifetime: Lifetime,
-        progress: &mut impl FnMut(&str),
+        observer: &mut impl Observer,
     ) -> Result<()> {
+        let native = file.services.iter();
+        let native = native.filter(|(_, service)| Kind::of(service).is_some());
+        let native: Vec<&str> = native.map(|(name, _)| name.as_str()).collect();
+        expect_free(file, &self.addresses, &native)?;
         let kinds = file.services.values().filter_map(Kind::of);
-        Kind::fetch(kinds.collect(), progress).await?;
+        Kind::fetch(kinds.collect(), &mut |line: &str| observer.step(line)).await?;
         for name in file.start_order()? {
             let Some((service, kind)) = file
                 .services
@@ -106,17 +134,19 @@ impl Composition {
             };
             if !service.depends_on.is_empty() {
                 let waits: Vec<&str> = service.depends_on.keys().map(String::as_str).collect();
-                progress(&format!("{name} waits for {}", waits.join(", ")));
+                observer.step(&format!("{name} waits for {}", waits.join(", ")));
             }
             for (dependency, wanted) in &service.depends_on {
                 self.meet(dependency, wanted.condition)
                     .await
                     .with_context(|| format!("service `{name}` waits"))?;
             }
-            progress(&format!("{name} is starting"));
+            observer.step(&format!("{name} is starting"));
             let launch = Launch::prepare(file, name, &self.addresses, folder, lifetime)?;
+            let addresses = &self.addresses;
+            let mut tell = |child: &Child| observer.started(&started(name, addresses, child)?);
             let native = launch
-                .start(kind)
+                .start(kind, &mut tell)
                 .await
                 .with_context(|| format!("start service `{name}`"))?;
             self.running.push(native);
@@ -130,7 +160,7 @@ impl Composition {
                 continue;
             }
             native.wait_healthy().await?;
-            progress(&format!("{} is healthy", native.name));
+            observer.step(&format!("{} is healthy", native.name));
         }
         Ok(())
     }
@@ -156,7 +186,7 @@ impl Composition {
     /// Stops what runs, last started first.
     pub async fn stop(&mut self) {
         for service in self.running.iter_mut().rev() {
-            let signal = stop_signal(service.kind);
+            let signal = service.kind.stop_signal();
             if service.child.signal(signal).is_err() || service.child.wait(GRACE).await.is_err() {
                 let _ = service.child.kill();
             }
@@ -211,15 +241,12 @@ impl Drop for Starting {
     fn drop(&mut self) {
         let running = self.0.iter_mut().flat_map(|it| it.running.iter_mut().rev());
         for service in running {
-            service.child.end(stop_signal(service.kind), GRACE);
+            service.child.end(service.kind.stop_signal(), GRACE);
         }
     }
 }
 
-/// What asks a service to stop: PostgreSQL's fast shutdown is SIGINT, SIGTERM would wait for its clients.
-fn stop_signal(kind: Kind) -> Signal {
-    match kind {
-        Kind::Postgres => Signal::INT,
-        _ => Signal::TERM,
-    }
+fn started(name: &str, addresses: &Addresses, child: &Child) -> Result<Started> {
+    let log = child.log().to_owned();
+    Started::new(name, child.pid(), addresses.of(name), log)
 }

@@ -4,10 +4,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use super::address::Addresses;
 use super::file::{ComposeFile, Service};
 use super::mounts::Mounts;
+use super::newborn::{Born, Newborn};
 use crate::child::{Child, Lifetime};
 use crate::kafka::{Broker, answers};
 use crate::postgres::Cluster;
@@ -41,6 +43,14 @@ impl Kind {
 }
 
 impl Kind {
+    /// What asks it to stop: PostgreSQL's fast shutdown is SIGINT, SIGTERM would wait for its clients.
+    pub const fn stop_signal(self) -> Signal {
+        match self {
+            Self::Postgres => Signal::INT,
+            Self::Kafka | Self::Minio | Self::Tributary => Signal::TERM,
+        }
+    }
+
     /// Makes sure that the programs of these are here, all at the same time: the first time that takes minutes.
     pub async fn fetch(kinds: BTreeSet<Self>, progress: &mut impl FnMut(&str)) -> Result<()> {
         let wanted = |kind| kinds.contains(&kind);
@@ -90,6 +100,9 @@ pub enum Health {
     Running,
 }
 
+/// Takes a process into care until its service is complete.
+type Care<'a> = dyn FnMut(Child) -> Result<Newborn> + 'a;
+
 /// A service of the compose file as a native process.
 #[derive(Debug)]
 pub struct NativeService {
@@ -135,24 +148,25 @@ impl<'a> Launch<'a> {
         })
     }
 
-    /// Starts the process.
-    pub async fn start(self, kind: Kind) -> Result<NativeService> {
+    /// Starts the process, of which `born` hears before it is waited for.
+    pub async fn start(self, kind: Kind, born: &mut Born<'_>) -> Result<NativeService> {
+        let mut newborn = |child| Newborn::new(child, kind.stop_signal(), born);
         let (child, health) = match kind {
-            Kind::Postgres => self.postgres().await?,
-            Kind::Kafka => self.kafka().await?,
-            Kind::Minio => self.minio().await?,
-            Kind::Tributary => self.tributary()?,
+            Kind::Postgres => self.postgres(&mut newborn).await?,
+            Kind::Kafka => self.kafka(&mut newborn).await?,
+            Kind::Minio => self.minio(&mut newborn).await?,
+            Kind::Tributary => self.tributary(&mut newborn)?,
         };
         Ok(NativeService {
             name: self.name.to_owned(),
             kind,
-            child,
+            child: child.grown()?,
             health,
         })
     }
 
     /// The image's PGDATA in its volume, made by initdb and by the files of the init folder when it is new.
-    async fn postgres(&self) -> Result<(Child, Health)> {
+    async fn postgres(&self, newborn: &mut Care<'_>) -> Result<(Newborn, Health)> {
         let environment = self.environment()?;
         let setting = |name: &str, default: &str| {
             environment
@@ -202,7 +216,7 @@ impl<'a> Launch<'a> {
                 ),
             }
         }
-        let mut child = cluster.launch(settings, self.lifetime).await?;
+        let mut child = newborn(cluster.launch(settings, self.lifetime).await?)?;
         if new {
             until("PostgreSQL to answer", START, async || {
                 if let Err(error) = child.expect_running() {
@@ -252,7 +266,7 @@ impl<'a> Launch<'a> {
     }
 
     /// Apache Kafka's image turns `KAFKA_X_Y__Z` into the property `x.y_z`.
-    async fn kafka(&self) -> Result<(Child, Health)> {
+    async fn kafka(&self, newborn: &mut Care<'_>) -> Result<(Newborn, Health)> {
         let environment = self.environment()?;
         let properties = environment.iter().filter_map(|(name, value)| {
             let name = name
@@ -284,7 +298,7 @@ impl<'a> Launch<'a> {
                 .map(|(name, value)| (name.as_str(), *value)),
         )?;
         broker.format().await?;
-        let child = broker.launch(self.lifetime).await?;
+        let child = newborn(broker.launch(self.lifetime).await?)?;
         let bootstrap = format!("127.0.0.1:{}", self.addresses.native(self.name, 9092)?);
         Ok((
             child,
@@ -295,8 +309,8 @@ impl<'a> Launch<'a> {
         ))
     }
 
-    async fn minio(&self) -> Result<(Child, Health)> {
-        let child = self.spawn(Command::new(program::minio().await?))?;
+    async fn minio(&self, newborn: &mut Care<'_>) -> Result<(Newborn, Health)> {
+        let child = newborn(self.spawn(Command::new(program::minio().await?))?)?;
         let url = match &self.service.healthcheck {
             Some(check) => check.test.iter().find(|word| word.starts_with("http://")),
             None => None,
@@ -307,8 +321,8 @@ impl<'a> Launch<'a> {
         Ok((child, Health::Http(self.word(url)?)))
     }
 
-    fn tributary(&self) -> Result<(Child, Health)> {
-        let child = self.spawn(tributary()?)?;
+    fn tributary(&self, newborn: &mut Care<'_>) -> Result<(Newborn, Health)> {
+        let child = newborn(self.spawn(tributary()?)?)?;
         let health = match &self.service.healthcheck {
             None => Health::Running,
             Some(check) => match check.test.split_first_chunk() {

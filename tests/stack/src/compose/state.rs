@@ -19,6 +19,9 @@ pub struct State {
     /// The process that starts again what ends.
     #[serde(default)]
     pub supervisor: Option<Started>,
+    /// Whoever starts the services has not told yet that all are up: while it is at work, or after it was killed.
+    #[serde(default)]
+    pub unfinished: bool,
 }
 
 /// A process that was started for a service.
@@ -49,6 +52,7 @@ impl State {
         Ok(Self {
             services,
             supervisor: None,
+            unfinished: false,
         })
     }
 

@@ -1,9 +1,7 @@
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use stack::State;
 
-use super::place::{lake_file, lock, state_file};
+use super::place::{lake_file, lock, remove, state_file};
 
 /// Stops everything; the data stays.
 pub async fn down() -> Result<()> {
@@ -15,13 +13,4 @@ pub async fn down() -> Result<()> {
     state.stop(|line| println!("{line}")).await?;
     remove(&lake_file())?;
     remove(&state_file())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("remove `{}`", path.display()))
-        }
-        _ => Ok(()),
-    }
 }

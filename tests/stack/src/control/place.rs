@@ -45,3 +45,13 @@ pub async fn lock() -> Result<File> {
     }
     Ok(file)
 }
+
+/// Removes a file that may not be there.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use stack::{ComposeFile, Composition, Started, State};
+use stack::{ComposeFile, Started, State};
 
+use super::again::again;
 use super::place::{compose_file, folder, lock, state_file, supervisor_log};
 
 /// How often it is looked whether everything runs.
@@ -81,21 +82,21 @@ pub async fn supervise() -> Result<()> {
         {
             return Ok(());
         }
-        if mend(&mut state, &compose_file()?, &mut troubles).await? {
-            state.save(&state_file())?;
-        }
+        mend(&mut state, &compose_file()?, &mut troubles).await?;
     }
 }
 
-/// Starts what has ended and is due. Whether anything was.
+/// Starts what has ended and is due.
 async fn mend(
     state: &mut State,
     file: &ComposeFile,
     troubles: &mut BTreeMap<String, Trouble>,
-) -> Result<bool> {
+) -> Result<()> {
     let home = folder().canonicalize().context("find `data/stack`")?;
-    let mut mended = false;
-    for started in &mut state.services {
+    for place in 0..state.services.len() {
+        let Some(started) = state.services.get(place) else {
+            break;
+        };
         let restarts = file
             .services
             .get(&started.service)
@@ -121,23 +122,17 @@ async fn mend(
         trouble.next = now + trouble.delay;
         trouble.delay = (trouble.delay * 2).min(LONGEST_DELAY);
         let (service, pid) = (started.service.clone(), started.pid);
-        match Composition::start_one(file, &home, &service).await {
-            Ok(again) => {
-                let restarts = started.restarts + 1;
-                *started = again;
-                started.restarts = restarts;
-                mended = true;
-                println!(
-                    "{service}, pid {pid}, had ended: started again, pid {}",
-                    started.pid
-                );
+        match again(state, place, file, &home).await {
+            Ok(()) => {
+                let now = state.services.get(place).map_or(0, |started| started.pid);
+                println!("{service}, pid {pid}, had ended: started again, pid {now}");
             }
             Err(error) => {
                 println!("{service}, pid {pid}, had ended, and does not start: {error:#}")
             }
         }
     }
-    Ok(mended)
+    Ok(())
 }
 
 /// What this process started and what has ended since: nobody else asks for it.

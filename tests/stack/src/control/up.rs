@@ -4,13 +4,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use stack::{ComposeFile, Composition, Lifetime, Ports, State};
+use stack::{ComposeFile, Composition, Lifetime, Observer, Ports, Started, State};
 
-use super::place::{compose_file, folder, lake_file, lock, state_file};
+use super::again::again;
+use super::place::{compose_file, folder, lake_file, lock, remove, state_file};
 use super::status::show;
 use super::supervise::ensure_supervisor;
 
 /// Starts what does not run: the whole stack, or what has ended of it.
+///
+/// Invariant: what runs stands in the state file, whatever becomes of this process and when; the file says so where not
+/// all of it was started.
 pub async fn up() -> Result<()> {
     let _lock = lock().await?;
     let began = Instant::now();
@@ -18,15 +22,16 @@ pub async fn up() -> Result<()> {
     let home = folder().canonicalize().context("find `data/stack`")?;
     let mut state = State::load(&state_file())?;
     let say = |line: &str| println!("{:>4} s  {line}", began.elapsed().as_secs());
-    if state.services.iter().any(|started| started.runs()) {
-        for started in &mut state.services {
-            if started.runs() {
-                continue;
+    if state.unfinished && state.services.iter().any(Started::runs) {
+        say("the last start was cut off: what it left is stopped first");
+        state.stop(say).await?;
+    } else if state.services.iter().any(Started::runs) {
+        for place in 0..state.services.len() {
+            let ended = state.services.get(place).filter(|it| !it.runs());
+            if let Some(ended) = ended {
+                say(&format!("{} had ended and starts again", ended.service));
+                again(&mut state, place, &file, &home).await?;
             }
-            say(&format!("{} had ended and starts again", started.service));
-            let restarts = started.restarts + 1;
-            *started = Composition::start_one(&file, &home, &started.service).await?;
-            started.restarts = restarts;
         }
         ensure_supervisor(&mut state)?;
         state.save(&state_file())?;
@@ -34,8 +39,22 @@ pub async fn up() -> Result<()> {
         show(&state);
         return Ok(());
     }
-    let composition =
-        Composition::start(&file, Ports::Published, &home, Lifetime::Detached, say).await?;
+    let recorder = Recorder {
+        say,
+        state: State {
+            unfinished: true,
+            ..State::default()
+        },
+    };
+    let (ports, lifetime) = (Ports::Published, Lifetime::Detached);
+    let started = Composition::start(&file, ports, &home, lifetime, recorder).await;
+    let composition = match started {
+        Ok(composition) => composition,
+        Err(error) => {
+            forget_stopped()?;
+            return Err(error);
+        }
+    };
     let mut state = State::of(&composition)?;
     ensure_supervisor(&mut state)?;
     state.save(&state_file())?;
@@ -46,6 +65,36 @@ pub async fn up() -> Result<()> {
     println!();
     show(&state);
     introduce(&composition, &file).await
+}
+
+/// After a start that was given up, which has stopped what it had started: the state file says so.
+pub fn forget_stopped() -> Result<()> {
+    let mut state = State::load(&state_file())?;
+    if !state.unfinished {
+        return Ok(());
+    }
+    state.services.retain(Started::runs);
+    match state.services.is_empty() {
+        true => remove(&state_file()),
+        false => state.save(&state_file()),
+    }
+}
+
+/// Writes down each process as soon as it runs.
+struct Recorder<F> {
+    say: F,
+    state: State,
+}
+
+impl<F: Fn(&str)> Observer for Recorder<F> {
+    fn step(&mut self, line: &str) {
+        (self.say)(line);
+    }
+
+    fn started(&mut self, started: &Started) -> Result<()> {
+        self.state.services.push(started.clone());
+        self.state.save(&state_file())
+    }
 }
 
 /// Where everything is, who gets in, and what to ask.
