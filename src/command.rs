@@ -38,9 +38,9 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   tributary demo --seconds 30                     # the whole road in one process, no servers needed
-  tributary generate --rate 50/s                  # fake tweets into PostgreSQL
-  tributary cdc --connectors deploy/connectors    # PostgreSQL's WAL to Kafka, Connect REST on :8083
-  tributary lakewriter                            # Kafka to Delta tables
+  tributary generate --rate 50/s                  # fake tweets into the PostgreSQL of generator.dsn, or --dsn
+  tributary cdc                                   # PostgreSQL's WAL to Kafka: a worker that connectors are posted to
+  tributary lakewriter                            # Kafka to Delta tables under data/lake, or --lake
   tributary sql 'select count(*) from public.tweets'";
 
 #[derive(Debug, Subcommand)]

@@ -2,14 +2,14 @@
 //! whichever path the program was called; and `tributary sql` finds the demo's lake by itself.
 //! Steps: a demo called by its name, as `make install` leaves it, whose lines are pasted while it runs and after its
 //! end; one called by a path, in a folder with a space.
-//! Requires: PostgreSQL, the readers of the lake.
+//! Requires: PostgreSQL, Kafka, the readers of the lake.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use stack::{Process, until};
+use stack::{Kafka, Postgres, Process, until};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -170,6 +170,72 @@ async fn no_lake_is_told_and_none_is_made() -> Result<()> {
         output.status
     );
     ensure!(!place.work().join("data").exists(), "a folder was made");
+    Ok(())
+}
+
+/// The worker and the connector of `cdc --help`, with the names of real servers for what is in capitals.
+#[tokio::test]
+async fn the_connector_of_the_help_is_taken() -> Result<()> {
+    let place = Place::new().await?;
+    let (kafka, postgres) = tokio::try_join!(Kafka::start(), Postgres::start())?;
+    postgres.create_database("shop").await?;
+    let table = "create table orders(id int primary key); insert into orders values (1)";
+    postgres.execute("shop", table).await?;
+    let help = place.paste("tributary cdc --help").await?;
+    let worker = help
+        .lines()
+        .find(|line| line.contains(" --bootstrap-servers 127.0.0.1:9092"));
+    let begin = help.find("curl ").context("no curl")?;
+    let (_, rest) = help.split_at(begin);
+    let end = rest.find("}}'").context("no end of the connector")?;
+    let (post, _) = rest.split_at(end + 3);
+
+    let port = stack::free_port()?.to_string();
+    let worker = worker.with_context(|| help.clone())?.trim();
+    let worker = worker.replace("127.0.0.1:9092", &kafka.bootstrap());
+    let worker = format!("exec {worker} --listen 127.0.0.1:{port}");
+    let mut cdc = Process::spawn("cdc", place.shell(&worker))?;
+    cdc.wait_for_http(&format!("http://127.0.0.1:{port}/readyz"), PATIENCE)
+        .await?;
+    let mut post = post.replace("8083", &port);
+    for (capitals, mine) in [
+        ("HOST", "127.0.0.1"),
+        ("5432", &postgres.port().to_string()),
+        ("DATABASE", "shop"),
+        ("USER", postgres.user()),
+        ("PASSWORD", postgres.password()),
+    ] {
+        ensure!(post.contains(capitals), "{capitals} of {post}");
+        post = post.replace(capitals, mine);
+    }
+    let output = place.shell(&post).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success() && said.contains("\"name\":\"shop\""),
+        "{post}: {output:?}"
+    );
+    let status = format!("http://127.0.0.1:{port}/connectors/shop/status");
+    until("the connector to run", PATIENCE, async || {
+        let answer = stack::get(&status).await?.body;
+        let runs = answer.matches("RUNNING").count() == 2;
+        Ok(runs.then_some(()))
+    })
+    .await
+    .with_context(|| cdc.output().unwrap_or_default())?;
+    until("the row in Kafka", PATIENCE, async || {
+        let records = kafka.read_all("shop.public.orders", true).await?;
+        Ok((!records.is_empty()).then_some(()))
+    })
+    .await
+    .with_context(|| cdc.output().unwrap_or_default())?;
+
+    let elsewhere = place.shell("tributary cdc --connectors FOLDER").output()?;
+    let said = String::from_utf8_lossy(&elsewhere.stderr);
+    ensure!(
+        elsewhere.status.code() == Some(2)
+            && said.contains("`FOLDER` (flag): there is no such folder"),
+        "{said}"
+    );
     Ok(())
 }
 

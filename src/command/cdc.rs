@@ -11,9 +11,15 @@ use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Connectors are Debezium's own JSON, from a folder or posted as to Kafka Connect:
-  tributary cdc --connectors deploy/connectors
-  curl -X POST -H 'Content-Type: application/json' http://127.0.0.1:8083/connectors -d @deploy/connectors/twitter.json
+    after_help = "Connectors are Debezium's own JSON, posted as to Kafka Connect. Put in your own for what is in capitals:
+  tributary cdc --bootstrap-servers 127.0.0.1:9092
+  curl -X POST -H 'Content-Type: application/json' http://127.0.0.1:8083/connectors -d '{\"name\": \"shop\", \"config\": {
+    \"connector.class\": \"io.debezium.connector.postgresql.PostgresConnector\",
+    \"database.hostname\": \"HOST\", \"database.port\": \"5432\", \"database.dbname\": \"DATABASE\",
+    \"database.user\": \"USER\", \"database.password\": \"PASSWORD\", \"topic.prefix\": \"shop\"}}'
+
+Files of them, one connector each, are registered at start from the folder that --connectors names:
+  tributary cdc --connectors FOLDER
 
 A connector may also stand in [cdc] of tributary.toml, in a .properties file (Debezium Server's debezium.source.* too),
 or in the environment: TRIBUTARY_CDC_DATABASE_HOSTNAME, DEBEZIUM_SOURCE_DATABASE_HOSTNAME.
@@ -88,6 +94,16 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     config.status_topic = text("cdc.status_storage_topic");
     config.allowed_hosts = hosts(settings, "cdc.allowed_hosts");
     config.connectors_folder = settings.get("cdc.connectors_folder").map(PathBuf::from);
+    if let Some(folder) = &config.connectors_folder
+        && !folder.is_dir()
+    {
+        // It is read once Kafka is there, which may be late.
+        let origin = settings.origin("cdc.connectors_folder");
+        let folder = folder.display();
+        return Err(Failure::Usage(format!(
+            "read the connectors of cdc.connectors_folder = `{folder}` ({origin}): there is no such folder"
+        )));
+    }
     config.connectors.extend(connector);
     let runtime = start(settings, "info")?;
     if !image.without_effect.is_empty() {

@@ -112,6 +112,50 @@ mod tests {
         }
     }
 
+    /// Paths below these are there once something was run; whoever reads an example makes what is in capitals.
+    fn is_made(path: &str) -> bool {
+        path.starts_with("data/") || path.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    }
+
+    #[test]
+    fn what_an_example_names_is_there_or_is_to_be_put_in() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut texts = Vec::new();
+        helps(&Arguments::command(), &mut texts);
+        let mut named = Vec::new();
+        for example in texts.iter().flat_map(|text| commands(text)) {
+            let words = words(&example);
+            for pair in words.windows(2) {
+                if ["--connectors", "--config", "--worker-properties"].contains(&pair[0].as_str()) {
+                    named.push(pair[1].clone());
+                }
+            }
+            let paths = words
+                .iter()
+                .skip(1)
+                .filter(|word| word.contains('/') && !word.contains(' ') && !word.contains("://"));
+            // A rate is written with a slash too.
+            named.extend(paths.filter(|word| !word.contains("/s")).cloned());
+        }
+        for text in &texts {
+            let files = text.split('@').skip(1);
+            let ends = |c: char| c.is_whitespace() || "'\"".contains(c);
+            named.extend(
+                files
+                    .filter_map(|it| it.split(ends).next())
+                    .map(str::to_owned),
+            );
+        }
+        assert!(named.iter().any(|path| path == "FOLDER"), "{named:?}");
+        for path in named {
+            assert!(is_made(&path) || root.join(&path).exists(), "{path}");
+        }
+        // Outside of a checkout these are nowhere, and a help is read everywhere.
+        for text in texts {
+            assert!(!text.contains("deploy/"), "{text}");
+        }
+    }
+
     #[test]
     fn examples_name_the_program_as_it_was_called() {
         let help = called_as(Arguments::command(), "target/debug/tributary")
@@ -124,7 +168,7 @@ mod tests {
             "{help}"
         );
         assert!(
-            help.contains(":9000 target/debug/tributary lakewriter"),
+            help.contains("=SECRET target/debug/tributary lakewriter"),
             "{help}"
         );
     }

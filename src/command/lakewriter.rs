@@ -16,9 +16,10 @@ use super::{Failure, hosts, kafka, lake, quantity, start};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Examples; put in your own for what is in capitals:
   tributary lakewriter --lake data/lake --topics 'twitter\\..*'
-  TRIBUTARY_LAKE__ENDPOINT=http://127.0.0.1:9000 tributary lakewriter --lake s3://lake")]
+  TRIBUTARY_LAKE__ENDPOINT=http://127.0.0.1:9000 TRIBUTARY_LAKE__ACCESS_KEY_ID=KEY \\
+    TRIBUTARY_LAKE__SECRET_ACCESS_KEY=SECRET tributary lakewriter --lake s3://BUCKET")]
 pub struct Arguments {
     /// Root of the lake (lake.url)
     #[arg(long, value_name = "URL")]
