@@ -1,4 +1,4 @@
-use postgres_tls::ConnectError;
+use postgres_tls::{ConnectError, LongestMessage};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
@@ -39,7 +39,10 @@ impl Control {
     /// # Errors
     /// `Connection` when the server cannot be reached, `Permission` when it refuses.
     pub async fn client(&mut self) -> Result<&mut Client, Error> {
-        let connection = self.take().await?;
+        let connection = match self.connection.take() {
+            Some(connection) if !connection.client.is_closed() => connection,
+            _ => connect(&self.database, LongestMessage::Answer).await?,
+        };
         Ok(&mut self.connection.insert(connection).client)
     }
 
@@ -50,15 +53,14 @@ impl Control {
         }
     }
 
-    /// The open connection, for somebody who keeps it: the next one asked for is a new one.
+    /// A connection for somebody who reads rows of tables with it: they may be as long as PostgreSQL makes them. It takes
+    /// the place of the open one, so that the server has no more sessions than before.
     ///
     /// # Errors
     /// As `client`.
-    pub(crate) async fn take(&mut self) -> Result<OrdinaryConnection, Error> {
-        match self.connection.take() {
-            Some(connection) if !connection.client.is_closed() => Ok(connection),
-            _ => connect(&self.database).await,
-        }
+    pub(crate) async fn reader(&mut self) -> Result<OrdinaryConnection, Error> {
+        self.connection = None;
+        connect(&self.database, LongestMessage::Row).await
     }
 }
 
@@ -67,7 +69,10 @@ impl Control {
 /// # Errors
 /// `Connection` when the server cannot be reached, `Permission` when it refuses, `Configuration` when
 /// `database.initial.statements` fail.
-pub(crate) async fn connect(database: &DatabaseConfig) -> Result<OrdinaryConnection, Error> {
+pub(crate) async fn connect(
+    database: &DatabaseConfig,
+    longest: LongestMessage,
+) -> Result<OrdinaryConnection, Error> {
     let mut config = tokio_postgres::Config::new();
     let options: Vec<String> = OUTPUT_SETTINGS
         .iter()
@@ -96,7 +101,8 @@ pub(crate) async fn connect(database: &DatabaseConfig) -> Result<OrdinaryConnect
         config.password(database.password.reveal());
     }
     let what = || format!("PostgreSQL at {}", Address(database));
-    let (client, connection) = service::told(what, postgres_tls::connect(&config, &database.tls))
+    let connecting = postgres_tls::connect(&config, &database.tls, longest);
+    let (client, connection) = service::told(what, connecting)
         .await
         .map_err(|error| not_connected(database, error))?;
     let is_sql_ascii = connection.parameter(SERVER_ENCODING) == Some(SQL_ASCII);

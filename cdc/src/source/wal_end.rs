@@ -1,4 +1,5 @@
 use pgoutput::Lsn;
+use postgres_tls::LongestMessage;
 
 use super::{control::connect, server::WAL_END, server_error::control_error};
 use crate::{Error, ErrorKind};
@@ -11,7 +12,7 @@ use connector::DatabaseConfig;
 /// The server cannot be reached or asked.
 pub async fn current_wal_lsn(database: &DatabaseConfig) -> Result<Lsn, Error> {
     let attempted = "ask for the end of the WAL";
-    let row = connect(database)
+    let row = connect(database, LongestMessage::Answer)
         .await?
         .client
         .query_one(WAL_END, &[])

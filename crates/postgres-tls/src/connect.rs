@@ -4,8 +4,8 @@ use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Connection, Socket, config, error::SqlState};
 
 use crate::{
-    Attempt, AuthRefused, ChannelBindingMode, ClientTls, PostgresTlsStream, TlsProblem,
-    TlsSettings, TlsSetupError, stream::Securing,
+    Attempt, AuthRefused, ChannelBindingMode, ClientTls, LongestMessage, PostgresTlsStream,
+    TlsProblem, TlsSettings, TlsSetupError, stream::Securing,
 };
 
 /// Why no ordinary connection was had, or why it failed.
@@ -149,13 +149,15 @@ impl Error for ConnectError {
 /// server that falls silent in one is named as such.
 const LOGIN: Duration = Duration::from_secs(20);
 
-/// An ordinary connection, by the ways that `settings.mode` allows. `config`'s own ideas of TLS do not count.
+/// An ordinary connection, by the ways that `settings.mode` allows. `config`'s own ideas of TLS do not count. What the
+/// server sends is bounded by what the connection is for.
 ///
 /// # Errors
 /// None of the ways worked.
 pub async fn connect(
     config: &Config,
     settings: &TlsSettings,
+    longest: LongestMessage,
 ) -> Result<(Client, Connection<Socket, PostgresTlsStream<Socket>>), ConnectError> {
     let mut config = config.clone();
     config.channel_binding(match settings.channel_binding {
@@ -195,6 +197,7 @@ pub async fn connect(
         let securing = Securing {
             tls: tls.clone(),
             attempt: *attempt,
+            longest,
         };
         let outcome = timeout(patience, config.connect(securing)).await;
         let error = match outcome {

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use tokio_postgres::{Client, Config, Connection, Socket, config::Host};
 
-use crate::{ConnectError, PostgresTlsStream, TlsSettings, connect};
+use crate::{ConnectError, LongestMessage, PostgresTlsStream, TlsSettings, connect};
 
 /// A connection string with libpq's TLS parameters: where to connect, and how to secure it.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ impl Connector {
     pub async fn connect(
         &self,
     ) -> Result<(Client, Connection<Socket, PostgresTlsStream<Socket>>), ConnectError> {
-        connect(&self.config, &self.tls).await
+        connect(&self.config, &self.tls, LongestMessage::Answer).await
     }
 }
 

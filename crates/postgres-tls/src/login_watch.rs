@@ -63,11 +63,11 @@ impl LoginWatch {
         }
     }
 
-    /// Look at what the server sent.
+    /// Look at what the server sent. What is left is none of the login any more.
     ///
     /// # Errors
     /// It asks for something that it may not ask for, or sends more than a login has.
-    pub(crate) fn see(&mut self, mut bytes: &[u8]) -> Result<(), LoginRefused> {
+    pub(crate) fn see<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], LoginRefused> {
         if !self.over {
             self.seen = self.seen.saturating_add(bytes.len());
         }
@@ -78,7 +78,7 @@ impl LoginWatch {
                 // What comes after the login in the same read is none of it.
                 return match self.seen > WHOLE {
                     true => Err(LoginRefused::TooMuch),
-                    false => Ok(()),
+                    false => Ok(&[]),
                 };
             };
             bytes = rest;
@@ -101,7 +101,10 @@ impl LoginWatch {
                 self.message()?;
             }
         }
-        Ok(())
+        // The rest of the ReadyForQuery.
+        let skip = self.skipped.min(bytes.len());
+        self.skipped -= skip;
+        Ok(bytes.get(skip..).unwrap_or_default())
     }
 
     fn message(&mut self) -> Result<(), LoginRefused> {
@@ -173,7 +176,7 @@ mod tests {
             for step in [1, 5, 4096, bytes.len()] {
                 let rule = "none".parse().unwrap();
                 let mut watch = LoginWatch::new(rule, ServerProof::Plain);
-                let seen: Result<Vec<()>, _> =
+                let seen: Result<Vec<_>, _> =
                     bytes.chunks(step).map(|chunk| watch.see(chunk)).collect();
                 let about = bytes.get(..20.min(bytes.len()));
                 // The whole in one read holds the end of the login as well.
@@ -222,7 +225,7 @@ mod tests {
                     rule.parse().unwrap()
                 };
                 let mut watch = LoginWatch::new(rule, ServerProof::Plain);
-                let seen: Result<Vec<()>, _> =
+                let seen: Result<Vec<_>, _> =
                     bytes.chunks(step).map(|chunk| watch.see(chunk)).collect();
                 assert_eq!(seen.is_ok(), admitted, "{rule:?} {bytes:?} by {step}");
             }

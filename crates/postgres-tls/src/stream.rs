@@ -12,14 +12,16 @@ use crate::{
     Attempt, ClientTls, Negotiated, TlsProblem,
     client::channel_binding,
     login_watch::{LoginRefused, LoginWatch},
+    message_watch::{LongestMessage, MessageWatch},
 };
 
-/// A connection for tokio-postgres, with TLS or without, whose login is watched: what the server may not ask for is an
-/// error of reading, and tokio-postgres never gets to answer it.
+/// A connection for tokio-postgres, with TLS or without, that is watched: what the server may not ask for while it lets us
+/// in, and lengths that it may not announce afterwards, are errors of reading that tokio-postgres never gets to answer.
 #[derive(Debug)]
 pub struct PostgresTlsStream<S> {
     socket: Negotiated<S>,
     watch: LoginWatch,
+    messages: MessageWatch,
 }
 
 /// The ways to secure a socket. tokio-postgres takes each for direct TLS: it has no hook for a connection without.
@@ -27,6 +29,7 @@ pub struct PostgresTlsStream<S> {
 pub(crate) struct Securing {
     pub(crate) tls: ClientTls,
     pub(crate) attempt: Attempt,
+    pub(crate) longest: LongestMessage,
 }
 
 impl<S> MakeTlsConnect<S> for Securing
@@ -69,7 +72,11 @@ impl Handshake {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Securing { tls, attempt } = self.securing;
+        let Securing {
+            tls,
+            attempt,
+            longest,
+        } = self.securing;
         let socket = match attempt {
             Attempt::Plain => Negotiated::Plain(stream),
             Attempt::TlsWhereOffered | Attempt::Tls => tls.negotiate(stream, &self.host).await?,
@@ -79,7 +86,11 @@ impl Handshake {
             return Err(io::Error::other(TlsProblem::ServerWithoutTls));
         }
         let watch = tls.watch(is_tls);
-        Ok(PostgresTlsStream { socket, watch })
+        Ok(PostgresTlsStream {
+            socket,
+            watch,
+            messages: MessageWatch::new(longest),
+        })
     }
 }
 
@@ -119,16 +130,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PostgresTlsStream<S> {
         };
         if matches!(read, Poll::Ready(Ok(())))
             && let Some(come) = buffer.filled().get(before..)
-            && let Err(refused) = self.watch.see(come)
         {
-            return Poll::Ready(Err(match refused {
+            let after_login = self.watch.see(come).map_err(|refused| match refused {
                 LoginRefused::Auth(refused) => {
                     io::Error::new(io::ErrorKind::PermissionDenied, refused)
                 }
                 LoginRefused::TooLong(_) | LoginRefused::TooMuch => {
                     io::Error::new(io::ErrorKind::InvalidData, refused)
                 }
-            }));
+            })?;
+            self.messages
+                .see(after_login)
+                .map_err(|refused| io::Error::new(io::ErrorKind::InvalidData, refused))?;
         }
         read
     }

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use debezium::{SnapshotMarker, Source};
 use futures::future::try_join_all;
 use pgoutput::Lsn;
+use postgres_tls::LongestMessage;
 
 use super::{
     PinnedConnection,
@@ -72,7 +73,7 @@ pub(crate) async fn begin_snapshot(
     incarnation: Incarnation,
     finished: &BTreeSet<u32>,
 ) -> Result<Begun, Error> {
-    let first = control.take().await?;
+    let first = control.reader().await?;
     let used = isolation(config.snapshot.isolation, of);
     if let Some(asked) = config.snapshot.isolation.filter(|asked| *asked != used) {
         tracing::info!(
@@ -142,7 +143,7 @@ async fn further(
     plan: &Plan,
 ) -> Result<Option<PinnedConnection>, Error> {
     let pinned = async {
-        let connection = connect(&config.database).await?;
+        let connection = connect(&config.database, LongestMessage::Row).await?;
         let pinned = PinnedConnection::import(connection, snapshot_name).await?;
         Ok(join(&pinned, plan).await?.then_some(pinned))
     };

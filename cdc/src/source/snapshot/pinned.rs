@@ -1,5 +1,6 @@
 use std::{pin::pin, time::Duration};
 
+use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -171,7 +172,7 @@ impl PinnedConnection {
 /// Which sessions keep that one from a safe snapshot. Only for show: a failure shows in the snapshot soon enough.
 async fn say_what_blocks(database: &DatabaseConfig, pid: i32) {
     const SQL: &str = "select pg_catalog.pg_safe_snapshot_blocking_pids($1)::text";
-    let pids = match connect(database).await {
+    let pids = match connect(database, LongestMessage::Answer).await {
         Ok(connection) => connection.client.query_one(SQL, &[&pid]).await,
         Err(_) => return,
     };
