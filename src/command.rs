@@ -159,9 +159,15 @@ fn hosts(settings: &Settings, key: &str) -> Vec<String> {
 
 /// Telemetry and a runtime for a long-running part.
 fn start(settings: &Settings, default_level: &str) -> Result<Runtime, Failure> {
+    tell(settings, default_level)?;
+    Ok(Runtime::new().map_err(anyhow::Error::from)?)
+}
+
+/// Telemetry, and what the settings are warned of.
+fn tell(settings: &Settings, default_level: &str) -> Result<(), Failure> {
     service::init_telemetry(settings.parse::<LogFormat>("log.format")?, default_level);
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    Ok(Runtime::new().map_err(anyhow::Error::from)?)
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `tributary`: every committed PostgreSQL change becomes a Debezium event in Kafka and a row in an open lake table.
 
+mod bounded;
 mod command;
 mod demo;
 mod settings;
@@ -8,6 +9,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use command::{Arguments, examples, invocation};
+
+#[global_allocator]
+static ALLOCATOR: bounded::Told = bounded::Told;
 
 fn main() -> ExitCode {
     let line = examples::called_as(Arguments::command(), &invocation::program());

@@ -17,8 +17,11 @@ use crate::{
     Error,
     describe::{self, Listed},
     latest::LatestRows,
-    memory,
+    memory, multiply,
     names::{CATALOG, DEFAULT_SCHEMA, SourceName, SqlNames, sql_names},
+    notices::Notices,
+    renames::tell_of_each_other,
+    statement,
     tables::{self, OpenTable, TableInfo},
 };
 
@@ -31,6 +34,7 @@ pub struct SqlEngine {
     tables: Vec<TableInfo>,
     listed: Vec<Listed>,
     warnings: Vec<String>,
+    notices: Notices,
 }
 
 impl SqlEngine {
@@ -64,7 +68,9 @@ impl SqlEngine {
             tables: Vec::new(),
             listed: Vec::new(),
             warnings: Vec::new(),
+            notices: Notices::default(),
         };
+        multiply::bound(&engine.session, memory_limit);
         engine.refresh().await?;
         Ok(engine)
     }
@@ -82,6 +88,18 @@ impl SqlEngine {
     /// What of the lake cannot be shown, and what is not what it seems.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What the rows of the last queries may not be, and how that is mended: known once their rows were read.
+    pub fn take_notices(&self) -> Vec<String> {
+        self.notices.take()
+    }
+
+    /// [`Self::take_notices`] on standard error, so that an output that is piped stays what was asked for.
+    pub fn print_notices(&self) {
+        for notice in self.take_notices() {
+            eprintln!("NOTICE: {notice}");
+        }
     }
 
     /// See what was committed since: new tables, and the newest version of the known ones. A table that cannot be
@@ -127,7 +145,8 @@ impl SqlEngine {
     }
 
     /// Builds the catalogs anew, so that a query sees one version of each table.
-    async fn register(&mut self, open: Vec<OpenTable>) -> Result<(), Error> {
+    async fn register(&mut self, mut open: Vec<OpenTable>) -> Result<(), Error> {
+        tell_of_each_other(&mut open);
         let names: Vec<SourceName> = open.iter().map(|table| table.info.name()).collect();
         let names = sql_names(&names);
         let mut catalogs: BTreeSet<&str> = names.iter().map(|n| n.catalog.as_str()).collect();
@@ -172,6 +191,8 @@ impl SqlEngine {
             history: Arc::clone(&table.history),
             rows: table.rows,
             part_bytes,
+            doubts: table.doubts.as_slice().into(),
+            notices: self.notices.clone(),
         });
         let mut catalogs = vec![names.catalog.as_str()];
         if names.is_unique {
@@ -251,6 +272,7 @@ impl SqlEngine {
     /// # Errors
     /// The SQL is wrong.
     pub async fn query(&self, sql: &str) -> Result<DataFrame, Error> {
+        statement::check(sql).map_err(Error::Statement)?;
         let options = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)

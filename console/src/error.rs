@@ -1,5 +1,7 @@
 use datafusion::error::DataFusionError;
 
+use crate::Unreasonable;
+
 /// Why a query could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +19,8 @@ pub enum Error {
     },
     #[error("run the query")]
     Query(#[source] DataFusionError),
+    #[error("read the statement")]
+    Statement(#[source] Unreasonable),
     #[error("write the result as {format}")]
     Write {
         format: &'static str,
@@ -44,6 +48,9 @@ impl Error {
             Self::Query(_) => {
                 Some("`\\d` lists the tables, `\\d public.tweets` the columns of one")
             }
+            Self::Statement(_) => Some(
+                "ask for it in parts; a long list of values is short as `IN (...)`, and a long chain of OR too",
+            ),
             Self::Register { .. } | Self::Write { .. } | Self::Prompt(_) => None,
         }
     }

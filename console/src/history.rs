@@ -16,10 +16,16 @@ use datafusion::{
     scalar::ScalarValue,
 };
 use lakewriter::lake::{
-    RowIdentity, Since, TABLE_VERSION_COLUMN, TableShape, TableVersion, UNNUMBERED, VersionColumn,
+    Since, TABLE_VERSION_COLUMN, TableShape, TableVersion, UNNUMBERED, VersionColumn,
 };
 
-use crate::names::quote;
+use crate::{
+    doubt::{Doubt, doubts},
+    eras::{Era, EraIdentity, eras, find_narrower},
+    names::quote,
+    respell::spelled,
+    spelling::{Respelling, Spelling, canonical, respelling},
+};
 
 /// Everything about a table that its latest rows depend on beside its rows.
 #[derive(Debug)]
@@ -28,6 +34,10 @@ pub(crate) struct History {
     /// What the latest rows show: the columns of the newest version, then the texts of values that these cannot hold.
     pub(crate) shown: Vec<Shown>,
     pub(crate) eras: Vec<Era>,
+    /// What the log does not tell about older rows.
+    pub(crate) doubts: Vec<Doubt>,
+    /// `pg_class.oid` by the beginnings of versions, where it was told.
+    pub(crate) oids: Vec<(Since, u32)>,
     /// The table kept no versions when (some of) its rows were written.
     pub(crate) unversioned: bool,
 }
@@ -39,6 +49,8 @@ pub(crate) struct ColumnHistory {
     links: Vec<(i32, VersionColumn)>,
     /// Its value in the type of its newest link.
     pub(crate) value: Expr,
+    /// The value as rows are told apart by it: equal where PostgreSQL takes it for equal.
+    pub(crate) identity: Expr,
     pub(crate) data_type: DataType,
     /// The text of a value that the type cannot hold.
     pub(crate) raw: Option<Expr>,
@@ -54,40 +66,6 @@ pub(crate) struct Shown {
     pub(crate) column: usize,
     /// The text of the column's values rather than the values.
     pub(crate) raw: bool,
-}
-
-/// A time in which the same columns told the rows of a table apart.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Era {
-    pub(crate) since: Since,
-    pub(crate) identity: EraIdentity,
-    /// The table was dropped and made again: no row from before is in it.
-    pub(crate) new_table: bool,
-    /// Rows from before some columns of the identity were there, or were as they are.
-    pub(crate) narrower: Vec<NarrowerRows>,
-    /// There are rows from before any column of the key was there as it is now.
-    pub(crate) older_keys: bool,
-    /// Of the table's versions, the last one of this era.
-    last: usize,
-}
-
-/// What tells rows apart that were written under versions with fewer columns.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NarrowerRows {
-    pub(crate) from: Since,
-    pub(crate) until: Since,
-    /// Into [`History::columns`].
-    pub(crate) columns: Vec<usize>,
-}
-
-/// By indexes into [`History::columns`].
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum EraIdentity {
-    Key(Vec<usize>),
-    /// Equal rows count; a delete takes one of them.
-    WholeRow(Vec<usize>),
-    /// Which row an update or a delete is about, nobody can tell.
-    Hidden,
 }
 
 impl History {
@@ -106,6 +84,10 @@ impl History {
         let places: Vec<Vec<usize>> = versions.iter().map(|v| chains.add(v)).collect();
         let mut eras = eras(&versions, &places);
         find_narrower(&mut eras, &versions, &places);
+        let doubts = doubts(&versions, &places, &eras);
+        let oids = versions.iter();
+        let oids = oids.filter_map(|version| Some((version.since, version.shape.oid?)));
+        let oids = oids.collect();
         let numbers = lake.column_with_name(TABLE_VERSION_COLUMN).is_some();
         let columns: Vec<ColumnHistory> = (0..chains.links.len())
             .map(|at| chains.column(at, lake, numbers))
@@ -138,6 +120,8 @@ impl History {
             columns,
             shown,
             eras,
+            doubts,
+            oids,
             unversioned,
         }
     }
@@ -258,40 +242,69 @@ impl Chains {
             .rev()
             .find_map(|(_, link)| of_lake(&link.lake))
             .map_or(DataType::Null, |field| field.data_type().clone());
-        let value = self.choose(at, lake, numbers, false, &|name, from| {
-            converted(ident(name), from, &data_type)
-        });
+        let newest = links.last().and_then(|(_, link)| link.of.clone());
+        let becomes = |link: &VersionColumn| match (&link.of, &newest) {
+            (Some(before), Some(now)) => respelling(before, now),
+            _ => Respelling::Cast,
+        };
+        let value = self.choose(
+            at,
+            lake,
+            numbers,
+            &becomes,
+            false,
+            &|name, from, becomes| converted(ident(name), from, &data_type, becomes),
+        );
         // A value that the newest type cannot hold is kept as the text of the type that it had.
-        let text = self.choose(at, lake, numbers, false, &|name, from| {
-            if from == &data_type || !can_cast_types(from, &DataType::Utf8) {
-                return None;
-            }
-            let value = ident(name);
-            let lost = match converted(value.clone(), from, &data_type) {
-                Some(converted) => value.clone().is_not_null().and(converted.is_null()),
-                None => value.clone().is_not_null(),
-            };
-            when(lost, try_cast(value, DataType::Utf8)).end().ok()
-        });
-        let raw = self.choose(at, lake, numbers, true, &|name, _| {
+        let text = self.choose(
+            at,
+            lake,
+            numbers,
+            &becomes,
+            false,
+            &|name, from, becomes| {
+                if from == &data_type || !can_cast_types(from, &DataType::Utf8) {
+                    return None;
+                }
+                let value = ident(name);
+                let lost = match converted(value.clone(), from, &data_type, becomes) {
+                    Some(converted) => value.clone().is_not_null().and(converted.is_null()),
+                    None => value.clone().is_not_null(),
+                };
+                when(lost, try_cast(value, DataType::Utf8)).end().ok()
+            },
+        );
+        let raw = self.choose(at, lake, numbers, &becomes, true, &|name, _, _| {
             Some(try_cast(ident(name), DataType::Utf8))
         });
-        let may_fail = |from: &DataType| {
-            let is_text = matches!(
-                from,
-                DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
-            );
-            from != &data_type && (is_text || !can_cast_types(from, &data_type))
+        let may_fail = |from: &DataType, becomes: Respelling| {
+            from != &data_type
+                && match becomes {
+                    Respelling::Print(_) => !is_text(&data_type),
+                    Respelling::Cast | Respelling::Unknown => {
+                        is_text(from) || !can_cast_types(from, &data_type)
+                    }
+                }
         };
-        let mut types = links.iter().filter_map(|(_, link)| of_lake(&link.lake));
-        let shows_raw = raw.is_some() || types.any(|field| may_fail(field.data_type()));
+        let mut types = links
+            .iter()
+            .filter_map(|(_, link)| Some((of_lake(&link.lake)?, becomes(link))));
+        let shows_raw =
+            raw.is_some() || types.any(|(field, becomes)| may_fail(field.data_type(), becomes));
         let raw = match (raw, text) {
             (Some(raw), Some(text)) => Some(coalesce(vec![raw, text])),
             (raw, text) => raw.or(text),
         };
+        let value = value.unwrap_or_else(|| lit(ScalarValue::Null));
+        let canonical = newest.as_ref().and_then(|newest| canonical(&newest.kind));
+        let identity = match canonical {
+            Some(spelling) if is_text(&data_type) => spelled(value.clone(), spelling),
+            _ => value.clone(),
+        };
         ColumnHistory {
             links,
-            value: value.unwrap_or_else(|| lit(ScalarValue::Null)),
+            value,
+            identity,
             data_type,
             raw,
             shows_raw,
@@ -304,26 +317,33 @@ impl Chains {
         at: usize,
         lake: &Schema,
         numbers: bool,
+        becomes: &dyn Fn(&VersionColumn) -> Respelling,
         raw: bool,
-        of: &dyn Fn(&str, &DataType) -> Option<Expr>,
+        of: &dyn Fn(&str, &DataType, Respelling) -> Option<Expr>,
     ) -> Option<Expr> {
         let name = |column: &VersionColumn| match raw {
             false => Some(column.lake.clone()),
             true => column.raw.clone(),
         };
-        let mut names: Vec<(String, Vec<i32>)> = Vec::new();
+        let mut names: Vec<(String, Respelling, Vec<i32>)> = Vec::new();
         for (id, column) in self.links.get(at)? {
             let Some(name) = name(column) else { continue };
-            match names.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, ids)) => ids.push(*id),
-                None => names.push((name, vec![*id])),
+            // The text of a value is what it was.
+            let becomes = match raw {
+                false => becomes(column),
+                true => Respelling::Cast,
+            };
+            let mut known = names.iter_mut();
+            match known.find(|(known, spelt, _)| *known == name && *spelt == becomes) {
+                Some((_, _, ids)) => ids.push(*id),
+                None => names.push((name, becomes, vec![*id])),
             }
         }
         let expressions: Vec<(Expr, Vec<i32>, String)> = names
             .into_iter()
-            .filter_map(|(name, ids)| {
+            .filter_map(|(name, becomes, ids)| {
                 let field = lake.field_with_name(&name).ok()?;
-                Some((of(&name, field.data_type())?, ids, name))
+                Some((of(&name, field.data_type(), becomes)?, ids, name))
             })
             .collect();
         let others = self
@@ -371,7 +391,20 @@ pub(crate) fn version_number(numbers: bool) -> Expr {
 
 /// A value of one type in another one, as PostgreSQL's `ALTER TABLE ... TYPE` makes it without `USING`; None where that
 /// is not known. A value that does not fit becomes null.
-fn converted(value: Expr, from: &DataType, to: &DataType) -> Option<Expr> {
+fn converted(value: Expr, from: &DataType, to: &DataType, becomes: Respelling) -> Option<Expr> {
+    if let Respelling::Print(spelling) = becomes {
+        // Whole numbers are hours only where they are a time of the day.
+        let is_other = matches!(from, DataType::Int64) && spelling != Spelling::Time;
+        let respelled = spelled(value.clone(), spelling);
+        // What is none of the new type stays as it was where both are texts.
+        return match is_other {
+            true => Some(try_cast(value, to.clone())),
+            false if is_text(from) && is_text(to) => {
+                Some(try_cast(coalesce(vec![respelled, value]), to.clone()))
+            }
+            false => Some(try_cast(respelled, to.clone())),
+        };
+    }
     if from == to {
         return Some(value);
     }
@@ -386,108 +419,9 @@ fn converted(value: Expr, from: &DataType, to: &DataType) -> Option<Expr> {
     }
 }
 
-fn eras(versions: &[TableVersion], places: &[Vec<usize>]) -> Vec<Era> {
-    let mut eras: Vec<Era> = Vec::new();
-    let mut oid = None;
-    for (at, (version, places)) in versions.iter().zip(places).enumerate() {
-        let shape = &version.shape;
-        let identity = match &shape.identity {
-            RowIdentity::Key(key) => EraIdentity::Key(
-                key.iter()
-                    .filter_map(|index| places.get(*index).copied())
-                    .collect(),
-            ),
-            RowIdentity::WholeRow => EraIdentity::WholeRow(places.clone()),
-            RowIdentity::Hidden => EraIdentity::Hidden,
-        };
-        // Another OID after another history of the WAL is a restored or copied database: its snapshot tells what holds.
-        let new_table = match (oid, shape.oid, eras.last()) {
-            (Some(before), Some(now), Some(last)) => {
-                before != now && last.since.0 == version.since.0
-            }
-            _ => false,
-        };
-        oid = shape.oid.or(oid);
-        let joined = match eras.last_mut() {
-            Some(last) if !new_table => {
-                let joined = last.goes_on(&identity);
-                if joined {
-                    last.last = at;
-                }
-                joined
-            }
-            Some(_) | None => false,
-        };
-        if !joined {
-            eras.push(Era {
-                since: version.since,
-                identity,
-                new_table,
-                narrower: Vec::new(),
-                older_keys: false,
-                last: at,
-            });
-        }
-    }
-    eras
-}
-
-/// Which rows of the same table each era meets that had fewer of the identity's columns.
-fn find_narrower(eras: &mut [Era], versions: &[TableVersion], places: &[Vec<usize>]) {
-    // In which column of the lake a version has the values of a column.
-    let lake = |version: usize, at: usize| {
-        let place = places.get(version)?.iter().position(|place| *place == at)?;
-        Some(&versions.get(version)?.shape.columns.get(place)?.lake)
-    };
-    let mut first = 0;
-    for era in eras {
-        if era.new_table {
-            let began = |version: &TableVersion| version.since < era.since;
-            first = versions.partition_point(began);
-        }
-        let (EraIdentity::Key(columns) | EraIdentity::WholeRow(columns)) = &era.identity else {
-            continue;
-        };
-        for at in first..era.last {
-            let (Some(version), Some(next)) = (versions.get(at), versions.get(at + 1)) else {
-                continue;
-            };
-            let had = columns.iter().copied();
-            let had = had.filter(|column| {
-                let then = lake(at, *column);
-                then.is_some() && then == lake(era.last, *column)
-            });
-            let had: Vec<usize> = had.collect();
-            if had.is_empty() {
-                era.older_keys = true;
-            }
-            if had.is_empty() || had.len() == columns.len() {
-                continue;
-            }
-            match era.narrower.last_mut() {
-                Some(last) if last.until == version.since && last.columns == had => {
-                    last.until = next.since;
-                }
-                _ => era.narrower.push(NarrowerRows {
-                    from: version.since,
-                    until: next.since,
-                    columns: had,
-                }),
-            }
-        }
-    }
-}
-
-impl Era {
-    /// Whether rows are still told apart as before.
-    fn goes_on(&mut self, identity: &EraIdentity) -> bool {
-        match (&mut self.identity, identity) {
-            // Columns come and go; what tells rows apart in the end are those of now.
-            (EraIdentity::WholeRow(columns), EraIdentity::WholeRow(now)) => {
-                columns.clone_from(now);
-                true
-            }
-            (before, now) => before == now,
-        }
-    }
+const fn is_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
+    )
 }

@@ -11,13 +11,13 @@
 use std::{
     fmt,
     hash::{DefaultHasher, Hasher as _},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch},
     compute::filter_record_batch,
-    datatypes::{DataType, Int32Type, Int64Type, SchemaRef},
+    datatypes::{DataType, Int32Type, SchemaRef},
 };
 use datafusion::{
     catalog::{Session, TableProvider},
@@ -37,28 +37,19 @@ use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use lakewriter::lake::{TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
 
 use crate::{
-    change::{Change, EraRule, Narrower, Place, Row, Rule},
+    change::{Change, EraRule, Narrower, Row, Rule},
+    doubt::{Doubt, Evidence, notices},
+    eras::EraIdentity,
     fill::Donors,
-    history::{EraIdentity, History, version_number},
+    history::{History, version_number},
     identity::Parts,
+    notices::Notices,
+    places::{PLACE, PLACE_COLUMNS, POSITION_COLUMNS, Places, place_column},
     replay::Replay,
 };
 
 /// What a row of the table takes while the log is replayed, with a key of one or two numbers.
 const BYTES_PER_ROW: usize = 220;
-
-/// Where a row stands, by the lake's columns and what they are taken for where a row has no value: the first columns of
-/// either reading. The first three of them are the position of the change.
-const PLACE: [(&str, i64); 6] = [
-    ("_incarnation", 0),
-    ("_lsn", 0),
-    ("_seq", 0),
-    ("_offset", -1),
-    ("_partition", -1),
-    ("_ingest_ts", 0),
-];
-const PLACE_COLUMNS: usize = PLACE.len();
-const POSITION_COLUMNS: usize = 3;
 
 /// Column of the narrow reading: false for the old row of an UPDATE of the key.
 const SECOND_HALF: &str = "second half";
@@ -73,6 +64,9 @@ pub(crate) struct LatestRows {
     pub(crate) rows: usize,
     /// Bytes that the rows of one part may take.
     pub(crate) part_bytes: usize,
+    /// In the order of their beginning.
+    pub(crate) doubts: Arc<[Doubt]>,
+    pub(crate) notices: Notices,
 }
 
 impl fmt::Debug for LatestRows {
@@ -110,6 +104,9 @@ impl TableProvider for LatestRows {
             history: Arc::clone(&self.history),
             rows: self.rows,
             part_bytes: self.part_bytes,
+            doubts: Arc::clone(&self.doubts),
+            notices: self.notices.clone(),
+            seen: Arc::default(),
             shown,
             schema: Arc::clone(&schema),
         };
@@ -128,9 +125,20 @@ struct Reading {
     history: Arc<History>,
     rows: usize,
     part_bytes: usize,
+    doubts: Arc<[Doubt]>,
+    notices: Notices,
+    /// What the parts that were read show of the doubts.
+    seen: Arc<Mutex<Seen>>,
     /// Into [`History::shown`].
     shown: Vec<usize>,
     schema: SchemaRef,
+}
+
+/// Rows from before each of the doubts, and what the log showed.
+#[derive(Default)]
+struct Seen {
+    older: Vec<u64>,
+    evidence: Evidence,
 }
 
 impl fmt::Debug for Reading {
@@ -212,7 +220,9 @@ impl Reading {
             self.replay(&batch?, part, parts, &mut replay)?;
             memory.try_resize(replay.bytes())?;
         }
-        let rows = Arc::new(replay.finish());
+        let (rows, evidence) = replay.finish();
+        self.tell(&rows, &evidence);
+        let rows = Arc::new(rows);
         memory.try_resize(rows.len() * size_of::<Row>())?;
 
         let columns = self
@@ -259,6 +269,19 @@ impl Reading {
             )?)
         });
         Ok(rows.boxed())
+    }
+
+    /// Says with the query what the latest rows may not be. `rows` in the order of their places.
+    fn tell(&self, rows: &[Row], evidence: &Evidence) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.evidence.join(evidence);
+        seen.older.resize(self.doubts.len(), 0);
+        for (older, doubt) in seen.older.iter_mut().zip(self.doubts.iter()) {
+            let before = rows.partition_point(|row| row.place.position() < doubt.since);
+            *older += u64::try_from(before).unwrap_or(u64::MAX);
+        }
+        let said = notices(&self.name, &self.doubts, &seen.older, &seen.evidence);
+        self.notices.set(&self.name, said);
     }
 
     /// Columns of the identities of a [`Change`].
@@ -341,9 +364,9 @@ impl Reading {
             // One type for all texts, however the reader of Parquet gives them.
             let value = match column.data_type {
                 DataType::Utf8View | DataType::LargeUtf8 => {
-                    try_cast(column.value.clone(), DataType::Utf8)
+                    try_cast(column.identity.clone(), DataType::Utf8)
                 }
-                _ => column.value.clone(),
+                _ => column.identity.clone(),
             };
             columns.push(value.alias(format!("value {at}")));
             let raw = column.raw.clone();
@@ -449,44 +472,8 @@ impl Reading {
     }
 }
 
-fn place_column(name: &str) -> String {
-    format!("place {name}")
-}
-
 fn is_in(identity: &[u8], part: u64, parts: u64) -> bool {
     let mut hasher = DefaultHasher::new();
     hasher.write(identity);
     hasher.finish() % parts == part
-}
-
-/// The places of a batch's rows.
-struct Places<'a> {
-    columns: [&'a [i64]; PLACE_COLUMNS],
-}
-
-impl<'a> Places<'a> {
-    fn of(batch: &'a RecordBatch) -> Result<Self> {
-        let mut columns: [&[i64]; PLACE_COLUMNS] = [&[]; PLACE_COLUMNS];
-        for (column, values) in batch.columns().iter().zip(&mut columns) {
-            let numbers = column.as_primitive_opt::<Int64Type>().ok_or_else(|| {
-                DataFusionError::Internal("a place is told by whole numbers".to_owned())
-            })?;
-            *values = numbers.values();
-        }
-        Ok(Self { columns })
-    }
-
-    fn at(&self, row: usize) -> Place {
-        let [incarnation, lsn, ordinal, offset, partition, ingested] = self
-            .columns
-            .map(|column| column.get(row).copied().unwrap_or_default());
-        Place {
-            incarnation,
-            lsn,
-            ordinal,
-            offset,
-            partition,
-            ingested,
-        }
-    }
 }

@@ -5,7 +5,9 @@
 
 mod change;
 mod describe;
+mod doubt;
 mod engine;
+mod eras;
 mod error;
 mod far_dates;
 mod fill;
@@ -15,15 +17,24 @@ mod identity;
 mod json;
 mod latest;
 mod memory;
+mod multiply;
 mod names;
+mod notices;
 mod output;
+mod places;
 mod prompt;
+mod renames;
 mod replay;
+mod respell;
+mod spelling;
+mod statement;
 mod tables;
 
 pub use engine::SqlEngine;
 pub use error::Error;
 pub use format::{OutputFormat, write_result};
+pub use memory::default_limit as default_memory_limit;
 pub use output::Output;
 pub use prompt::run_prompt;
+pub use statement::{STACK_BYTES, Unreasonable};
 pub use tables::TableInfo;

@@ -10,7 +10,7 @@ const UNKNOWN: usize = 1 << 30;
 const LEAST: usize = 64 << 20;
 
 /// A quarter of the machine's memory, or of the container's.
-pub(crate) fn default_limit() -> usize {
+pub fn default_limit() -> usize {
     let machine = std::fs::read_to_string("/proc/meminfo").ok();
     let machine = machine.as_deref().and_then(machine_memory);
     let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();

@@ -110,6 +110,7 @@ impl Session<'_> {
         let began = Instant::now();
         let frame = self.engine.query(sql.trim().trim_end_matches(';')).await;
         self.answer(frame, began).await;
+        self.engine.print_notices();
         Ok(())
     }
 

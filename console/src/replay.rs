@@ -10,7 +10,10 @@ use std::collections::HashMap;
 use debezium::Operation;
 use lakewriter::lake::Since;
 
-use crate::change::{Change, EraRule, Identity, Narrower, Place, Row, Rule, is_unknown};
+use crate::{
+    change::{Change, EraRule, Identity, Narrower, Place, Row, Rule, is_unknown},
+    doubt::Evidence,
+};
 
 /// The rows of one identity: nearly always one.
 #[derive(Debug)]
@@ -70,6 +73,8 @@ pub(crate) struct Replay {
     bytes: usize,
     /// Position of the last change.
     last: Since,
+    /// What tells that rows are not told apart as PostgreSQL does.
+    evidence: Evidence,
 }
 
 /// What a log is that cannot be played: going on would show wrong rows.
@@ -97,6 +102,7 @@ impl Replay {
             several_identities,
             bytes: 0,
             last: (i64::MIN, 0, 0),
+            evidence: Evidence::default(),
         }
     }
 
@@ -150,9 +156,22 @@ impl Replay {
             Box::default()
         };
         match operation {
-            Operation::Truncate => self.clear(),
+            Operation::Truncate => {
+                self.clear();
+                self.begin_evidence(position);
+            }
             Operation::Read => {
                 self.begin_snapshot(&place);
+                // One snapshot reads a row once.
+                let other = self.live.get(&identity).and_then(Rows::last);
+                if rule == Rule::Key
+                    && let Some(Row { place: other, .. }) = other
+                    && place.incarnation > 0
+                    && (other.incarnation, other.lsn) == (place.incarnation, place.lsn)
+                    && other.ordinal != place.ordinal
+                {
+                    self.evidence.shared(position);
+                }
                 self.hold(identity, Row::new(place, &unsent, None, identities));
             }
             Operation::Create => {
@@ -167,6 +186,9 @@ impl Replay {
             Operation::Update => {
                 let before = self.live.get(older.as_ref().unwrap_or(&identity));
                 let before = before.and_then(Rows::last);
+                if before.is_none() {
+                    self.evidence.unmet(position);
+                }
                 let row = Row::new(place, &unsent, before, identities);
                 // From now on the row has all of its identity.
                 if let Some(older) = older {
@@ -177,7 +199,16 @@ impl Replay {
             Operation::Delete if rule == Rule::AddOnly => {}
             Operation::Delete => {
                 let taken = self.take(older.as_ref().unwrap_or(&identity));
-                self.taken = taken.map(|row| (position, row));
+                let again = matches!(&self.taken, Some((last, _)) if *last == position);
+                match taken {
+                    Some(row) => self.taken = Some((position, row)),
+                    // The same delete once more.
+                    None if again => {}
+                    None => {
+                        self.taken = None;
+                        self.evidence.unmet(position);
+                    }
+                }
             }
         }
         Ok(())
@@ -193,12 +224,14 @@ impl Replay {
                 if last.1 < this.1 && this.0 > 0 {
                     self.snapshot = Some(this);
                     self.clear();
+                    self.begin_evidence(place.position());
                 }
             }
             Some(last) if last > this => {}
             Some(_) | None => {
                 self.snapshot = Some(this);
                 self.forget_before(place.incarnation);
+                self.begin_evidence(place.position());
             }
         }
     }
@@ -211,6 +244,9 @@ impl Replay {
                 && let Some(newest) = rows.pop()
             {
                 let older: usize = rows.iter().map(|row| row.bytes() + identity.len()).sum();
+                for _ in rows.iter() {
+                    self.evidence.shared(newest.place.position());
+                }
                 self.bytes = self.bytes.saturating_sub(older);
                 *held = Rows::One(newest);
             }
@@ -266,10 +302,18 @@ impl Replay {
         index
     }
 
-    /// The rows that are in the table, by their places.
-    pub(crate) fn finish(mut self) -> Vec<Row> {
+    /// The rows that are in the table, by their places, and what the log showed beside them.
+    pub(crate) fn finish(mut self) -> (Vec<Row>, Evidence) {
         self.settle();
-        self.take_all()
+        (self.take_all(), self.evidence)
+    }
+
+    /// From here on all rows are known: whatever was there before is gone.
+    fn begin_evidence(&mut self, position: Since) {
+        self.evidence = Evidence {
+            began: Some(position),
+            ..Evidence::default()
+        };
     }
 
     /// All rows, by their places; none is left.
@@ -299,6 +343,8 @@ impl Replay {
         self.era = era;
         if new_table {
             self.clear();
+            // A snapshot of the table before says nothing of this one.
+            self.evidence = Evidence::default();
             return;
         }
         // Where two have one identity by now, the later is the row.

@@ -34,7 +34,7 @@ fn left(eras: Vec<EraRule>, changes: Vec<Change>) -> Vec<(i64, Vec<Option<i64>>)
     for change in changes {
         replay.apply(change).expect("changes in their order");
     }
-    let rows = replay.finish().into_iter();
+    let rows = replay.finish().0.into_iter();
     rows.map(|row| {
         let holes = row
             .holes
@@ -277,7 +277,7 @@ fn rows_from_before_a_column_of_the_identity_are_met_by_the_others() {
         for change in changes {
             replay.apply(change).expect("changes in their order");
         }
-        let lsns: Vec<i64> = replay.finish().iter().map(|row| row.place.lsn).collect();
+        let lsns: Vec<i64> = replay.finish().0.iter().map(|row| row.place.lsn).collect();
         assert_eq!(lsns, [2, 3], "{rule:?}");
     }
     let mut replay = Replay::new(vec![narrower(Rule::Key)]);
@@ -288,6 +288,6 @@ fn rows_from_before_a_column_of_the_identity_are_met_by_the_others() {
     ] {
         replay.apply(change).expect("changes in their order");
     }
-    let lsns: Vec<i64> = replay.finish().iter().map(|row| row.place.lsn).collect();
+    let lsns: Vec<i64> = replay.finish().0.iter().map(|row| row.place.lsn).collect();
     assert_eq!(lsns, [7]);
 }

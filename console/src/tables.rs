@@ -7,7 +7,9 @@ use deltalake_core::DeltaTable;
 use lakewriter::lake::{Lake, property, read_versions};
 
 use crate::{
-    history::{EraIdentity, History},
+    doubt::Doubt,
+    eras::EraIdentity,
+    history::History,
     names::{DEFAULT_SCHEMA, SourceName},
 };
 
@@ -45,6 +47,10 @@ pub(crate) struct OpenTable {
     pub(crate) info: TableInfo,
     pub(crate) changes: Arc<dyn TableProvider>,
     pub(crate) history: Arc<History>,
+    /// What nobody can know of its latest rows.
+    pub(crate) doubts: Vec<Doubt>,
+    /// The newest history of the WAL that a row of its log is of.
+    pub(crate) incarnation: Option<i64>,
     /// Rows of its log.
     pub(crate) rows: usize,
 }
@@ -91,6 +97,8 @@ pub(crate) async fn open(
     };
     Ok(OpenTable {
         rows: row_count(&table),
+        doubts: history.doubts.clone(),
+        incarnation: newest_incarnation(&table),
         info,
         changes,
         history: Arc::new(history),
@@ -124,6 +132,19 @@ fn row_count(table: &DeltaTable) -> usize {
         .sum()
 }
 
+/// What the statistics of its files say; None where one of them says nothing.
+fn newest_incarnation(table: &DeltaTable) -> Option<i64> {
+    let mut newest = None;
+    for file in table.snapshot().ok()?.log_data() {
+        let stats: serde_json::Value = serde_json::from_str(&file.stats()?).ok()?;
+        let of_file = |kind: &str| stats.get(kind)?.get("_incarnation")?.as_i64();
+        // Rows without one are of the first history; where they alone are in a file, it has no greatest value.
+        of_file("nullCount")?;
+        newest = newest.max(Some(of_file("maxValues").unwrap_or(0)));
+    }
+    newest
+}
+
 fn notes(history: &History, schema: &Schema) -> Vec<String> {
     let mut notes = Vec::new();
     match history.identity() {
@@ -131,12 +152,11 @@ fn notes(history: &History, schema: &Schema) -> Vec<String> {
         Some(EraIdentity::WholeRow(_)) => notes.push(
             "no key: its rows are told apart by all their values, and equal rows count".to_owned(),
         ),
-        Some(EraIdentity::Hidden) => notes.push(
-            "not the latest rows but every row that was inserted: columns of the key are left out or hidden, so that nobody can tell which row an UPDATE or a DELETE is about; REPLICA IDENTITY FULL tells it"
-                .to_owned(),
-        ),
+        // A doubt of its own.
+        Some(EraIdentity::Hidden) => {}
     }
-    if history.eras.iter().any(|era| era.older_keys) {
+    // Types are recorded since a later release than versions are; what a doubt says better is said by it.
+    if history.doubts.is_empty() && history.eras.iter().any(|era| era.older_keys) {
         notes.push(
             "its key came later than its first rows, or changed its type: a row from before may stand beside what became of it, until a new snapshot"
                 .to_owned(),

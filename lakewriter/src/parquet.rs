@@ -33,7 +33,7 @@ const ROWS_PER_DISTINCT_VALUE: usize = 4;
 /// Row columns that get minima and maxima, the first of the table: keys stand there, and every file's are in the log.
 const STATISTICS_COLUMNS: usize = 8;
 /// Metadata columns that get them too.
-const STATISTICS_METADATA: [&str; 3] = ["_lsn", "_ts", "_offset"];
+const STATISTICS_METADATA: [&str; 4] = ["_lsn", "_ts", "_offset", "_incarnation"];
 /// Longer texts are no use for skipping files.
 const LONGEST_STATISTICS_TEXT: usize = 64;
 

@@ -4,10 +4,19 @@ use std::{
 };
 
 use anyhow::Context as _;
-use console::{Output, OutputFormat, SqlEngine, run_prompt, write_result};
+use console::{
+    Output, OutputFormat, STACK_BYTES, SqlEngine, default_memory_limit, run_prompt, write_result,
+};
+use lakewriter::LakeConfig;
+use tokio::runtime::Builder;
 
-use super::{Failure, lake, nearby, quantity, start};
-use crate::settings::Settings;
+use super::{Failure, lake, nearby, quantity, tell};
+use crate::{bounded, settings::Settings};
+
+/// Threads that wait for files. Each has a stack.
+const WAITING: usize = 8;
+/// What a process takes beside its queries: tables of the lake, caches, buffers of the object store.
+const BESIDE_BYTES: usize = 512 << 20;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -50,40 +59,69 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             "Parquet is not for the eye: send it to a file with `> rows.parquet`".to_owned(),
         ));
     }
-    start(settings, "warn")?.block_on(async {
-        let mut engine = SqlEngine::open(&config, memory_limit).await?;
-        match arguments.query {
-            Some(sql) => {
-                for warning in engine.warnings() {
-                    eprintln!("WARNING: {warning}");
-                }
-                let sql = sql.trim().trim_end_matches(';');
-                let frame = engine.query(sql).await?;
-                let mut out = Output::stdout();
-                let written = write_result(frame, arguments.format, &mut out).await;
-                let flushed = out.flush();
-                // Who has read enough has closed the pipe.
-                if out.is_closed() {
-                    return Ok(());
-                }
-                written?;
-                flushed.context("write to standard output")?;
-                Ok(())
-            }
-            None => {
-                let failed = run_prompt(&mut engine, arguments.format, history()).await?;
-                match failed {
-                    1.. if !std::io::stdin().is_terminal() => {
-                        let them = if failed == 1 { "one" } else { "several" };
-                        Err(Failure::Other(anyhow::anyhow!(
-                            "run all statements of standard input: {them} failed, see above"
-                        )))
-                    }
-                    _ => Ok(()),
-                }
-            }
+    tell(settings, "warn")?;
+    let memory_limit = memory_limit.unwrap_or_else(default_memory_limit);
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // What is not counted takes as much as what is, as a rule, and the kernel counts stacks that nobody uses.
+    let stacks = (workers + WAITING + 1) * STACK_BYTES;
+    let bound = memory_limit.saturating_mul(2) + BESIDE_BYTES + stacks;
+    bounded::set(bound as u64).map_err(|error| {
+        anyhow::Error::from(error).context("bound the memory of this process (RLIMIT_DATA)")
+    })?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(workers)
+        .max_blocking_threads(WAITING)
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .map_err(anyhow::Error::from)?;
+    // Statements are planned on this thread, by recursion.
+    let (query, format) = (arguments.query, arguments.format);
+    std::thread::scope(|scope| {
+        let answer = || runtime.block_on(answer(query, format, &config, memory_limit));
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, answer);
+        match thread.map_err(anyhow::Error::from)?.join() {
+            Ok(answered) => answered,
+            Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+async fn answer(
+    query: Option<String>,
+    format: OutputFormat,
+    config: &LakeConfig,
+    memory_limit: usize,
+) -> Result<(), Failure> {
+    let mut engine = SqlEngine::open(config, Some(memory_limit)).await?;
+    let Some(sql) = query else {
+        return match run_prompt(&mut engine, format, history()).await? {
+            failed @ 1.. if !std::io::stdin().is_terminal() => {
+                let them = if failed == 1 { "one" } else { "several" };
+                Err(Failure::Other(anyhow::anyhow!(
+                    "run all statements of standard input: {them} failed, see above"
+                )))
+            }
+            _ => Ok(()),
+        };
+    };
+    for warning in engine.warnings() {
+        eprintln!("WARNING: {warning}");
+    }
+    let sql = sql.trim().trim_end_matches(';');
+    let frame = engine.query(sql).await?;
+    let mut out = Output::stdout();
+    let written = write_result(frame, format, &mut out).await;
+    let flushed = out.flush();
+    engine.print_notices();
+    // Who has read enough has closed the pipe.
+    if out.is_closed() {
+        return Ok(());
+    }
+    written?;
+    flushed.context("write to standard output")?;
+    Ok(())
 }
 
 /// `$XDG_STATE_HOME/tributary/history`.

@@ -209,7 +209,7 @@ pub const SETTINGS: &[Setting] = &[
     unset(
         "sql.memory_limit",
         values::bytes,
-        "Memory that a query of `tributary sql` may take, as `2GB`; sorts go on on disk. Without it: a quarter of the machine's.",
+        "Memory that a query of `tributary sql` may take, as `2GB`; sorts go on on disk, and the process as a whole ends at twice as much and about 700 MB. Without it: a quarter of the machine's.",
     ),
     setting(
         "lakewriter.pipeline",

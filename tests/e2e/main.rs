@@ -4,6 +4,7 @@
 mod crash;
 mod demo;
 mod demo_ends;
+mod doubts;
 mod oracle;
 mod ready;
 mod road;

@@ -167,6 +167,11 @@ impl Road {
         format!("s3://{BUCKET}/{}", self.name)
     }
 
+    /// Of the worker that `cdc` is.
+    pub fn cdc_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.cdc_port)
+    }
+
     /// The URL of a table's log of changes, `table` as `schema.table`.
     pub fn changes_url(&self, table: &str) -> String {
         format!("{}/{}/{table}/changes", self.lake_url(), self.name)

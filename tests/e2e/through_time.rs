@@ -175,7 +175,7 @@ async fn the_latest_rows_are_postgresqls_whatever_keys_and_columns_become() -> R
 }
 
 /// Waits until our SQL shows the rows that PostgreSQL has.
-async fn agrees(road: &Road, client: &tokio_postgres::Client, table: &str) -> Result<()> {
+pub async fn agrees(road: &Road, client: &tokio_postgres::Client, table: &str) -> Result<()> {
     let wanted = first_column(client, &format!("select to_jsonb(t)::text from {table} t")).await?;
     let wanted = wanted.iter().map(|row| Ok(serde_json::from_str(row)?));
     let wanted: Vec<Map<String, Value>> = wanted.collect::<Result<_>>()?;
@@ -196,7 +196,7 @@ async fn agrees(road: &Road, client: &tokio_postgres::Client, table: &str) -> Re
     same.with_context(|| format!("{table}: PostgreSQL's rows and the lake's: {found:#?}"))
 }
 
-async fn sql(road: &Road, query: &str) -> Result<Vec<Map<String, Value>>> {
+pub async fn sql(road: &Road, query: &str) -> Result<Vec<Map<String, Value>>> {
     let mut command = road.tributary(&["sql", "--format", "json", query])?;
     command
         .stdin(Stdio::null())

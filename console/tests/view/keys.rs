@@ -1,7 +1,10 @@
 //! Keys through time.
 
 use anyhow::Result;
-use debezium::PgTypeKind::{self, Date, Float8, Int4, Int8, Text, UnconstrainedNumeric, Varchar};
+use debezium::PgTypeKind::{
+    self, Bpchar, Bytea, Cidr, Citext, Date, Float4, Float8, Inet, Int4, Int8, Macaddr, Macaddr8,
+    Money, Text, Time, Timestamp, UnconstrainedNumeric, Uuid, Varchar,
+};
 
 use crate::lake::{Lake, NULL, Table};
 
@@ -86,7 +89,8 @@ async fn a_key_that_is_renamed_is_the_same_key() -> Result<()> {
 /// What PostgreSQL makes of `1`, `2` and `3` when the type changes, all of it one key.
 #[tokio::test]
 async fn a_key_that_is_retyped_is_the_same_key() -> Result<()> {
-    let types: [(PgTypeKind, [&str; 3], PgTypeKind, [&str; 3]); 8] = [
+    let stamp = Timestamp { precision: 6 };
+    let types: [(PgTypeKind, [&str; 3], PgTypeKind, [&str; 3]); 23] = [
         (Int4, ["1", "2", "3"], Int8, ["1", "2", "3"]),
         (Int4, ["1", "2", "3"], Text, ["1", "2", "3"]),
         (Text, ["1", "2", "3"], Int8, ["1", "2", "3"]),
@@ -110,6 +114,100 @@ async fn a_key_that_is_retyped_is_the_same_key() -> Result<()> {
             ["1.50", "2.25", "3.00"],
         ),
         (numeric(10, 1), ["1.5", "4.2", "3.0"], Int8, ["2", "9", "3"]),
+        (
+            numeric(10, 2),
+            ["1.10", "2.00", "3.50"],
+            UnconstrainedNumeric,
+            ["1.1", "2", "3.5"],
+        ),
+        (Bpchar, ["a   ", "b   ", "c   "], Text, ["a", "b", "c"]),
+        (Text, ["a", "b", "c"], Citext, ["a", "b", "c"]),
+        (
+            Text,
+            [
+                "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+                "{b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+                "C0EEBC999C0B4EF8BB6D6BB9BD380A11",
+            ],
+            Uuid,
+            [
+                "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+                "b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+                "c0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            ],
+        ),
+        (
+            Float8,
+            ["1.5", "2", "0.30000000000000004"],
+            UnconstrainedNumeric,
+            ["1.5", "2", "0.3"],
+        ),
+        (Float8, ["1", "1e+20", "0.1"], Text, ["1", "1e+20", "0.1"]),
+        (Float4, ["0.1", "1e+10", "3"], Text, ["0.1", "1e+10", "3"]),
+        (
+            stamp.clone(),
+            [
+                "2020-01-01 00:00:00.5",
+                "2020-01-02 00:00:00",
+                "2020-01-03 10:00:00",
+            ],
+            Text,
+            [
+                "2020-01-01 00:00:00.5",
+                "2020-01-02 00:00:00",
+                "2020-01-03 10:00:00",
+            ],
+        ),
+        (
+            Date,
+            ["2020-01-01", "2020-01-02", "0044-03-15 BC"],
+            Text,
+            ["2020-01-01", "2020-01-02", "0044-03-15 BC"],
+        ),
+        (
+            Time { precision: 6 },
+            ["10:00:00", "11:00:00.25", "24:00:00"],
+            Text,
+            ["10:00:00", "11:00:00.25", "24:00:00"],
+        ),
+        (
+            Inet,
+            ["10.0.0.1", "10.0.0.0/8", "::1"],
+            Text,
+            ["10.0.0.1/32", "10.0.0.0/8", "::1/128"],
+        ),
+        (
+            Cidr,
+            ["10.0.0.1/32", "10.0.0.0/8", "::1/128"],
+            Inet,
+            ["10.0.0.1", "10.0.0.0/8", "::1"],
+        ),
+        (
+            Bytea,
+            ["\\x01", "\\xff", "\\x"],
+            Text,
+            ["\\x01", "\\xff", "\\x"],
+        ),
+        (
+            Money,
+            ["$1.50", "$2.00", "$1,234.00"],
+            UnconstrainedNumeric,
+            ["1.5", "2", "1234"],
+        ),
+        (
+            Macaddr,
+            [
+                "08:00:2b:01:02:03",
+                "08:00:2b:01:02:04",
+                "08:00:2b:01:02:05",
+            ],
+            Macaddr8,
+            [
+                "08:00:2b:ff:fe:01:02:03",
+                "08:00:2b:ff:fe:01:02:04",
+                "08:00:2b:ff:fe:01:02:05",
+            ],
+        ),
     ];
     for (before, old, after, new) in types {
         let case = format!("{before:?} to {after:?}");

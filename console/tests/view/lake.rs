@@ -237,6 +237,31 @@ impl Lake {
     }
 }
 
+impl Lake {
+    /// The rows of a query as [`Lake::rows`] has them, and what is said with them.
+    pub async fn rows_and_notices(&self, sql: &str) -> Result<(Vec<String>, Vec<String>)> {
+        let engine = SqlEngine::open(&self.config(), Some(512 << 20)).await?;
+        let rows = rows_of(&engine, sql).await?;
+        Ok((rows, engine.take_notices()))
+    }
+
+    /// What is said with every row of table `t`, after `part` was found in it; nothing with its log.
+    pub async fn notice(&self, part: &str) -> Result<()> {
+        let (_, notices) = self.rows_and_notices("select * from t").await?;
+        assert!(
+            notices.iter().any(|notice| notice.contains(part)),
+            "{part} is not said: {notices:?}"
+        );
+        self.silent("select count(*) from t_changes").await
+    }
+
+    pub async fn silent(&self, sql: &str) -> Result<()> {
+        let (rows, notices) = self.rows_and_notices(sql).await?;
+        assert!(notices.is_empty(), "{sql}: {notices:?} of {rows:?}");
+        Ok(())
+    }
+}
+
 pub async fn rows_of(engine: &SqlEngine, sql: &str) -> Result<Vec<String>> {
     let mut out = Vec::new();
     write_result(engine.query(sql).await?, OutputFormat::Csv, &mut out).await?;

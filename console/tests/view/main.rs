@@ -2,6 +2,7 @@
 //! `select *` shows afterwards.
 
 mod dead_letters;
+mod doubts;
 mod keys;
 mod lake;
 mod large;

@@ -81,6 +81,8 @@ async fn where_nobody_can_tell_rows_apart_the_view_says_so() -> Result<()> {
             .any(|note| note.contains("every row that was inserted")),
         "{info:?}"
     );
+    let said = engine.take_notices();
+    assert!(said[0].contains("every row that was inserted"), "{said:?}");
     Ok(())
 }
 

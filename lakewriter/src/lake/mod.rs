@@ -23,6 +23,7 @@ pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
 pub(crate) use position::{PositionLog, PreparedTable};
 pub use store::{Lake, check_endpoint, check_url};
 pub use table_version::{
-    RowIdentity, Since, TableShape, TableVersion, UNNUMBERED, VersionColumn, read_versions,
+    ColumnType, RowIdentity, Since, TableShape, TableVersion, UNNUMBERED, VersionColumn,
+    read_versions,
 };
 pub(crate) use tables::LakeTables;

@@ -5,7 +5,7 @@
 //! ([`property::VERSIONS`]): how the columns stand in the lake, which of them made the key, and from which position on.
 //! Versions are added and moved to an earlier beginning, never changed and never removed.
 
-use debezium::{ReplicaIdentity, TableSchema};
+use debezium::{PgTypeKind, ReplicaIdentity, TableSchema};
 use deltalake_core::kernel::StructType;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,34 @@ pub struct VersionColumn {
     /// The lake's text column for values that its type cannot hold. It need not be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    /// In PostgreSQL; None where nobody told it. Two types of PostgreSQL may be one of the lake and print their values
+    /// otherwise all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<ColumnType>,
+}
+
+/// A column's type in PostgreSQL, as far as its values depend on it. An OID is no part of it: a restored database has
+/// others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnType {
+    /// `pg_type.typname`.
+    pub name: String,
+    /// `pg_attribute.atttypmod`.
+    #[serde(default = "no_modifier", skip_serializing_if = "is_no_modifier")]
+    pub modifier: i32,
+    #[serde(flatten)]
+    pub kind: PgTypeKind,
+}
+
+const NO_MODIFIER: i32 = -1;
+
+const fn no_modifier() -> i32 {
+    NO_MODIFIER
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_no_modifier(modifier: &i32) -> bool {
+    *modifier == NO_MODIFIER
 }
 
 /// What tells the rows of a table apart.
@@ -91,6 +119,12 @@ impl TableShape {
                 name: of_table.name.clone(),
                 lake: name.clone(),
                 raw: Some(column.raw_name.clone()),
+                // What other Debeziums' events tell changes from event to event.
+                of: table.oid.map(|_| ColumnType {
+                    name: of_table.pg_type.name.clone(),
+                    modifier: of_table.pg_type.modifier,
+                    kind: of_table.pg_type.kind.clone(),
+                }),
             })
         };
         Self {
@@ -115,6 +149,7 @@ impl TableShape {
                 name: name.clone(),
                 lake: name.clone(),
                 raw: Some(format!("{name}_raw")),
+                of: None,
             })
             .collect();
         let key: Vec<String> = key
@@ -229,6 +264,22 @@ mod tests {
         }
         let since: Vec<i64> = versions.iter().map(|version| version.since.1).collect();
         assert_eq!(since, [5, 25, 40]);
+    }
+
+    #[test]
+    fn types_are_kept_as_text_and_older_releases_wrote_none() {
+        let text = r#"[{"id":1,"since":[0,1,0],"oid":7,"columns":[{"number":1,"name":"a","lake":"a"},
+            {"name":"b","lake":"b","of":{"name":"bpchar","modifier":8,"kind":"bpchar"}}],"identity":"whole_row"}]"#;
+        let versions = read_versions(Some(text)).expect("a version");
+        let types = versions[0].shape.columns.iter().map(|column| &column.of);
+        let bpchar = ColumnType {
+            name: "bpchar".to_owned(),
+            modifier: 8,
+            kind: PgTypeKind::Bpchar,
+        };
+        assert!(types.eq([&None, &Some(bpchar)]));
+        let (_, text) = versions_property(&versions);
+        assert_eq!(read_versions(Some(&text)).expect("our own text"), versions);
     }
 
     #[test]
