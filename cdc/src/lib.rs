@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod blocking;
 pub mod capture;
 pub mod checkpoint;
+mod clock;
 mod error;
 mod event_sink;
 mod incarnation;

@@ -12,9 +12,11 @@ mod preflight;
 mod prepare;
 mod rest;
 mod side_queries;
+mod slot_creation;
 mod snapshot;
 mod start_streaming;
 mod stream;
+mod stream_start;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,13 +24,18 @@ use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
 pub use preflight::{Unfit, preflight};
-use prepare::Prepared;
 use side_queries::Side;
+use stream_start::Prepared;
 
 use crate::{
-    Disposition, Error, ErrorKind, EventSink, Phase, PipelineStatus, checkpoint::StartPosition,
-    source::Control, source::catalog::CatalogMemory, source::catalog::EnumLabels,
-    source::connection::ReplicationConnection, source::drop_slot, source::is_sql_ascii,
+    Disposition, Error, ErrorKind, EventSink, Phase, PipelineStatus,
+    checkpoint::StartPosition,
+    source::{
+        Control,
+        catalog::{CatalogMemory, EnumLabels},
+        connection::ReplicationConnection,
+        drop_slot, is_sql_ascii,
+    },
 };
 use connector::ConnectorConfig;
 

@@ -16,10 +16,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::instance::TargetState;
+use super::state::TargetState;
 use cdc::{
-    Error, ErrorKind, blocking::blocking, kafka::KafkaClient, kafka::OwnedRecord,
-    kafka::RecordStore, kafka::compacted::read_to_end,
+    Error, ErrorKind,
+    blocking::blocking,
+    kafka::{KafkaClient, OwnedRecord, RecordStore, compacted::read_to_end},
 };
 use connector::shown;
 

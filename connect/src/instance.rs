@@ -3,60 +3,12 @@ use std::{collections::BTreeMap, convert::Infallible, fmt, sync::Arc};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::task::{TaskContext, run_task};
+use super::{
+    state::{TargetState, TaskState},
+    task::{TaskContext, run_task},
+};
 use cdc::{Error, ErrorKind, PipelineStatus, sink::kafka::ActiveTopics, unfinished};
 use connector::shown;
-
-/// What the operator wants of a connector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TargetState {
-    #[default]
-    Started,
-    Paused,
-    Stopped,
-}
-
-impl TargetState {
-    /// Kafka Connect's word.
-    pub const fn as_connect(self) -> &'static str {
-        match self {
-            Self::Started => "STARTED",
-            Self::Paused => "PAUSED",
-            Self::Stopped => "STOPPED",
-        }
-    }
-
-    /// Whether there is a task in this state, which there was before or not.
-    pub(super) const fn has_task(self, before: bool) -> bool {
-        match self {
-            Self::Started => true,
-            Self::Paused => before,
-            Self::Stopped => false,
-        }
-    }
-
-    pub fn from_connect(word: &str) -> Option<Self> {
-        Some(match word {
-            "STARTED" | "RUNNING" => Self::Started,
-            "PAUSED" => Self::Paused,
-            "STOPPED" => Self::Stopped,
-            _ => return None,
-        })
-    }
-}
-
-/// What a connector's task does.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum TaskState {
-    /// Not running: paused or stopped.
-    #[default]
-    Idle,
-    Running,
-    /// A life of it ended by this error, and the next one has not got so far as to read anything.
-    Restarting(String),
-    /// Halted; the whole chain of the error, and what to do.
-    Failed(String),
-}
 
 /// What the task is to run; every change of it ends the running one first.
 #[derive(Clone)]

@@ -13,6 +13,7 @@ mod loggers;
 mod offsets;
 mod plugin;
 mod rest;
+mod state;
 mod status_topic;
 mod task;
 mod validation;
@@ -26,10 +27,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use basic_auth::BasicAuth;
-use cdc::{Disposition, Error, ErrorKind, kafka::lease::Lease, kafka::lease::LeaseState};
+use cdc::{
+    Disposition, Error, ErrorKind,
+    kafka::lease::{Lease, LeaseState},
+};
 use connector::{ConnectorFile, Providers, shown};
-pub use instance::{TargetState, TaskState};
 pub use rest::RestTls;
+pub use state::{TargetState, TaskState};
 pub use worker::Worker;
 pub use worker_properties::property_of_variable;
 

@@ -5,10 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    instance::{Connector, TargetState, TaskState},
+    instance::Connector,
+    state::{TargetState, TaskState},
     worker::{Refused, Worker},
 };
-use cdc::{blocking::blocking, kafka::OwnedRecord, kafka::offsets::read_offsets};
+use cdc::{
+    blocking::blocking,
+    kafka::{OwnedRecord, offsets::read_offsets},
+};
 
 /// How long changing offsets waits for the task to end.
 const TASK_END: Duration = Duration::from_secs(30);

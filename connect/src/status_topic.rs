@@ -11,7 +11,10 @@ use std::{
 use serde_json::json;
 
 use super::config_topic::TopicWriter;
-use cdc::{Error, kafka::KafkaClient, kafka::OwnedRecord, kafka::compacted::read_to_end};
+use cdc::{
+    Error,
+    kafka::{KafkaClient, OwnedRecord, compacted::read_to_end},
+};
 
 /// The topics that connectors have written to, by connector. Blocks.
 pub(super) fn read_topics(

@@ -2,10 +2,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{status_topic::StatusWriter, validation::with_defaults, worker::is_our_class};
+use super::{
+    status_topic::StatusWriter,
+    validation::{is_our_class, with_defaults},
+};
 use cdc::{
-    Error, ErrorKind, PipelineStatus, kafka::KafkaClient, pipeline::supervise,
-    sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
+    Error, ErrorKind, PipelineStatus,
+    kafka::KafkaClient,
+    pipeline::supervise,
+    sink::kafka::{ActiveTopics, KafkaSink},
 };
 use connector::Providers;
 

@@ -9,6 +9,11 @@ use connector::{CONNECTOR_CLASS, Providers};
 /// Names under which the connector's class is known to Kafka Connect.
 pub(super) const CLASS_NAMES: [&str; 3] = [CONNECTOR_CLASS, "PostgresConnector", "Postgres"];
 
+/// Whether a class name is the one connector that there is.
+pub(super) fn is_our_class(class: &str) -> bool {
+    class == CONNECTOR_CLASS || CLASS_NAMES.contains(&class)
+}
+
 /// The line at the end of every refusal.
 const ENDPOINT: &str = "You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`";
 

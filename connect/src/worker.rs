@@ -12,14 +12,15 @@ use std::{
 use super::{
     WorkerConfig,
     config_topic::{TopicWriter, properties_record, target_record, task_records},
-    instance::{Connector, TargetState, TaskState},
+    instance::Connector,
     loggers::Loggers,
+    state::{TargetState, TaskState, state_word},
     status_topic::StatusWriter,
     task::TaskContext,
     validation::{self, Finding, with_defaults},
 };
 use cdc::{Error, kafka::KafkaClient, metrics::ConnectorMetrics, sink::kafka::ActiveTopics};
-use connector::{CONNECTOR_CLASS, METRIC_TAGS, Providers, metric_tags, shown};
+use connector::{METRIC_TAGS, Providers, metric_tags, shown};
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -443,20 +444,4 @@ fn unmask(
             value.clone_from(secret);
         }
     }
-}
-
-/// The state of a task in Kafka Connect's words.
-pub(super) fn state_word(target: TargetState, task: &TaskState) -> &'static str {
-    match (target, task) {
-        (TargetState::Stopped, _) => "STOPPED",
-        (TargetState::Paused, _) => "PAUSED",
-        (TargetState::Started, TaskState::Failed(_)) => "FAILED",
-        (TargetState::Started, TaskState::Restarting(_)) => "RESTARTING",
-        (TargetState::Started, TaskState::Running | TaskState::Idle) => "RUNNING",
-    }
-}
-
-/// Whether a class name is the one connector that there is.
-pub(super) fn is_our_class(class: &str) -> bool {
-    class == CONNECTOR_CLASS || validation::CLASS_NAMES.contains(&class)
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use cdc::{
-    Error, ErrorKind, EventSink, PipelineStatus, Progress, TransactionEnd, checkpoint::Provenance,
-    checkpoint::Resume, checkpoint::Witness,
+    Error, ErrorKind, EventSink, PipelineStatus, Progress, TransactionEnd,
+    checkpoint::{Provenance, Resume, Witness},
 };
 use debezium::ChangeEvent;
 use futures::future::BoxFuture;

@@ -6,15 +6,19 @@ use debezium::Compat;
 use pgoutput::{Insert, Lsn, PgOutputMessage, PgTimestamp, Relation, Type, Update, XLogData};
 
 use super::{
-    emitter::DeliveredUpTo, emitter::Emitter, enum_values::EnumValues,
-    open_transactions::OpenTransactions, relations::Capture, relations::RelationVersion,
-    relations::Relations, replay::Replay, replay::ReplayState, rules::EmitRules,
+    emitter::{DeliveredUpTo, Emitter},
+    enum_values::EnumValues,
+    open_transactions::OpenTransactions,
+    relations::{Capture, RelationVersion, Relations},
+    replay::{Replay, ReplayState},
+    rules::EmitRules,
     transaction::Transaction,
 };
 use crate::Counts;
 use crate::{
-    Error, ErrorKind, EventSink, TransactionEnd, capture::captures_table,
-    table::RelationDescription, table::StreamedTable, table::TypeName,
+    Error, ErrorKind, EventSink, TransactionEnd,
+    capture::captures_table,
+    table::{RelationDescription, StreamedTable, TypeName},
 };
 use connector::{CaptureFilter, ConnectorConfig};
 

@@ -7,8 +7,10 @@ use debezium::{
 use pgoutput::{Lsn, Message, PgOutputMessage};
 
 use super::{
-    change::Placed, change::RowBuffers, change::Written, recognition::History,
-    recognition::Recognition, relations::Capture, relations::RelationVersion, rules::EmitRules,
+    change::{Placed, RowBuffers, Written},
+    recognition::{History, Recognition},
+    relations::{Capture, RelationVersion},
+    rules::EmitRules,
     transaction::Transaction,
 };
 use crate::Counts;

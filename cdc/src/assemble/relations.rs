@@ -6,7 +6,7 @@ use std::{
 
 use debezium::TableSchema;
 
-use crate::{table::RelationDescription, table::StreamedTable};
+use crate::table::{RelationDescription, StreamedTable};
 
 /// One version of a table in the stream.
 #[derive(Debug)]

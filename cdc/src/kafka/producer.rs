@@ -18,7 +18,10 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{KafkaClient, batch::RecordBatch};
-use crate::{Error, ErrorKind, error::defect, error::panicked};
+use crate::{
+    Error, ErrorKind,
+    error::{defect, panicked},
+};
 use connector::{DeliveryGuarantee, TopicCreation};
 use session::Session;
 

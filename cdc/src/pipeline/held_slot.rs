@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 use pgoutput::Lsn;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::stream::clock;
-use crate::{source::Feedback, source::connection::ReplicationConnection};
+use crate::clock::postgres_now;
+use crate::source::{Feedback, connection::ReplicationConnection};
 use connector::ConnectorConfig;
 
 /// How long a sign of life may take to be sent.
@@ -64,7 +64,7 @@ async fn keep_alive(
             () = tokio::time::sleep(interval) => {}
         }
         payload.clear();
-        feedback.encode(Instant::now(), clock(), false, &mut payload);
+        feedback.encode(Instant::now(), postgres_now(), false, &mut payload);
         let sent = tokio::time::timeout(SEND_PATIENCE, connection.send_copy_data(&payload)).await;
         let error = match sent {
             Ok(Ok(())) => continue,

@@ -1,60 +1,39 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use debezium::ChangePosition;
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
-use super::{Snapshots, snapshot::Snapshot, snapshot::SnapshotPoint, start_streaming::selection};
+use super::{
+    Snapshots,
+    slot_creation::create,
+    snapshot::{Snapshot, SnapshotPoint},
+    start_streaming::selection,
+    stream_start::{Prepared, StreamStart},
+};
 use crate::PipelineStatus;
 use crate::{
-    Error, ErrorKind, EventSink, Incarnation, assemble::History, checkpoint::Resume,
-    checkpoint::SlotIdentity, incarnation::Delivered, source::Control, source::blockers,
-    source::catalog::CatalogMemory, source::check_publication,
-    source::connection::ReplicationConnection, source::end_process, source::keep_guardrail,
-    source::prepare_publication, source::server::require_logical_wal,
-    source::server::server_version, source::set_replica_identities, source::slot::Slot,
-    source::slot::SlotState, source::slot::SystemIdentity, source::slot::create_slot,
-    source::slot::drop_slot, source::slot::find_slot, source::slot::identify_system,
-    source::slot::identity, source::tell_unmatched, source::timeline::Left, source::timeline::left,
-    source::told_while_waiting, source::verify::verify_resume, source::verify::verify_standby,
-    source::verify::verify_usable,
+    Error, ErrorKind, EventSink, Incarnation,
+    assemble::History,
+    checkpoint::{Resume, SlotIdentity},
+    incarnation::Delivered,
+    source::{
+        Control,
+        catalog::CatalogMemory,
+        check_publication,
+        connection::ReplicationConnection,
+        keep_guardrail, prepare_publication,
+        server::{require_logical_wal, server_version},
+        set_replica_identities,
+        slot::{SlotState, SystemIdentity, drop_slot, find_slot, identify_system, identity},
+        tell_unmatched,
+        timeline::{Left, left},
+        verify::{verify_resume, verify_standby, verify_usable},
+    },
 };
 use connector::{ConnectorConfig, SnapshotMode};
 
 /// The first version that has failover slots.
 const FAILOVER_SERVER_VERSION: u32 = 170_000;
-
-/// From where streaming goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StreamStart {
-    /// Of everything that is streamed.
-    pub(super) incarnation: Incarnation,
-    /// Everything up to here was delivered.
-    pub(super) delivered: Option<ChangePosition>,
-    /// Only changes of these tables, by OID, are to be streamed; None: of all.
-    pub(super) tables: Option<BTreeSet<u32>>,
-    pub(super) last_commit_lsn: Option<u64>,
-    /// Argument of START_REPLICATION: transactions that committed before it are not sent.
-    pub(super) from: Lsn,
-    /// What may be confirmed already.
-    pub(super) confirmed: Lsn,
-    /// A snapshot has just been delivered.
-    pub(super) after_snapshot: bool,
-    /// By what the server's WAL is recognised as the one that was delivered.
-    pub(super) history: History,
-    /// Commit time of what was delivered last, microseconds since the Unix epoch.
-    pub(super) last_commit_micros: Option<i64>,
-}
-
-/// What follows the preparation.
-pub(super) enum Prepared {
-    /// From there; on that connection where the slot was taken already.
-    Stream(StreamStart, Option<Box<ReplicationConnection>>),
-    /// Nothing is streamed: `snapshot.mode` says so.
-    Idle,
-    /// Asked to stop meanwhile.
-    Stopped,
-}
 
 /// Publication, slot and, where asked for, the snapshot. A stored position that is `given_up` is only surpassed.
 pub(super) async fn prepare<S: EventSink>(
@@ -317,41 +296,4 @@ async fn failover(config: &ConnectorConfig, control: &mut Control) -> Result<boo
         );
     }
     Ok(version >= FAILOVER_SERVER_VERSION)
-}
-
-/// Make a slot within `create.slot.command.timeout`: it waits for the end of every transaction that writes and is open.
-/// The log names them.
-pub(super) async fn create(
-    config: &ConnectorConfig,
-    (replication, control): (&mut ReplicationConnection, &mut Control),
-    name: &str,
-    temporary: bool,
-    export_snapshot: bool,
-    failover: bool,
-) -> Result<Slot, Error> {
-    let pid = replication.backend_pid().await?;
-    let created = create_slot(replication, name, temporary, export_snapshot, failover);
-    let waits = format!(
-        "the replication slot `{name}` is not made before a transaction that is open has ended"
-    );
-    let created = told_while_waiting(control, pid, &waits, created);
-    if let Ok(created) = tokio::time::timeout(config.create_slot_timeout, created).await {
-        return created;
-    }
-    let waits_for = match blockers(control, pid).await {
-        Some(blockers) => format!("end what it waits for ({blockers})"),
-        None => "end the transaction that has been open for so long (pg_stat_activity)".to_owned(),
-    };
-    // Nobody would read the answer: without this the slot would be made later, and keep WAL.
-    end_process(control, pid).await;
-    Err(Error::new(
-        ErrorKind::Connection,
-        format!(
-            "create replication slot `{name}`: not done within {} s",
-            config.create_slot_timeout.as_secs()
-        ),
-    )
-    .with_hint(format!(
-        "{waits_for}, or raise `create.slot.command.timeout`"
-    )))
 }

@@ -10,9 +10,14 @@ use pgoutput::Lsn;
 use tokio::time::timeout;
 
 use crate::{
-    Error, ErrorKind, source::Control, source::catalog::CatalogMemory,
-    source::catalog::resolve_relation, source::server::wal_flush_lsn, source::slot::slot_xmin,
-    table::RelationDescription, table::StreamedTable,
+    Error, ErrorKind,
+    source::{
+        Control,
+        catalog::{CatalogMemory, resolve_relation},
+        server::wal_flush_lsn,
+        slot::slot_xmin,
+    },
+    table::{RelationDescription, StreamedTable},
 };
 use connector::ConnectorConfig;
 

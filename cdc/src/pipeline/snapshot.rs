@@ -4,19 +4,31 @@ use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Snapshots, held_slot::HeldSlot, held_slot::status_interval, prepare::Prepared,
-    prepare::StreamStart, prepare::create, side_queries::Side, start_streaming::start_streaming,
-    start_streaming::wait_for_slot, stream::Streaming,
+    Snapshots,
+    held_slot::{HeldSlot, status_interval},
+    side_queries::Side,
+    slot_creation::create,
+    start_streaming::{start_streaming, wait_for_slot},
+    stream::Streaming,
+    stream_start::{Prepared, StreamStart},
 };
 use crate::{
-    Error, ErrorKind, EventSink, Incarnation, assemble::History, checkpoint::Resume,
-    incarnation::Delivered, source::Control, source::catalog::CatalogMemory,
-    source::connection::ReplicationConnection, source::require_all_rows,
-    source::server::wal_sender_timeout, source::slot::SlotState, source::slot::SystemIdentity,
-    source::slot::drop_temporary_slot, source::slot::identity, source::snapshot::Begun,
-    source::snapshot::SnapshotEnd, source::snapshot::SnapshotOf, source::snapshot::SnapshotStart,
-    source::snapshot::begin_snapshot, source::snapshot::read_snapshot,
-    source::snapshot::snapshot_tables,
+    Error, ErrorKind, EventSink, Incarnation,
+    assemble::History,
+    checkpoint::Resume,
+    incarnation::Delivered,
+    source::{
+        Control,
+        catalog::CatalogMemory,
+        connection::ReplicationConnection,
+        require_all_rows,
+        server::wal_sender_timeout,
+        slot::{SlotState, SystemIdentity, drop_temporary_slot, identity},
+        snapshot::{
+            Begun, SnapshotEnd, SnapshotOf, SnapshotStart, begin_snapshot, read_snapshot,
+            snapshot_tables,
+        },
+    },
 };
 use crate::{Phase, PipelineStatus};
 use connector::ConnectorConfig;

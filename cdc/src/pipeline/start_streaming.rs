@@ -1,11 +1,17 @@
 use std::time::Duration;
 
-use super::prepare::StreamStart;
+use super::stream_start::StreamStart;
 use crate::PipelineStatus;
 use crate::{
-    Error, ErrorKind, quoting::quote_identifier, quoting::quote_literal, source::Control,
-    source::connection::ReplicationConnection, source::server::server_version,
-    source::server_error::OBJECT_IN_USE, source::server_error::sqlstate, source::slot_reader,
+    Error, ErrorKind,
+    quoting::{quote_identifier, quote_literal},
+    source::{
+        Control,
+        connection::ReplicationConnection,
+        server::server_version,
+        server_error::{OBJECT_IN_USE, sqlstate},
+        slot_reader,
+    },
 };
 use connector::ConnectorConfig;
 

@@ -3,25 +3,32 @@ mod ending;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use pgoutput::{Lsn, PgTimestamp, PrimaryKeepalive, ReplicationMessage};
+use pgoutput::{Lsn, PrimaryKeepalive, ReplicationMessage};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use catching_up::commits_from;
 
 use super::{
-    heartbeat, heartbeat::Heartbeat, held_slot::status_interval, prepare::StreamStart, rest::Rest,
-    rest::rested, side_queries::Answer, side_queries::Question, side_queries::Side,
-    side_queries::SideQueries,
+    heartbeat::{self, Heartbeat},
+    held_slot::status_interval,
+    rest::{Rest, rested},
+    side_queries::{Answer, Question, Side, SideQueries},
+    stream_start::StreamStart,
 };
+use crate::clock::postgres_now;
 use crate::{
-    Counts, Error, ErrorKind, EventSink, IdleMark, Progress, assemble::Assembler,
-    assemble::DeliveredUpTo, assemble::Step, source::Feedback, source::connection::FrameKind,
-    source::connection::ReplicationConnection, source::connection::streaming_error,
-    source::server::wal_sender_timeout, source::slot::slot_xmin,
+    Counts, Error, ErrorKind, EventSink, IdleMark, Progress,
+    assemble::{Assembler, DeliveredUpTo, Step},
+    source::{
+        Feedback,
+        connection::{FrameKind, ReplicationConnection, streaming_error},
+        server::wal_sender_timeout,
+        slot::slot_xmin,
+    },
 };
 use crate::{Phase, PipelineStatus};
 use connector::ConnectorConfig;
@@ -126,7 +133,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 // Where nothing came before, Debezium's clock stands at the start too.
                 last_commit_micros: start
                     .last_commit_micros
-                    .or_else(|| Some(clock().unix_micros())),
+                    .or_else(|| Some(postgres_now().unix_micros())),
             },
         );
         if xmin.is_some() {
@@ -423,8 +430,12 @@ impl<'a, S: EventSink> Streaming<'a, S> {
 
     async fn send_status(&mut self, reply_requested: bool) -> Result<(), Error> {
         self.payload.clear();
-        self.feedback
-            .encode(Instant::now(), clock(), reply_requested, &mut self.payload);
+        self.feedback.encode(
+            Instant::now(),
+            postgres_now(),
+            reply_requested,
+            &mut self.payload,
+        );
         self.connection.send_copy_data(&self.payload).await
     }
 
@@ -438,11 +449,4 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             self.status.set_last_commit_micros(micros);
         }
     }
-}
-
-pub(super) fn clock() -> PgTimestamp {
-    let micros = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_micros());
-    PgTimestamp::from_unix_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }

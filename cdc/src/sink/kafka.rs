@@ -18,12 +18,18 @@ use tokio::time::Instant;
 
 use super::versions::Versions;
 use crate::{
-    Error, ErrorKind, PipelineStatus, blocking::blocking, checkpoint::Resume,
-    checkpoint::StartPosition, checkpoint::TablesRead, error::defect, kafka::KafkaClient,
-    kafka::OwnedRecord, kafka::Producer, kafka::ProducerSettings, kafka::RecordBatch,
-    kafka::StoredOffset, kafka::TopicSpec, kafka::Topics, kafka::batch::ContextHeaders,
-    kafka::offsets::offset_key, kafka::offsets::read_offset, kafka::schemas::PublishedSchemas,
-    kafka::schemas::schemas_topic, registry::SchemaRegistries,
+    Error, ErrorKind, PipelineStatus,
+    blocking::blocking,
+    checkpoint::{Resume, StartPosition, TablesRead},
+    error::defect,
+    kafka::{
+        KafkaClient, OwnedRecord, Producer, ProducerSettings, RecordBatch, StoredOffset, TopicSpec,
+        Topics,
+        batch::ContextHeaders,
+        offsets::{offset_key, read_offset},
+        schemas::{PublishedSchemas, schemas_topic},
+    },
+    registry::SchemaRegistries,
 };
 use crate::{EventSink, IdleMark, Progress, TransactionEnd};
 use connector::{ConnectorConfig, TopicRoute};

@@ -1,6 +1,5 @@
 //! Where change events go: Kafka, or nowhere. A lake in the same process is wired outside this crate.
 
-mod clock;
 pub mod kafka;
 pub mod null;
 mod versions;

@@ -6,7 +6,8 @@ use debezium::{
     ChangeEvent, ContractSettings, EncodeError, EventEncoder, TableSchema, halves, topic_name,
 };
 
-use super::{clock::now_nanos, versions::Versions};
+use super::versions::Versions;
+use crate::clock::now_nanos;
 use crate::{Error, ErrorKind, error::defect};
 use crate::{EventSink, IdleMark, Progress, TransactionEnd};
 use connector::ConnectorConfig;

@@ -4,11 +4,14 @@ use debezium::SkippedOperations;
 use tokio_postgres::Client;
 
 use super::{
-    server_error::DUPLICATE_OBJECT, server_error::control_error, server_error::sqlstate,
+    server_error::{DUPLICATE_OBJECT, control_error, sqlstate},
     snapshot::captured_tables,
 };
 use crate::{Error, ErrorKind};
-use crate::{quoting::quote_identifier, quoting::quote_literal, table::TableName};
+use crate::{
+    quoting::{quote_identifier, quote_literal},
+    table::TableName,
+};
 use connector::{ConnectorConfig, PublicationAutocreate};
 
 /// What `pg_publication` says of ours.

@@ -4,8 +4,8 @@
 use tokio_postgres::Client;
 
 use super::server_error::control_error;
+use crate::capture::{captures_column, captures_table};
 use crate::{Error, ErrorKind};
-use crate::{capture::captures_column, capture::captures_table};
 use connector::ConnectorConfig;
 
 /// Tables that are named, where there are more.

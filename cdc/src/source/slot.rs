@@ -2,8 +2,8 @@ use pgoutput::Lsn;
 use tokio_postgres::Client;
 
 use super::{connection::ReplicationConnection, server_error::control_error};
+use crate::quoting::{quote_identifier, quote_literal};
 use crate::{Error, ErrorKind, checkpoint::SlotIdentity};
-use crate::{quoting::quote_identifier, quoting::quote_literal};
 
 /// `IDENTIFY_SYSTEM`; PostgreSQL manual, "Streaming Replication Protocol".
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,10 @@
 use std::{collections::BTreeMap, fs};
 
 use cdc::{
-    EventSink, assemble::Assembler, assemble::DeliveredUpTo, assemble::Step, sink::null::NullSink,
-    table::KnownColumns, table::RelationDescription, table::StreamedTable, table::streamed_table,
+    EventSink,
+    assemble::{Assembler, DeliveredUpTo, Step},
+    sink::null::NullSink,
+    table::{KnownColumns, RelationDescription, StreamedTable, streamed_table},
 };
 use connector::ConnectorConfig;
 use debezium::{Column, PgType, PgTypeKind};

@@ -1,5 +1,8 @@
 use anyhow::{Context, Error, Result, ensure};
-use cdc::{ErrorKind, source::Control, source::connection::ReplicationConnection};
+use cdc::{
+    ErrorKind,
+    source::{Control, connection::ReplicationConnection},
+};
 use connector::DatabaseConfig;
 use service::Secret;
 use stack::Postgres;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use cdc::{
-    Error, EventSink, IdleMark, PipelineStatus, Progress, TransactionEnd, checkpoint::Resume,
-    checkpoint::StartPosition, checkpoint::TablesRead, checkpoint::Witness,
+    Error, EventSink, IdleMark, PipelineStatus, Progress, TransactionEnd,
+    checkpoint::{Resume, StartPosition, TablesRead, Witness},
 };
 use debezium::{
     ChangeEvent, ChangePosition, ColumnValue, OldRow, Operation, Source, SourceRecord, TableSchema,

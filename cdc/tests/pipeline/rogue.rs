@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use cdc::{source::Control, source::connection::ReplicationConnection};
+use cdc::source::{Control, connection::ReplicationConnection};
 use connector::{ConnectorConfig, DatabaseConfig};
 use postgres_tls::{AuthRefused, Connector, SslMode, TlsSettings};
 use service::tls::{certificates, crypto_provider, private_key};

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{Error, ErrorKind, source::Control, source::connection::ReplicationConnection};
+use cdc::{
+    Error, ErrorKind,
+    source::{Control, connection::ReplicationConnection},
+};
 use connector::{ConnectorConfig, DatabaseConfig};
 use postgres_tls::SslMode;
 use tokio::{

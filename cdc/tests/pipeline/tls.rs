@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cdc::{Error, ErrorKind, source::Control, source::connection::ReplicationConnection};
+use cdc::{
+    Error, ErrorKind,
+    source::{Control, connection::ReplicationConnection},
+};
 use connector::DatabaseConfig;
 use postgres_tls::SslMode;
 use service::Secret;

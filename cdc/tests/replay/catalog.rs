@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use cdc::{
-    table::KnownColumns, table::RelationDescription, table::StreamedTable, table::TypeCatalog,
-    table::streamed_table,
-};
+use cdc::table::{KnownColumns, RelationDescription, StreamedTable, TypeCatalog, streamed_table};
 use connector::ConnectorConfig;
 use debezium::{Column, PgTypeKind, ReplicaIdentity, TableSchema};
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::{assemble::Assembler, assemble::DeliveredUpTo, assemble::Step};
+use cdc::assemble::{Assembler, DeliveredUpTo, Step};
 use connector::ConnectorConfig;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
 use serde_json::Value;

@@ -3,7 +3,7 @@ use std::{
     path::Path,
 };
 
-use cdc::{assemble::Assembler, assemble::DeliveredUpTo, assemble::Step};
+use cdc::assemble::{Assembler, DeliveredUpTo, Step};
 use connector::ConnectorConfig;
 use debezium::Format;
 use pgoutput::{Lsn, PgTimestamp, XLogData};

@@ -16,8 +16,10 @@ use super::{
     lifecycle::status_body,
 };
 use crate::{
-    PLUGIN_VERSION, TargetState, config_topic::TASK_CLASS, validation::refusal,
-    worker::ConnectorView, worker::Worker, worker::is_our_class,
+    PLUGIN_VERSION, TargetState,
+    config_topic::TASK_CLASS,
+    validation::{is_our_class, refusal},
+    worker::{ConnectorView, Worker},
 };
 use connector::{CONNECTOR_CLASS, holds_secret};
 

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     TargetState, TaskState,
-    worker::{ConnectorView, Worker, state_word},
+    state::state_word,
+    worker::{ConnectorView, Worker},
 };
 
 fn task_body(worker: &Worker, view: &ConnectorView) -> Value {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     definition::{FRAMEWORK, GROUPS, definitions, position},
     plugin::{Plugin, find, plugins},
-    worker::is_our_class,
+    validation::is_our_class,
 };
 
 pub(super) async fn list(RawQuery(query): RawQuery) -> Response {

@@ -13,7 +13,9 @@ use super::{
     Task, Worker,
 };
 use cdc::{
-    Error, ErrorKind, blocking::blocking, kafka::EnsuredTopic, kafka::TopicSpec, kafka::Topics,
+    Error, ErrorKind,
+    blocking::blocking,
+    kafka::{EnsuredTopic, TopicSpec, Topics},
     sink::kafka::ActiveTopics,
 };
 use connector::{ConnectorFile, load_connectors_folder};

@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use cdc::{
-    EventSink, PipelineStatus, Progress, TransactionEnd, checkpoint::StartPosition,
-    kafka::KafkaClient, sink::kafka::ActiveTopics, sink::kafka::KafkaSink,
+    EventSink, PipelineStatus, Progress, TransactionEnd,
+    checkpoint::StartPosition,
+    kafka::KafkaClient,
+    sink::kafka::{ActiveTopics, KafkaSink},
 };
 use connector::ConnectorConfig;
 use debezium::{

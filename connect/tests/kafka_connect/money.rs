@@ -9,8 +9,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cdc::{
-    Phase, PipelineStatus, kafka::KafkaClient, pipeline, sink::kafka::ActiveTopics,
-    sink::kafka::KafkaSink,
+    Phase, PipelineStatus,
+    kafka::KafkaClient,
+    pipeline,
+    sink::kafka::{ActiveTopics, KafkaSink},
 };
 use connector::ConnectorConfig;
 use serde_json::Value;

@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
-    Phase, PipelineStatus, kafka::KafkaClient, pipeline, sink::kafka::ActiveTopics,
-    sink::kafka::KafkaSink,
+    Phase, PipelineStatus,
+    kafka::KafkaClient,
+    pipeline,
+    sink::kafka::{ActiveTopics, KafkaSink},
 };
 use connector::ConnectorConfig;
 use serde_json::Value;

@@ -12,8 +12,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use cdc::{
-    Phase, PipelineStatus, kafka::KafkaClient, pipeline, sink::kafka::ActiveTopics,
-    sink::kafka::KafkaSink,
+    Phase, PipelineStatus,
+    kafka::KafkaClient,
+    pipeline,
+    sink::kafka::{ActiveTopics, KafkaSink},
 };
 use connector::ConnectorConfig;
 use pgoutput::Lsn;

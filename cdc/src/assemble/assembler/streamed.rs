@@ -6,9 +6,15 @@ use pgoutput::{Lsn, Origin, PgOutputMessage, StreamAbort, StreamCommit, XLogData
 
 use super::{Assembler, Step, next_of_replay, out_of_place};
 use crate::{
-    Error, assemble::open_transactions::OpenTransaction, assemble::relations::Capture,
-    assemble::relations::RelationVersion, assemble::replay::Replay, assemble::spool::Record,
-    assemble::transaction::Transaction, table::RelationDescription,
+    Error,
+    assemble::{
+        open_transactions::OpenTransaction,
+        relations::{Capture, RelationVersion},
+        replay::Replay,
+        spool::Record,
+        transaction::Transaction,
+    },
+    table::RelationDescription,
 };
 
 impl Assembler {

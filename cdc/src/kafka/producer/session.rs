@@ -18,11 +18,15 @@ use super::{
     Delivered, ProducerSettings, fenced_formers, headers::headers, poller::Poller, taking_over,
 };
 use crate::{
-    Error, ErrorKind, kafka::KafkaClient, kafka::TopicSpec, kafka::Topics,
-    kafka::batch::OwnedRecord, kafka::batch::RecordBatch, kafka::batch::RecordSlot,
-    kafka::delivery::DeliveryContext, kafka::delivery::Undelivered, kafka::failure::failed,
-    kafka::failure::is_for_good, kafka::failure::is_invalid, kafka::murmur2::partition_of,
-    kafka::tail::Tails,
+    Error, ErrorKind,
+    kafka::{
+        KafkaClient, TopicSpec, Topics,
+        batch::{OwnedRecord, RecordBatch, RecordSlot},
+        delivery::{DeliveryContext, Undelivered},
+        failure::{failed, is_for_good, is_invalid},
+        murmur2::partition_of,
+        tail::Tails,
+    },
 };
 use connector::DeliveryGuarantee;
 

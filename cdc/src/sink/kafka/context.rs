@@ -3,7 +3,7 @@ use std::sync::Arc;
 use debezium::HeaderFormat;
 use uuid::Uuid;
 
-use crate::{kafka::batch::ContextHeaders, sink::clock::now_nanos};
+use crate::{clock::now_nanos, kafka::batch::ContextHeaders};
 use connector::ConnectorConfig;
 
 /// `extended.headers.enabled`: which connector, task and run a change of a row comes from. There is one task.

@@ -2,7 +2,8 @@ use debezium::{ChangePosition, Operation, Source};
 
 use super::KafkaSink;
 use crate::{
-    Error, ErrorKind, TransactionEnd, checkpoint::Provenance, checkpoint::Witness,
+    Error, ErrorKind, TransactionEnd,
+    checkpoint::{Provenance, Witness},
     kafka::StoredOffset,
 };
 

@@ -14,10 +14,12 @@ use proptest::prelude::*;
 
 use super::{LastRecord, RecordKind, never_decreases, next_offset};
 use crate::{
-    Error, EventSink, Progress, TransactionEnd, assemble::Assembler, assemble::DeliveredUpTo,
-    assemble::History, assemble::Step, checkpoint::Provenance, incarnation::Delivered,
-    incarnation::Incarnation, kafka::StoredOffset, kafka::offsets::MESSAGE, table::KnownColumns,
-    table::RelationDescription, table::StreamedTable, table::streamed_table,
+    Error, EventSink, Progress, TransactionEnd,
+    assemble::{Assembler, DeliveredUpTo, History, Step},
+    checkpoint::Provenance,
+    incarnation::{Delivered, Incarnation},
+    kafka::{StoredOffset, offsets::MESSAGE},
+    table::{KnownColumns, RelationDescription, StreamedTable, streamed_table},
 };
 use connector::ConnectorConfig;
 use wal::{Sent, Wal, sketches};

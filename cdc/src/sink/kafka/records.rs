@@ -11,8 +11,15 @@ use super::{
     registration::{Refused, Registered, Registration, RouteId, set_ids},
 };
 use crate::{
-    Error, error::defect, kafka::RecordBatch, kafka::Target, kafka::batch::RecordSlot,
-    kafka::batch::Step, kafka::offsets::MESSAGE, registry::RegisteredIds, sink::clock::now_nanos,
+    Error,
+    clock::now_nanos,
+    error::defect,
+    kafka::{
+        RecordBatch, Target,
+        batch::{RecordSlot, Step},
+        offsets::MESSAGE,
+    },
+    registry::RegisteredIds,
 };
 use connector::ConnectorConfig;
 

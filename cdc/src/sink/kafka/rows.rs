@@ -9,11 +9,12 @@ use pgoutput::Lsn;
 use super::{KafkaSink, records::no_table, registration::RouteId};
 use crate::{
     Error, ErrorKind,
+    clock::now_nanos,
     kafka::{
         Target,
         batch::{KeyHeader, RecordSlot, Step},
     },
-    sink::{clock::now_nanos, versions::OfVersion},
+    sink::versions::OfVersion,
 };
 
 /// One version of a table: where its events go and how they are written.

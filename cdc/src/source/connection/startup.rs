@@ -12,9 +12,12 @@ use postgres_tls::{AuthMethod, ChannelBindingMode};
 
 use super::{ReplicationConnection, scram::Offer};
 use crate::{
-    Error, ErrorKind, quoting::quote_identifier, source::address::Address,
-    source::address::auth_error, source::address::permission_hint,
-    source::server_error::ServerError,
+    Error, ErrorKind,
+    quoting::quote_identifier,
+    source::{
+        address::{Address, auth_error, permission_hint},
+        server_error::ServerError,
+    },
 };
 use connector::DatabaseConfig;
 

@@ -9,7 +9,10 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::socket::Socket;
-use crate::{Error, ErrorKind, source::address::Address, source::address::tls_error};
+use crate::{
+    Error, ErrorKind,
+    source::address::{Address, tls_error},
+};
 use connector::DatabaseConfig;
 
 /// How long one attempt to reach the server may take; the TLS handshake has a time of its own.

@@ -6,7 +6,10 @@ use bytes::BytesMut;
 use postgres_tls::{Attempt, TlsProblem};
 
 use super::{FrameBuffer, ReplicationConnection, Transport, startup::log_in};
-use crate::{Error, ErrorKind, source::address::tls_error, source::server_error::sqlstate};
+use crate::{
+    Error, ErrorKind,
+    source::{address::tls_error, server_error::sqlstate},
+};
 use connector::DatabaseConfig;
 
 /// No entry in pg_hba.conf.

@@ -10,7 +10,10 @@ use super::{
     plan::{Plan, Planned, join, plan},
     snapshot_tables,
 };
-use crate::{Error, Incarnation, source::Control, source::control::connect};
+use crate::{
+    Error, Incarnation,
+    source::{Control, control::connect},
+};
 use connector::{ConnectorConfig, SnapshotIsolation};
 
 /// What a snapshot sees.

@@ -4,7 +4,10 @@ use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::{control::OrdinaryConnection, control::connect, server_error::control_error};
+use super::super::{
+    control::{OrdinaryConnection, connect},
+    server_error::control_error,
+};
 use crate::Error;
 use crate::quoting::quote_literal;
 use connector::DatabaseConfig;

@@ -4,10 +4,14 @@ use debezium::TableSchema;
 use tokio_postgres::Client;
 
 use super::{
-    super::Control, super::catalog::current_schema, super::server_error::LOCK_NOT_AVAILABLE,
-    super::server_error::control_error, super::server_error::sqlstate,
-    super::waiting::told_while_waiting, PinnedConnection, relations::Relations,
-    relations::changed_since, relations::locked,
+    super::{
+        Control,
+        catalog::current_schema,
+        server_error::{LOCK_NOT_AVAILABLE, control_error, sqlstate},
+        waiting::told_while_waiting,
+    },
+    PinnedConnection,
+    relations::{Relations, changed_since, locked},
 };
 use crate::{Error, ErrorKind};
 use crate::{quoting::quote_identifier, table::SnapshotTable};

@@ -5,8 +5,9 @@ use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyRow, SnapshotStart, edges::Edges, edges::Marked, table_reader::Piece,
-    table_reader::ReadTable, table_reader::TableQueue, table_reader::pieces,
+    CopyRow, SnapshotStart,
+    edges::{Edges, Marked},
+    table_reader::{Piece, ReadTable, TableQueue, pieces},
 };
 use crate::SnapshotProgress;
 use crate::{Error, ErrorKind, EventSink, Incarnation, TransactionEnd};

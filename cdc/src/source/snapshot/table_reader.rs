@@ -15,8 +15,8 @@ use futures::{
 use tokio_postgres::CopyOutStream;
 
 use super::{
-    PinnedConnection, plan::Plan, plan::PlannedTable, plan::attempted, plan::ensure_after,
-    plan::ensure_before,
+    PinnedConnection,
+    plan::{Plan, PlannedTable, attempted, ensure_after, ensure_before},
 };
 use crate::SnapshotProgress;
 use crate::{Error, source::server_error::control_error};
