@@ -5,6 +5,7 @@ mod connectors;
 mod extract;
 mod lifecycle;
 mod loggers;
+mod media_type;
 mod negotiation;
 mod offsets;
 mod plugins;

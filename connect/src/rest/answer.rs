@@ -9,10 +9,7 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{
-    super::worker::Refused,
-    negotiation::{is_json, unsupported},
-};
+use super::{super::worker::Refused, media_type::is_json};
 use connector::{holds_secret, is_reference, string_map};
 
 /// What a secret looks like in an answer; sent back in a PUT it stands for the secret as it is.
@@ -39,6 +36,14 @@ impl ErrorAnswer {
 
     pub(super) fn server_error(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// The refusal of a body that is not JSON.
+    pub(super) fn unsupported_media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "HTTP 415 Unsupported Media Type",
+        )
     }
 
     pub(super) fn connector_not_found(name: &str) -> Self {
@@ -97,7 +102,7 @@ pub(super) fn object(
     exact: bool,
 ) -> Result<Map<String, Value>, ErrorAnswer> {
     if !body.is_empty() && !is_json(headers) {
-        return Err(unsupported());
+        return Err(ErrorAnswer::unsupported_media_type());
     }
     let failed = |error: serde_json::Error| ErrorAnswer::server_error(error.to_string());
     if body.iter().all(u8::is_ascii_whitespace) {

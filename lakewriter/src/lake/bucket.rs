@@ -7,8 +7,9 @@ use object_store::{
 
 use super::{
     certificate::untrusted,
+    client_options::client_options,
     credentials::signer,
-    store::{client_options, endpoint, s3_client},
+    store::{endpoint, s3_client},
 };
 use crate::{Error, ErrorKind, LakeConfig, error::storage_error};
 

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use object_store::client::{HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
 
-use super::store::client_options;
+use super::client_options::client_options;
 use crate::{Error, ErrorKind, LakeConfig, error::storage_error};
 
 /// What is wrong with a certificate, in rustls' words.

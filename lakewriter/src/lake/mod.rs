@@ -2,6 +2,7 @@
 
 mod bucket;
 mod certificate;
+mod client_options;
 mod credentials;
 pub mod delta;
 mod durable_disk;

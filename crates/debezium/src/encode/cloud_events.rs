@@ -4,7 +4,7 @@ use crate::{
     json::{write_escaped, write_string},
 };
 
-use super::{source::snapshot_text, value_frame::transaction};
+use super::{source::snapshot_text, transaction_block::transaction};
 
 /// An event as a CloudEvent in structured JSON: the fields of `source` are extension attributes, the rows are `data`.
 #[derive(Debug)]

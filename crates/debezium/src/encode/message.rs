@@ -1,7 +1,7 @@
 use super::{
     envelope::{field, plain, source_schema, structure, transaction_schema},
     record::RecordEncoder,
-    value_frame::transaction_id,
+    transaction_block::transaction_id,
 };
 use crate::{
     BinaryHandling, Compat, ConnectSchema, ConnectType, ConnectValue, ContractSettings,

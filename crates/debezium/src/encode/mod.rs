@@ -14,6 +14,7 @@ mod record;
 mod source;
 mod source_template;
 mod transaction;
+mod transaction_block;
 mod value_frame;
 
 pub use encoder::{EventEncoder, Unconverted};
