@@ -1,7 +1,7 @@
 //! Whose keys open an S3 lake. Without any, object_store asks the metadata service of an EC2 instance, which takes half
 //! a minute of silence wherever there is none: it is asked only where somebody names it.
 
-use std::sync::Arc;
+use std::{ffi::OsString, sync::Arc};
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, AwsCredential};
 
@@ -15,6 +15,33 @@ const SOURCES: [Key; 5] = [
     Key::ContainerCredentialsFullUri,
     Key::MetadataEndpoint,
 ];
+
+/// A builder with the `AWS_*` variables that object_store knows, and over them the keys of the settings. A session's token
+/// belongs to the keys it was given out with: beside other keys every request would be refused.
+pub(super) fn begin(
+    config: &LakeConfig,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> AmazonS3Builder {
+    let pair = config.access_key.as_ref().zip(config.secret_key.as_ref());
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in environment {
+        let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+            continue;
+        };
+        let known = name.starts_with("AWS_").then(|| name.to_ascii_lowercase());
+        match known.and_then(|name| name.parse().ok()) {
+            None => {}
+            Some(Key::Token) if pair.is_some() => {}
+            Some(key) => builder = builder.with_config(key, value),
+        }
+    }
+    match pair {
+        None => builder,
+        Some((access_key, secret_key)) => builder
+            .with_access_key_id(access_key)
+            .with_secret_access_key(secret_key.reveal()),
+    }
+}
 
 /// Whether there are keys, or a place to ask for them.
 ///
@@ -92,6 +119,37 @@ mod tests {
             error.hint()
         );
         Some(error.to_string())
+    }
+
+    #[test]
+    fn a_sessions_token_stays_with_its_keys() {
+        let environment = || {
+            [
+                ("AWS_ACCESS_KEY_ID", "theirs"),
+                ("AWS_SECRET_ACCESS_KEY", "theirs"),
+                ("AWS_SESSION_TOKEN", "theirs"),
+                ("AWS_REGION", "eu-test-1"),
+                ("AWS_NO_SUCH_THING", "x"),
+                ("PATH", "x"),
+            ]
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+            .into_iter()
+        };
+        let has = |config: &LakeConfig, key: Key| {
+            begin(config, environment())
+                .get_config_value(&key)
+                .unwrap_or_default()
+        };
+        let mut config = LakeConfig::new("s3://lake");
+        assert_eq!(has(&config, Key::AccessKeyId), "theirs");
+        assert_eq!(has(&config, Key::Token), "theirs");
+        assert_eq!(has(&config, Key::Region), "eu-test-1");
+        config.access_key = Some("mine".to_owned());
+        config.secret_key = Some(service::Secret::new("mine"));
+        assert_eq!(has(&config, Key::AccessKeyId), "mine");
+        assert_eq!(has(&config, Key::SecretAccessKey), "mine");
+        assert_eq!(has(&config, Key::Token), "");
+        assert_eq!(has(&config, Key::Region), "eu-test-1");
     }
 
     #[test]

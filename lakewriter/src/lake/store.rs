@@ -237,7 +237,7 @@ fn bucket<'a>(config: &LakeConfig, url: &'a Url) -> Result<&'a str, Error> {
 /// `Configuration`: a setting is wrong, or keys are missing.
 pub(super) fn s3_client(config: &LakeConfig, bucket: &str) -> Result<AmazonS3Builder, Error> {
     // Payload signatures cost three times the CPU of the upload; the transport and the ETag protect the bytes.
-    let mut builder = AmazonS3Builder::from_env()
+    let mut builder = super::credentials::begin(config, std::env::vars_os())
         .with_bucket_name(bucket)
         .with_virtual_hosted_style_request(config.virtual_hosted_style)
         .with_unsigned_payload(true)
@@ -246,17 +246,12 @@ pub(super) fn s3_client(config: &LakeConfig, bucket: &str) -> Result<AmazonS3Bui
             ..RetryConfig::default()
         })
         .with_client_options(client_options(config)?);
-    // Without the setting AWS_REGION and AWS_DEFAULT_REGION count, which `from_env` has read, then us-east-1.
+    // Without the setting AWS_REGION and AWS_DEFAULT_REGION count, which stand in the builder by now, then us-east-1.
     if let Some(region) = &config.region {
         builder = builder.with_region(region);
     }
     if let Some(endpoint) = endpoint(config)? {
         builder = builder.with_endpoint(endpoint);
-    }
-    if let (Some(access_key), Some(secret_key)) = (&config.access_key, &config.secret_key) {
-        builder = builder
-            .with_access_key_id(access_key)
-            .with_secret_access_key(secret_key.reveal());
     }
     for (name, value) in &config.options {
         let parsed = name.to_ascii_lowercase().parse();
