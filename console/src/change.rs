@@ -20,6 +20,13 @@ impl Place {
         (self.incarnation, self.lsn, self.ordinal)
     }
 
+    /// Whether the change at that position is this one, delivered once more. Ours has its position again; that of another
+    /// Debezium has another offset and the LSN of its change, which no other change of a row with this key has.
+    pub(crate) fn is_again(&self, other: Since) -> bool {
+        other == self.position()
+            || self.ordinal == self.offset && (other.0, other.1) == (self.incarnation, self.lsn)
+    }
+
     /// Whether this creation and the delete before it are one UPDATE of the key. Their positions are equal. The events
     /// of another Debezium have the offset of the record in place of an ordinal; there the LSN of the change tells it,
     /// and that values were not sent, which an INSERT always sends.

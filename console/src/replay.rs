@@ -199,7 +199,7 @@ impl Replay {
             Operation::Delete if rule == Rule::AddOnly => {}
             Operation::Delete => {
                 let taken = self.take(older.as_ref().unwrap_or(&identity));
-                let again = matches!(&self.taken, Some((last, _)) if *last == position);
+                let again = matches!(&self.taken, Some((last, _)) if place.is_again(*last));
                 match taken {
                     Some(row) => self.taken = Some((position, row)),
                     // The same delete once more.
@@ -244,8 +244,10 @@ impl Replay {
                 && let Some(newest) = rows.pop()
             {
                 let older: usize = rows.iter().map(|row| row.bytes() + identity.len()).sum();
-                for _ in rows.iter() {
-                    self.evidence.shared(newest.place.position());
+                for row in rows.iter() {
+                    if !newest.place.is_again(row.place.position()) {
+                        self.evidence.shared(newest.place.position());
+                    }
                 }
                 self.bytes = self.bytes.saturating_sub(older);
                 *held = Rows::One(newest);

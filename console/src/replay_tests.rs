@@ -291,3 +291,71 @@ fn rows_from_before_a_column_of_the_identity_are_met_by_the_others() {
     let lsns: Vec<i64> = replay.finish().0.iter().map(|row| row.place.lsn).collect();
     assert_eq!(lsns, [7]);
 }
+
+/// How many changes found no row, and how many rows came to a key of another one.
+fn evidence(changes: Vec<Change>) -> (u64, u64) {
+    let mut replay = Replay::new(vec![era(0, Rule::Key)]);
+    for change in changes {
+        replay.apply(change).expect("changes in their order");
+    }
+    let (_, evidence) = replay.finish();
+    (evidence.unmet, evidence.shared)
+}
+
+#[test]
+fn what_no_log_should_have_is_counted_until_all_rows_are_known_again() {
+    let strange = vec![
+        change("c", at(1), &["1"], &[]),
+        change("c", at(2), &["1"], &[]),
+        change("u", at(3), &["2"], &[]),
+        change("d", at(4), &["3"], &[]),
+    ];
+    assert_eq!(evidence(strange.clone()), (2, 1));
+    for all in [
+        change("t", at(5), &[""], &[]),
+        change("r", place(1, 1, 0), &["9"], &[]),
+    ] {
+        let mut changes = strange.clone();
+        changes.push(all);
+        assert_eq!(evidence(changes), (0, 0));
+    }
+    let shared = [0, 1].map(|ordinal| change("r", place(1, 1, ordinal), &["9"], &[]));
+    assert_eq!(evidence(shared.to_vec()), (0, 1));
+    // A row of a snapshot on demand of another Debezium.
+    let on_demand = [1, 2].map(|lsn| change("r", at(lsn), &["9"], &[]));
+    assert_eq!(evidence(on_demand.to_vec()), (0, 0));
+}
+
+#[test]
+fn what_comes_once_more_and_what_a_transaction_moves_is_nothing_strange() {
+    let ours = |operation, lsn| vec![change(operation, at(lsn), &["1"], &[]); 2];
+    let log = [ours("c", 1), ours("u", 2), ours("d", 3), ours("c", 4)].concat();
+    assert_eq!(evidence(log), (0, 0));
+    // Another Debezium's have the offset of the record in place of an ordinal.
+    let at = |lsn, offset| Place {
+        lsn,
+        ordinal: offset,
+        offset,
+        ..Place::default()
+    };
+    let theirs = |operation, lsn, offset| {
+        [0_i64, 100].map(|later| change(operation, at(lsn, offset + later), &["1"], &[]))
+    };
+    let log = [
+        theirs("c", 1, 1),
+        theirs("u", 2, 2),
+        theirs("d", 3, 3),
+        theirs("c", 4, 4),
+    ];
+    assert_eq!(evidence(log.concat()), (0, 0));
+    // Two rows change keys.
+    let swapped = vec![
+        change("c", place(0, 1, 0), &["1"], &[]),
+        change("c", place(0, 1, 1), &["2"], &[]),
+        change("d", place(0, 2, 0), &["1"], &[]),
+        change("c", place(0, 2, 0), &["2"], &[]),
+        change("d", place(0, 2, 1), &["2"], &[]),
+        change("c", place(0, 2, 1), &["1"], &[]),
+    ];
+    assert_eq!(evidence(swapped), (0, 0));
+}
