@@ -107,9 +107,13 @@ pub(crate) async fn connect(
         .map_err(|error| not_connected(database, error))?;
     let is_sql_ascii = connection.parameter(SERVER_ENCODING) == Some(SQL_ASCII);
     let task = tokio::spawn(async move {
-        // The client's next call reports it too, with what it attempted.
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %error, "control connection ended");
+        let Err(error) = connection.await else {
+            return;
+        };
+        match postgres_tls::answer_refused(&error) {
+            Some(reason) => tracing::warn!(reason, "gave a connection to PostgreSQL up"),
+            // The client's next call reports it too, with what it attempted.
+            None => tracing::debug!(error = %error, "control connection ended"),
         }
     });
     if is_sql_ascii {

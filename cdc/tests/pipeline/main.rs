@@ -6,6 +6,7 @@ mod handover;
 mod hidden_rows;
 mod history;
 mod idle;
+mod long_rows;
 mod places;
 mod properties;
 mod recording;

@@ -26,7 +26,7 @@ pub use attempt::{Attempt, SslMode, UnknownSslMode};
 pub use client::{ClientTls, Negotiated, TlsSetupError, channel_binding};
 pub use connect::{ConnectError, connect};
 pub use connection_string::{ConnectionStringError, Connector};
-pub use message_watch::LongestMessage;
+pub use message_watch::{LongestMessage, answer_refused};
 pub use problem::TlsProblem;
 pub use require_auth::{AuthMethod, AuthRefused, RequireAuth, ServerProof};
 pub use settings::{ChannelBindingMode, TlsSettings};

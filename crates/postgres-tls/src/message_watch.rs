@@ -46,6 +46,15 @@ pub(crate) enum AnswerRefused {
     TooMuch { whole: usize },
 }
 
+/// Why a connection was given up whose server sent more than it has to say; None where it ended for another reason. Those
+/// who wait for an answer are only told that it has ended.
+pub fn answer_refused(ended: &tokio_postgres::Error) -> Option<String> {
+    let reason = std::error::Error::source(ended)?;
+    let reason = reason.downcast_ref::<std::io::Error>()?.get_ref()?;
+    let refused = reason.downcast_ref::<AnswerRefused>()?;
+    Some(refused.to_string())
+}
+
 /// Follows the server's bytes from the first one after the login.
 #[derive(Debug)]
 pub(crate) struct MessageWatch {
@@ -214,8 +223,7 @@ mod tests {
             assert_eq!(answer.is_ok(), refused, "{longest:?} {length}: {answer:?}");
             if refused {
                 let error = connection.await.expect("an end").expect_err("a refusal");
-                let reason = std::error::Error::source(&error).map(ToString::to_string);
-                let reason = reason.unwrap_or_default();
+                let reason = answer_refused(&error).unwrap_or_default();
                 assert!(
                     reason.contains("announces a message of"),
                     "{error} {reason}"
