@@ -219,7 +219,7 @@ pub(crate) fn notices(
             About::Retyped { .. } | About::LaterKey { .. } if older > 0 => {
                 explained = true;
                 format!(
-                    "{}. {older} of its latest rows are from before and may be shown twice, be stale or be gone in PostgreSQL",
+                    "{}. Latest rows from before: {older}; they may be shown twice, be stale or be gone in PostgreSQL",
                     doubt.about
                 )
             }
@@ -250,7 +250,7 @@ pub(crate) fn notices(
     }
     if let Some(first) = evidence.first_shared {
         said.push(format!(
-            "{table}, since {}: {} rows came to a key that another row had, and only the later one is shown. The key is not unique in the events: `message.key.columns` names other columns than a key of the table, or its type has values that differ in PostgreSQL and not in an event (interval, timetz, varbit). REPLICA IDENTITY FULL without a key, or a key of another type, tells such rows apart; a new snapshot after that shows them.",
+            "{table}, since {}: rows that came to a key that another row had, so that only the later one is shown: {}. The key is not unique in the events: `message.key.columns` names other columns than a key of the table, or its type has values that differ in PostgreSQL and not in an event (interval, timetz, varbit). REPLICA IDENTITY FULL without a key, or a key of another type, tells such rows apart; a new snapshot after that shows them.",
             place(first),
             evidence.shared
         ));
@@ -262,7 +262,7 @@ pub(crate) fn notices(
             "The log began after those rows were there (then rows that did not change are missing), or their key changed in a way that it does not tell, as an `ALTER TYPE ... RENAME VALUE` or `USING` (then they are still shown as they were)"
         };
         said.push(format!(
-            "{table}, since {}: {} changes are of rows that were not found. {why}. {REMEDY}.",
+            "{table}, since {}: changes of rows that were not found: {}. {why}. {REMEDY}.",
             place(first),
             evidence.unmet
         ));
@@ -351,7 +351,7 @@ impl std::fmt::Display for About {
             ),
             Self::NotInSnapshot { incarnation } => write!(
                 f,
-                "a later snapshot (incarnation {incarnation}) has rows of other tables and none of this one: if it was empty, all rows that are shown are gone in PostgreSQL"
+                "a later snapshot (incarnation {incarnation}) has rows of other tables and none of this one (yet): if it was empty, all rows that are shown are gone in PostgreSQL"
             ),
         }
     }

@@ -98,7 +98,7 @@ const SAID: [(&str, &str); 14] = [
         "uuids",
         "\"k\", which tells its rows apart, was text and is uuid",
     ),
-    ("numbers", "1 of its latest rows are from before"),
+    ("numbers", "Latest rows from before: 1;"),
     ("padded", "was bpchar and is text"),
     ("floats", "was float8 and is text"),
     (
@@ -109,8 +109,8 @@ const SAID: [(&str, &str); 14] = [
         "zones",
         "how PostgreSQL made the old values new no log tells",
     ),
-    ("shifted", "1 changes are of rows that were not found"),
-    ("labels", "1 changes are of rows that were not found"),
+    ("shifted", "changes of rows that were not found: 1"),
+    ("labels", "changes of rows that were not found: 1"),
     ("serials", "\"id\" came later than the table"),
     (
         "swap_a",
@@ -122,7 +122,7 @@ const SAID: [(&str, &str); 14] = [
     ),
     ("former", "the table is called public.latter"),
     ("latter", "the table was called public.former before"),
-    ("spans", "1 rows came to a key that another row had"),
+    ("spans", "only the later one is shown: 1"),
 ];
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn a_key_that_is_retyped_is_said_while_rows_from_before_are_shown() -> Res
     lake.insert(&before, &["2", "b"]).await?;
     lake.silent(COUNT).await?;
     lake.update(&after, None, &["1", "a2"]).await?;
-    lake.notice("1 of its latest rows are from before").await?;
+    lake.notice("Latest rows from before: 1;").await?;
     let (rows, notices) = lake
         .rows_and_notices("select a.id from t a join t b using (id)")
         .await?;
@@ -44,7 +44,7 @@ async fn what_postgresql_made_of_a_value_and_nobody_knows_is_said() -> Result<()
         .await?;
     lake.notice("how PostgreSQL made the old values new no log tells")
         .await?;
-    lake.notice("1 changes are of rows that were not found")
+    lake.notice("changes of rows that were not found: 1")
         .await?;
     // The remedy.
     lake.begin_another_history();
@@ -61,7 +61,7 @@ async fn changes_of_rows_that_are_not_found_are_said() -> Result<()> {
     let mut lake = Lake::new().await?;
     lake.insert(&of(Text), &["a", "1"]).await?;
     lake.delete(&of(Text), &["AA", NULL]).await?;
-    lake.notice("1 changes are of rows that were not found")
+    lake.notice("changes of rows that were not found: 1")
         .await?;
     lake.truncate(&of(Text)).await?;
     lake.silent(COUNT).await
@@ -78,7 +78,7 @@ async fn a_key_that_came_later_than_its_rows_is_said() -> Result<()> {
     }
     lake.update(&after, Some(&["a", "1"]), &["A", "1"]).await?;
     lake.notice("\"id\" came later than the table").await?;
-    lake.notice("2 of its latest rows").await
+    lake.notice("Latest rows from before: 2;").await
 }
 
 #[tokio::test]
@@ -133,14 +133,12 @@ async fn rows_that_share_a_key_are_said() -> Result<()> {
     lake.silent(COUNT).await?;
     lake.insert(&of(Interval), &["30 days 10:30:00", "b"])
         .await?;
-    lake.notice("1 rows came to a key that another row had")
-        .await?;
+    lake.notice("only the later one is shown: 1").await?;
     let mut lake = Lake::new().await?;
     lake.begin_another_history();
     lake.snapshot(&of(Int4), &[["7", "a"], ["7", "b"], ["8", "c"]])
         .await?;
-    lake.notice("1 rows came to a key that another row had")
-        .await?;
+    lake.notice("only the later one is shown: 1").await?;
     // A row that leaves its key for another one, deferrable keys that a transaction moves.
     let mut lake = Lake::new().await?;
     for id in ["1", "2"] {
