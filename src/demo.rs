@@ -21,12 +21,12 @@ use generator::Pace;
 use lakewriter::LakeProgress;
 use tokio_util::sync::CancellationToken;
 
-pub use self::folder::clean;
 use self::{
     cluster::Cluster,
     folder::Folder,
     panel::{Panel, Reading},
 };
+pub use self::{cluster::Leash, folder::clean};
 use crate::command::Failure;
 
 /// What the demo is asked for.
@@ -49,11 +49,11 @@ impl Plan {
     }
 }
 
-/// Run until the plan or `stop` ends it; what was read by then is in the lake.
+/// Run until the plan or `stop` ends it; what was read by then is in the lake. `leash` holds what runs beside this process.
 ///
 /// # Errors
 /// A part could not start, or halted.
-pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
+pub async fn run(plan: Plan, leash: Leash, stop: CancellationToken) -> Result<(), Failure> {
     let began = Instant::now();
     // Held to the end of this process: its server and its lake have one writer.
     let folder = Folder::claim(&plan.folder)?;
@@ -61,7 +61,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
         "PostgreSQL: starting a private cluster under {}",
         plan.folder.display()
     );
-    let Some(mut cluster) = Cluster::start(folder.path(), &stop)? else {
+    let Some(mut cluster) = Cluster::start(folder.path(), &leash, &stop)? else {
         println!("ended before the server was up");
         return Ok(());
     };

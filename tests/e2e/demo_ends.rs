@@ -1,5 +1,5 @@
 //! Proves: a demo whose PostgreSQL dies ends with an error that says so, and goes on from there the next time; one that is
-//! asked to stop does so at any moment, without an error, and leaves nothing running.
+//! asked to stop does so at any moment, without an error, and leaves nothing running, also where it is asked twice.
 //! Steps: `kill -9` of the postmaster while rows arrive, then another run; SIGINT so many milliseconds after the start, from
 //! before there is a cluster until rows arrive.
 //! Requires: PostgreSQL.
@@ -72,6 +72,46 @@ async fn a_demo_can_be_stopped_at_any_moment() -> Result<()> {
         let left = marked(&mark)?;
         ensure!(left.is_empty(), "after {millis} ms {left:?} run\n{output}");
         eprintln!("{millis} ms: {status}, {} lines", output.lines().count());
+    }
+    Ok(())
+}
+
+/// Who is asked twice ends at once; its server then ends by itself.
+#[tokio::test]
+async fn a_demo_that_is_stopped_twice_leaves_no_server() -> Result<()> {
+    for rows in [false, true] {
+        let demo = Demo::new()?;
+        let mark = format!("TRIBUTARY_DEMO_TWICE_{}_{rows}=1", std::process::id());
+        let (name, value) = mark.split_once('=').context("a variable")?;
+        let mut command = demo.command(&["--rate", "500/s"])?;
+        command.env(name, value);
+        let mut run = Process::spawn("tributary demo", command)?;
+        match rows {
+            // While the cluster is made.
+            false => tokio::time::sleep(Duration::from_millis(300)).await,
+            true => {
+                until("the lake to get rows", RUN, async || {
+                    Ok((lake_rows(&run.output()?) > 0).then_some(()))
+                })
+                .await?;
+            }
+        }
+        run.interrupt()?;
+        // Two at the same moment would be one.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        run.interrupt()?;
+        let status = run.wait(RUN).await?;
+        let output = run.output()?;
+        ensure!(
+            matches!(status.code(), Some(0 | 130)) && !output.contains("error"),
+            "{status}\n{output}"
+        );
+        eprintln!("twice, rows {rows}: {status}");
+        until("the server to end", RUN, async || {
+            Ok(marked(&mark)?.is_empty().then_some(()))
+        })
+        .await
+        .with_context(|| format!("{:?}", marked(&mark)))?;
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ pub use report::{ExitStatus, render_error};
 pub use secret::Secret;
 pub use settings_file::{read_secret_file, read_settings_file};
 pub use shown::{HIDDEN, ShownSettings, without_passwords};
-pub use stop::stop_on_signal;
+pub use stop::{stop_on_signal, stop_on_signal_and};
 pub use telemetry::{LogFormat, init_telemetry, set_log_level};
 pub use waiting::told;
 pub use withheld::{LogLines, withhold, without_withheld};

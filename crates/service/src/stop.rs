@@ -8,6 +8,16 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// The signal handlers cannot be installed.
 pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    stop_on_signal_and(|| {})
+}
+
+/// As `stop_on_signal`; before the process ends at once, `at_once` is called.
+///
+/// # Errors
+/// As `stop_on_signal`.
+pub fn stop_on_signal_and(
+    at_once: impl Fn() + Send + 'static,
+) -> std::io::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = CancellationToken::new();
@@ -19,6 +29,7 @@ pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
                 _ = terminate.recv() => {}
             }
             if count > 0 {
+                at_once();
                 std::process::exit(130);
             }
             tracing::info!("stopping: draining to the next durable point (again to stop at once)");

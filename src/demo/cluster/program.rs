@@ -11,6 +11,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio_util::sync::CancellationToken;
 
+use super::leash::Leash;
+
 /// How often it is looked whether a program has ended, or is to end.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a program may take over its end before it is killed.
@@ -18,19 +20,26 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Run a program to its end. None: it was asked to stop, and the program is gone with all that it had started. Ctrl-C
 /// does not reach it otherwise, or its own end would be told as an error.
-pub fn run(command: &mut Command, stop: &CancellationToken) -> io::Result<Option<Output>> {
+pub fn run(
+    command: &mut Command,
+    leash: &Leash,
+    stop: &CancellationToken,
+) -> io::Result<Option<Output>> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()?;
+    leash.hold_program(child.id());
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let status = loop {
         if let Some(status) = child.try_wait()? {
+            leash.let_go();
             break status;
         }
         if stop.is_cancelled() {
             end(&mut child)?;
+            leash.let_go();
             return Ok(None);
         }
         std::thread::sleep(LOOK);
@@ -94,7 +103,9 @@ mod tests {
         script
             .args(["-c", "seq 100000; echo done >&2"])
             .stderr(Stdio::piped());
-        let output = run(&mut script, &stop).expect("run").expect("an end");
+        let output = run(&mut script, &Leash::default(), &stop)
+            .expect("run")
+            .expect("an end");
         assert!(output.status.success() && output.stdout.len() > 100_000);
         assert_eq!(output.stderr, b"done\n");
 
@@ -106,7 +117,11 @@ mod tests {
         let mut script = Command::new("sh");
         script.args(["-c", "sleep 600 & sleep 600"]);
         let began = Instant::now();
-        assert!(run(&mut script, &stop).expect("run").is_none());
+        assert!(
+            run(&mut script, &Leash::default(), &stop)
+                .expect("run")
+                .is_none()
+        );
         assert!(began.elapsed() < Duration::from_secs(60));
     }
 }
