@@ -62,7 +62,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             topics: vec![lakewriter::whole_names(&text("lakewriter.topics"))],
             schema_topics: settings
                 .get("lakewriter.topic_prefix")
-                .map(|prefix| format!("{prefix}.tributary.schemas"))
+                .map(debezium::wire::schemas_topic)
                 .into_iter()
                 .collect(),
             overrides: kafka::security(settings),

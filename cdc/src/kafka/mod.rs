@@ -26,6 +26,5 @@ pub use batch::{OwnedRecord, RecordBatch, Target};
 pub use client::KafkaClient;
 pub use offsets::StoredOffset;
 pub use producer::{Delivered, Producer, ProducerSettings};
-pub use schemas::PublishedSchema;
 pub use store::RecordStore;
 pub use topics::{EnsuredTopic, TopicSpec, Topics};

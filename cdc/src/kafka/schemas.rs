@@ -1,7 +1,4 @@
-//! Table versions in the compacted topic `<topic prefix>.tributary.schemas`: what gives schemaless events their types.
-//!
-//! Key: the version's id as in the header `tributary.schema`. Value: the table and the settings that events are written
-//! with. The last record of a table is the version in force: one that comes in force again is published again.
+//! Which versions of tables are in the topic of a connector ([`debezium::wire`]): what gives schemaless events their types.
 
 use std::{
     collections::HashMap,
@@ -9,29 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use debezium::{ContractSettings, SchemaId, TableSchema};
-use serde::{Deserialize, Serialize};
+use debezium::{
+    ContractSettings, SchemaId, TableSchema,
+    wire::{PublishedSchema, PublishedSchemaError, schema_id, schemas_topic},
+};
 
 use super::{KafkaClient, OwnedRecord, compacted::read_to_end};
 use crate::{Error, ErrorKind};
-
-/// The name of a connector's schemas topic.
-pub fn schemas_topic(topic_prefix: &str) -> String {
-    format!("{topic_prefix}.tributary.schemas")
-}
-
-/// The value of a record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PublishedSchema {
-    pub table: TableSchema,
-    pub settings: ContractSettings,
-}
-
-#[derive(Serialize)]
-struct BorrowedSchema<'a> {
-    table: &'a TableSchema,
-    settings: &'a ContractSettings,
-}
 
 /// Which versions are in the topic, with which text.
 #[derive(Debug, Default)]
@@ -64,13 +45,8 @@ impl PublishedSchemas {
             ..Self::default()
         };
         read_to_end(client, &topic, |key, value| {
-            let id = key
-                .and_then(|key| std::str::from_utf8(key).ok())
-                .and_then(|text| SchemaId::try_from(text.to_owned()).ok());
-            match (id, value) {
-                (Some(id), Some(value)) => {
-                    published.take_record(id, value);
-                }
+            match (key.and_then(schema_id), value) {
+                (Some(id), Some(value)) => published.take_record(id, value)?,
                 (Some(id), None) => {
                     published.known.remove(&id);
                 }
@@ -81,15 +57,21 @@ impl PublishedSchemas {
         Ok(published)
     }
 
-    fn take_record(&mut self, id: SchemaId, value: &[u8]) {
+    fn take_record(&mut self, id: SchemaId, value: &[u8]) -> Result<(), Error> {
         self.known.insert(id, digest(value));
-        match serde_json::from_slice::<PublishedSchema>(value) {
+        match PublishedSchema::read(value) {
             Ok(published) => self.is_in_force(id, &Arc::new(published.table)),
-            // Written by another version of this program: its events are read by the readers that know it.
-            Err(error) => {
+            Err(error @ PublishedSchemaError::Newer(_)) => {
+                let attempted = format!("read version {id} of a table in topic `{}`", self.topic);
+                return Err(Error::new(ErrorKind::Configuration, attempted)
+                    .with_source(error)
+                    .with_hint("a later tributary has run this connector: start that version, or a later one"));
+            }
+            Err(PublishedSchemaError::Malformed(error)) => {
                 tracing::warn!(topic = %self.topic, schema = %id, error = %error, "a version of a table cannot be read: what was true at its time is not known");
             }
         }
+        Ok(())
     }
 
     fn is_in_force(&mut self, id: SchemaId, table: &Arc<TableSchema>) {
@@ -120,7 +102,7 @@ impl PublishedSchemas {
         settings: &ContractSettings,
     ) -> Result<Option<OwnedRecord>, Error> {
         let id = table.id(settings);
-        let value = serde_json::to_vec(&BorrowedSchema { table, settings }).map_err(|error| {
+        let value = PublishedSchema::write(table, settings).map_err(|error| {
             Error::new(
                 ErrorKind::Encode,
                 format!("write the schema of table `{}`", table.table),
@@ -163,12 +145,22 @@ mod tests {
     }
 
     #[test]
+    fn a_version_of_a_later_program_halts() {
+        let mut published = PublishedSchemas::default();
+        let newer = published.take_record(SchemaId(7), br#"{"version":2,"table":{}}"#);
+        let error = newer.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.hint().contains("later"));
+        published.take_record(SchemaId(8), b"no JSON").unwrap();
+    }
+
+    #[test]
     fn a_version_is_published_once_for_its_settings() {
         let mut published = PublishedSchemas::default();
         let settings = ContractSettings::new("p");
         let record = published.publish(&table(), &settings).unwrap().unwrap();
         assert_eq!(record.key, table().id(&settings).to_string().into_bytes());
-        let read: PublishedSchema = serde_json::from_slice(&record.value.unwrap()).unwrap();
+        let read = PublishedSchema::read(&record.value.unwrap()).unwrap();
         assert_eq!(read.table, *table());
         assert_eq!(read.settings, settings);
         assert_eq!(published.publish(&table(), &settings).unwrap(), None);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use debezium::ChangePosition;
+use debezium::{ChangePosition, wire::header};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::Consumer,
@@ -16,16 +16,6 @@ use super::{
 use crate::{Error, ErrorKind, incarnation::Delivered};
 
 const REQUEST: Duration = Duration::from_secs(20);
-
-/// Header of every event: the text of its `ChangePosition`.
-pub const POSITION_HEADER: &str = "tributary.position";
-/// Header of every event: the id under which the table's version is in the schemas topic.
-pub const SCHEMA_HEADER: &str = "tributary.schema";
-/// Header of events with columns whose values PostgreSQL did not send: their names, separated by commas.
-pub const UNAVAILABLE_HEADER: &str = "tributary.unavailable";
-/// Debezium's headers for the two halves of a key change.
-pub const NEW_KEY_HEADER: &str = "__debezium.newkey";
-pub const OLD_KEY_HEADER: &str = "__debezium.oldkey";
 
 /// The last delivered record of each partition.
 #[derive(Debug, Default)]
@@ -109,13 +99,13 @@ fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, Step)> 
     let mut position = None;
     let mut create = false;
     let mut schema = false;
-    for header in headers.iter() {
-        match header.key {
-            POSITION_HEADER => {
-                position = std::str::from_utf8(header.value?).ok()?.parse().ok();
+    for found in headers.iter() {
+        match found.key {
+            header::POSITION => {
+                position = std::str::from_utf8(found.value?).ok()?.parse().ok();
             }
-            OLD_KEY_HEADER => create = true,
-            SCHEMA_HEADER => schema = true,
+            header::OLD_KEY => create = true,
+            header::SCHEMA => schema = true,
             _ => {}
         }
     }

@@ -27,7 +27,7 @@ use crate::{
         Topics,
         batch::ContextHeaders,
         offsets::{offset_key, read_offset},
-        schemas::{PublishedSchemas, schemas_topic},
+        schemas::PublishedSchemas,
     },
     registry::SchemaRegistries,
 };
@@ -129,7 +129,7 @@ impl KafkaSink {
             move || {
                 Topics::new(&kafka)?.ensure(&[
                     TopicSpec::compacted(&offsets_topic, 1, replication),
-                    TopicSpec::compacted(&schemas_topic(&prefix), 1, replication),
+                    TopicSpec::compacted(&debezium::wire::schemas_topic(&prefix), 1, replication),
                 ])?;
                 let offset = read_offset(&kafka, &offsets_topic, &key)?;
                 let published = PublishedSchemas::read(&kafka, &prefix)?;

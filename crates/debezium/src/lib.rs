@@ -29,6 +29,7 @@ mod source_record;
 mod table;
 mod transaction;
 mod value;
+pub mod wire;
 
 pub use avro::{AvroSchemaError, DatumError};
 pub use column_rule::{ColumnRule, ColumnSize, HashAlgorithm, HashInput};

@@ -1,15 +1,10 @@
-use debezium::ChangePosition;
+use debezium::{ChangePosition, wire::header};
 use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::{
     Error,
     error::defect,
-    kafka::{
-        batch::{KeyHeader, RecordBatch, RecordSlot},
-        tail::{
-            NEW_KEY_HEADER, OLD_KEY_HEADER, POSITION_HEADER, SCHEMA_HEADER, UNAVAILABLE_HEADER,
-        },
-    },
+    kafka::batch::{KeyHeader, RecordBatch, RecordSlot},
 };
 
 /// What a record carries beside key and value; `position` is room for the text of its position.
@@ -21,8 +16,8 @@ pub(super) fn headers(
     let mut headers = OwnedHeaders::new_with_capacity(3);
     if let Some(key_header) = &record.key_header {
         let (name, range) = match key_header {
-            KeyHeader::New(range) => (NEW_KEY_HEADER, range),
-            KeyHeader::Old(range) => (OLD_KEY_HEADER, range),
+            KeyHeader::New(range) => (header::NEW_KEY, range),
+            KeyHeader::Old(range) => (header::OLD_KEY, range),
         };
         headers = headers.insert(Header {
             key: name,
@@ -37,19 +32,19 @@ pub(super) fn headers(
     }
     if let Some(at) = record.position {
         headers = headers.insert(Header {
-            key: POSITION_HEADER,
+            key: header::POSITION,
             value: Some(position_text(at, position)?),
         });
     }
     if let Some(schema) = &record.target.schema {
         headers = headers.insert(Header {
-            key: SCHEMA_HEADER,
+            key: header::SCHEMA,
             value: Some(schema.as_bytes()),
         });
     }
     if let Some(unavailable) = &record.unavailable {
         headers = headers.insert(Header {
-            key: UNAVAILABLE_HEADER,
+            key: header::UNAVAILABLE,
             value: Some(batch.slice(unavailable)?),
         });
     }

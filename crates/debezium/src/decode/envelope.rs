@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ChangePosition, ColumnRule, ContractSettings, Operation, ReplicaIdentity, TableSchema,
-    json::write_string, name::adjusted_field_name,
+    json::write_string, name::adjusted_field_name, wire::header,
 };
 
 /// Reads the JSON change events of one version of one table.
@@ -166,7 +166,7 @@ impl EnvelopeDecoder {
             Some(position) => std::str::from_utf8(position)
                 .ok()
                 .and_then(|position| position.parse().ok())
-                .ok_or_else(|| DecodeError::new(0, DecodeReason::Header("tributary.position")))?,
+                .ok_or_else(|| DecodeError::new(0, DecodeReason::Header(header::POSITION)))?,
             None => {
                 let lsn = source.lsn.or_else(|| source.sequence_lsn()).unwrap_or(0);
                 ChangePosition::new(
@@ -319,10 +319,9 @@ impl EnvelopeDecoder {
         ))
     }
 
-    fn read_unavailable(&mut self, header: &[u8]) -> Result<(), Boxed> {
-        const HEADER: &str = "tributary.unavailable";
+    fn read_unavailable(&mut self, names: &[u8]) -> Result<(), Boxed> {
         // In the order of the columns, so that a comma within a name is no trouble.
-        let mut rest = header;
+        let mut rest = names;
         for (i, column) in self.table.columns.iter().enumerate() {
             rest = match rest.strip_prefix(column.name.as_bytes()) {
                 Some(b"") => b"",
@@ -335,9 +334,9 @@ impl EnvelopeDecoder {
             }
         }
         Err(DecodeError::new(
-            header.len() - rest.len(),
+            names.len() - rest.len(),
             DecodeReason::HeaderColumn {
-                header: HEADER,
+                header: header::UNAVAILABLE,
                 columns: String::from_utf8_lossy(rest).into_owned(),
             },
         ))

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use debezium::{
     Operation, SchemaId,
     decode::{EnvelopeDecoder, EventHeaders},
+    wire,
 };
 use rdkafka::message::Message;
 
@@ -14,7 +15,7 @@ use super::{
     headers::{RecordHeaders, record_headers},
     order::RecordOrder,
     readers::Readers,
-    schemas::{PublishedSchema, SchemaTopics},
+    schemas::SchemaTopics,
     unreadable::{confluent, other_format},
 };
 use crate::{
@@ -204,7 +205,7 @@ impl OpenBatch {
         let Some(value) = record.payload() else {
             return Ok(Taken::Nothing);
         };
-        let headers = record_headers(record);
+        let headers = record_headers(record)?;
         let offset = record.offset();
         let at = || {
             format!(
@@ -267,7 +268,8 @@ impl OpenBatch {
             Some(_) => match RecordOrder::of(event.position, headers.second_half) {
                 None => {
                     return Ok(Taken::DeadLetter(format!(
-                        "header `tributary.position` is out of range: {}",
+                        "header `{}` is out of range: {}",
+                        wire::header::POSITION,
                         event.position
                     )));
                 }
@@ -314,9 +316,10 @@ impl OpenBatch {
         schemas: &mut SchemaTopics,
     ) -> Result<Option<Taken>, Error> {
         let Some(id) = headers.schema.and_then(schema_id) else {
-            return Ok(Some(Taken::DeadLetter(
-                "header `tributary.schema` is no hexadecimal number".to_owned(),
-            )));
+            return Ok(Some(Taken::DeadLetter(format!(
+                "header `{}` is no hexadecimal number",
+                wire::header::SCHEMA
+            ))));
         };
         if self.by_schema.contains_key(&id) {
             return Ok(None);
@@ -327,7 +330,7 @@ impl OpenBatch {
         if let Some(reason) = other_format(published.settings.value_format) {
             return Ok(Some(Taken::DeadLetter(reason.to_owned())));
         }
-        let PublishedSchema { table, settings } = published.clone();
+        let wire::PublishedSchema { table, settings } = published.clone();
         let version = Arc::new(table);
         let decoder = EnvelopeDecoder::new(Arc::clone(&version), &settings);
         let namespace = self.namespace.clone().unwrap_or(settings.topic_prefix);

@@ -1,6 +1,9 @@
 //! What cannot happen halts before an offset moves past a record.
 
-use rdkafka::{Timestamp, message::OwnedMessage};
+use rdkafka::{
+    Timestamp,
+    message::{Header, OwnedHeaders, OwnedMessage},
+};
 
 use super::*;
 use crate::{Disposition, ErrorKind, KafkaConfig, publish::FlushSet};
@@ -17,6 +20,15 @@ fn schemas() -> SchemaTopics {
 }
 
 fn record(topic: &str, partition: i32, offset: i64) -> OwnedMessage {
+    record_with(topic, partition, offset, None)
+}
+
+fn record_with(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    headers: Option<OwnedHeaders>,
+) -> OwnedMessage {
     let (payload, key) = (Some(b"no event".to_vec()), Some(b"k".to_vec()));
     let topic = topic.to_owned();
     OwnedMessage::new(
@@ -26,7 +38,7 @@ fn record(topic: &str, partition: i32, offset: i64) -> OwnedMessage {
         Timestamp::NotAvailable,
         partition,
         offset,
-        None,
+        headers,
     )
 }
 
@@ -59,6 +71,34 @@ fn a_record_of_no_assigned_partition_halts() {
     assert_eq!(next, [5]);
     assert_eq!(open.dead_letters.len(), 1);
     assert_eq!(open.size().rows, 0);
+}
+
+#[test]
+fn a_record_of_a_later_wire_waits_in_its_topic() {
+    let mut open = OpenBatch::new(Assignment::in_memory(&["t"]), None, Arc::default());
+    let of_version = |offset, version: &str| {
+        let headers = OwnedHeaders::new().insert(Header {
+            key: wire::header::VERSION,
+            value: Some(version),
+        });
+        record_with("t", 0, offset, Some(headers))
+    };
+    open.take(&of_version(4, "1"), &mut schemas())
+        .expect("a dead letter");
+    let error = open.take(&of_version(5, "2"), &mut schemas()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    let text = service::render_error(&error, Some(error.hint()));
+    assert!(
+        text.contains("`t` [0] offset 5") && text.contains("later tributary"),
+        "{text}"
+    );
+    let next: Vec<i64> = open
+        .assignment
+        .partitions
+        .iter()
+        .map(|it| it.next)
+        .collect();
+    assert_eq!((next, open.dead_letters.len()), (vec![5], 1));
 }
 
 /// A record that was given a place in no partition's state, and a reader that is not there.

@@ -13,10 +13,7 @@ use rdkafka::message::Message;
 use tokio::runtime::Handle;
 
 use super::{
-    assignment::Assignment,
-    readers::Readers,
-    schemas::{is_schema_topic, is_table_version},
-    unreadable::confluent,
+    assignment::Assignment, readers::Readers, schemas::is_table_version, unreadable::confluent,
 };
 use crate::{
     Error,
@@ -64,7 +61,7 @@ impl ForeignEvents {
         value: &'a [u8],
     ) -> Result<ForeignRecord<'a>, Error> {
         let topic = record.topic();
-        if is_schema_topic(topic) && is_table_version(record.key(), value) {
+        if debezium::wire::is_schemas_topic(topic) && is_table_version(record.key(), value) {
             return Ok(self.no_row(topic, "versions of tables"));
         }
         let Self {

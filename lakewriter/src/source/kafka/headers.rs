@@ -1,4 +1,8 @@
+use debezium::wire::{self, PublishedSchemaError};
 use rdkafka::message::{Headers, Message};
+
+use super::schemas::newer_wire;
+use crate::Error;
 
 /// The headers of a record that matter here. All but Debezium's own are written by our cdc.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,19 +17,32 @@ pub(crate) struct RecordHeaders<'a> {
     pub(crate) second_half: bool,
 }
 
-pub(crate) fn record_headers<M: Message>(record: &M) -> RecordHeaders<'_> {
+/// # Errors
+/// They are of a later version than this program reads.
+pub(crate) fn record_headers<M: Message>(record: &M) -> Result<RecordHeaders<'_>, Error> {
     let mut found = RecordHeaders::default();
     let Some(headers) = record.headers() else {
-        return found;
+        return Ok(found);
     };
     for header in headers.iter() {
         match header.key {
-            "tributary.schema" => found.schema = header.value,
-            "tributary.position" => found.position = header.value,
-            "tributary.unavailable" => found.unavailable = header.value,
-            "__debezium.oldkey" => found.second_half = true,
+            wire::header::SCHEMA => found.schema = header.value,
+            wire::header::POSITION => found.position = header.value,
+            wire::header::UNAVAILABLE => found.unavailable = header.value,
+            wire::header::OLD_KEY => found.second_half = true,
+            wire::header::VERSION => {
+                if let Some(version) = wire::newer(header.value.unwrap_or_default()) {
+                    let attempted = format!(
+                        "read the headers of `{}` [{}] offset {}",
+                        record.topic(),
+                        record.partition(),
+                        record.offset()
+                    );
+                    return Err(newer_wire(attempted, PublishedSchemaError::Newer(version)));
+                }
+            }
             _ => {}
         }
     }
-    found
+    Ok(found)
 }

@@ -5,29 +5,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use debezium::{ContractSettings, SchemaId, TableSchema};
+use debezium::{
+    SchemaId,
+    wire::{PublishedSchema, PublishedSchemaError, is_schemas_topic, schema_id},
+};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
 };
-use serde::Deserialize;
 
 use super::config::client_config;
 use crate::{Error, ErrorKind, KafkaConfig};
 
-const SUFFIX: &str = ".tributary.schemas";
-
-/// Whether cdc names the topic of its table versions so. A table may be named so too: its records tell.
-pub(super) fn is_schema_topic(topic: &str) -> bool {
-    topic.ends_with(SUFFIX)
-}
-
-/// Whether this is a record of such a topic.
+/// Whether this is a record of such a topic, of whatever version of our wire.
 pub(super) fn is_table_version(key: Option<&[u8]>, value: &[u8]) -> bool {
-    key.and_then(|key| std::str::from_utf8(key).ok())
-        .is_some_and(|key| SchemaId::try_from(key.to_owned()).is_ok())
-        && serde_json::from_slice::<PublishedSchema>(value).is_ok()
+    key.and_then(schema_id).is_some()
+        && matches!(
+            PublishedSchema::read(value),
+            Ok(_) | Err(PublishedSchemaError::Newer(_))
+        )
 }
 
 /// How long the broker may take for one answer.
@@ -37,13 +34,6 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// so it is there; only our reading of it can lag.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One version of a table, and how its events are written.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct PublishedSchema {
-    pub(crate) table: TableSchema,
-    pub(crate) settings: ContractSettings,
-}
-
 /// A reader of all schema topics. Blocks; for the consumer's own thread.
 pub(crate) struct SchemaTopics {
     consumer: BaseConsumer,
@@ -52,6 +42,8 @@ pub(crate) struct SchemaTopics {
     /// Topics that were read besides, because a version was in none of those.
     every: bool,
     known: HashMap<SchemaId, PublishedSchema>,
+    /// Versions that a later tributary published, and the version of our wire that they are in.
+    newer: HashMap<SchemaId, u32>,
     /// Next offset by topic and partition.
     next: HashMap<(String, i32), i64>,
     /// Versions that nobody published, and when that was found.
@@ -88,6 +80,7 @@ impl SchemaTopics {
             wanted: config.schema_topics.clone(),
             every: config.schema_topics.is_empty(),
             known: HashMap::new(),
+            newer: HashMap::new(),
             next: HashMap::new(),
             missing: HashMap::new(),
             changed: Vec::new(),
@@ -95,6 +88,9 @@ impl SchemaTopics {
     }
 
     /// The version with this id; waits a little for it if it is not known yet. None: nobody published it.
+    ///
+    /// # Errors
+    /// Kafka does not answer; or a later tributary published it.
     pub(crate) fn get(&mut self, id: SchemaId) -> Result<Option<&PublishedSchema>, Error> {
         let deadline = Instant::now() + PATIENCE;
         while !self.known.contains_key(&id) {
@@ -103,6 +99,12 @@ impl SchemaTopics {
             self.read_to_end()?;
             if self.known.contains_key(&id) {
                 break;
+            }
+            if let Some(&version) = self.newer.get(&id) {
+                return Err(newer_wire(
+                    format!("read version {id} of a table"),
+                    PublishedSchemaError::Newer(version),
+                ));
             }
             if waited || Instant::now() >= deadline {
                 if !self.every {
@@ -183,17 +185,15 @@ impl SchemaTopics {
         };
         let place = (record.topic().to_owned(), record.partition());
         let next = record.offset() + 1;
-        let id = record
-            .key()
-            .and_then(|key| std::str::from_utf8(key).ok())
-            .and_then(|key| SchemaId::try_from(key.to_owned()).ok());
-        let parsed = record
-            .payload()
-            .map(serde_json::from_slice::<PublishedSchema>);
-        match (id, parsed) {
+        let parsed = record.payload().map(PublishedSchema::read);
+        match (record.key().and_then(schema_id), parsed) {
             (Some(id), Some(Ok(schema))) => {
                 self.known.insert(id, schema);
+                self.newer.remove(&id);
                 self.changed.push(id);
+            }
+            (Some(id), Some(Err(PublishedSchemaError::Newer(version)))) => {
+                self.newer.insert(id, version);
             }
             (_, Some(Err(error))) => {
                 tracing::warn!(%error, topic = place.0, offset = next - 1, "not a table version");
@@ -211,7 +211,7 @@ impl SchemaTopics {
             .iter()
             .filter(|topic| {
                 self.wanted.iter().any(|wanted| wanted == topic.name())
-                    || (self.every && is_schema_topic(topic.name()))
+                    || (self.every && is_schemas_topic(topic.name()))
             })
             .flat_map(|topic| {
                 topic
@@ -221,4 +221,11 @@ impl SchemaTopics {
             })
             .collect())
     }
+}
+
+/// What was read is of a later version of our wire: its rows wait in the topic for a program that knows it.
+pub(crate) fn newer_wire(attempted: String, error: PublishedSchemaError) -> Error {
+    Error::new(ErrorKind::Configuration, attempted)
+        .with_source(error)
+        .with_hint("a later tributary wrote it: start lakewriter in that version, or a later one; nothing was set aside")
 }
