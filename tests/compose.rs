@@ -3,6 +3,13 @@
 //! lines; tweets come out of Kafka and of the lake.
 //! Requires: docker-compose without an engine, PostgreSQL, Kafka, MinIO.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -1,5 +1,12 @@
 //! The import rules of the house, read from `cargo metadata` and from the source text.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

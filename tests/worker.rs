@@ -4,6 +4,13 @@
 //! change and started again on the same topics.
 //! Requires: PostgreSQL, Kafka.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::{
     collections::BTreeMap,
     sync::{

@@ -24,6 +24,7 @@ const READS: &str = "tributary_cdc_events_total{connector=\"bench\",op=\"r\"}";
 const CREATES: &str = "tributary_cdc_events_total{connector=\"bench\",op=\"c\"}";
 
 /// A file with the connector: JSON without schemas, exactly once, one partition, lz4.
+#[expect(clippy::indexing_slicing, reason = "a member that is missing is made")]
 pub fn write_connector(
     servers: &Servers,
     folder: &str,

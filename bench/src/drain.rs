@@ -192,6 +192,7 @@ fn pg_recvlogical_command(servers: &Servers, program: &Path, end: Lsn) -> Comman
     command
 }
 
+#[expect(clippy::indexing_slicing, reason = "a member that is missing is null")]
 async fn drain(servers: &Servers, reader: Reader, command: Command, rows: u32) -> Result<Run> {
     servers
         .execute(&format!(

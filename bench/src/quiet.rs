@@ -51,7 +51,6 @@ pub async fn measure(
             first_id: FIRST_ID * i64::from(transactions_per_second),
             transactions_per_second,
             rows_per_transaction: 1,
-            flushed: false,
         };
         let meter = Meter::start(both)?;
         let delays = latency::run(servers, load, lasts).await?;

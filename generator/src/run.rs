@@ -191,6 +191,7 @@ impl Committed {
         ])
     }
 
+    #[expect(clippy::indexing_slicing, reason = "a place is one of the array's")]
     fn summary(
         &self,
         progress: &Progress,

@@ -411,6 +411,10 @@ fn write_configuration(
     give_to(&path, account)
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a start that is at most the length"
+)]
 fn last_lines(path: &Path, count: usize) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

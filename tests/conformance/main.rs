@@ -2,6 +2,13 @@
 //! connector that is posted with the recorded settings, and what arrives in Kafka is compared with the recorded records
 //! byte for byte. Only what cannot be equal is put in order first: LSNs, transaction ids and times become ranks.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 mod compare;
 mod corpus;
 mod deviations;

@@ -1,6 +1,13 @@
 //! The whole road on real servers: PostgreSQL -> `tributary cdc` -> Apache Kafka -> `tributary lakewriter` -> MinIO, and
 //! `tributary demo`. What comes out is compared with what PostgreSQL says, row for row and value for value.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 mod crash;
 mod demo;
 mod demo_ends;

@@ -208,16 +208,16 @@ impl Drop for Producer {
     }
 }
 
-/// Waits for the next batch. A session that waits for long lets go of what only new tables need.
+/// Waits for the next batch. Meanwhile a session lets go of what only new tables need.
 fn next_batch(
     received: &Receiver<RecordBatch>,
     session: &mut Session,
 ) -> Result<RecordBatch, RecvError> {
-    if session.makes_topics() {
-        match received.recv_timeout(TOPICS_LINGER) {
+    while let Some(left) = session.makes_topics_for(TOPICS_LINGER) {
+        match received.recv_timeout(left) {
             Ok(batch) => return Ok(batch),
             Err(RecvTimeoutError::Disconnected) => return Err(RecvError),
-            Err(RecvTimeoutError::Timeout) => session.stop_making_topics(),
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
     received.recv()

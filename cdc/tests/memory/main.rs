@@ -2,6 +2,13 @@
 //! ever. A process of its own, because the memory of the process is what is measured; and one test, because nothing else
 //! may run beside it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::{collections::BTreeMap, fs};
 
 use cdc::{

@@ -1,5 +1,12 @@
 //! The source end against real PostgreSQL servers: everything from the socket to the sink's border.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 mod authentication;
 mod connector;
 mod handover;

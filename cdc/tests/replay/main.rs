@@ -3,6 +3,13 @@
 //! Debezium wrote of the same WAL, LSNs and times included. Snapshot rows and heartbeats are not in the WAL; scenarios
 //! that are stopped and started again are played on real servers only.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 mod avro;
 mod catalog;
 mod compare;

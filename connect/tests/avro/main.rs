@@ -2,6 +2,13 @@
 //! recorded settings. Schemas are compared as text, values as another decoder reads them; LSNs, transaction ids and times
 //! cannot be equal and are left out.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 mod refusals;
 #[path = "../../../tests/conformance/script.rs"]
 mod script;

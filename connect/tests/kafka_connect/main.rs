@@ -1,5 +1,12 @@
 //! The Kafka end of a connector and the Kafka Connect face, on a real broker and a real PostgreSQL.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 mod arbitrary;
 mod clients;
 mod commit_interval;

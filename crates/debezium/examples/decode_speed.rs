@@ -1,5 +1,7 @@
 //! How fast events are read: `cargo run --release -p debezium --example decode_speed`.
 
+#![allow(clippy::expect_used, reason = "a measurement of fixed input")]
+
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use debezium::{

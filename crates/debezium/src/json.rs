@@ -117,6 +117,7 @@ fn write_surrogates<'a>(out: &mut Vec<u8>, first: u8, after: &'a [u8]) -> &'a [u
     rest
 }
 
+#[expect(clippy::indexing_slicing, reason = "a digit is below sixteen")]
 fn write_unicode_escape(out: &mut Vec<u8>, unit: u16) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     out.extend_from_slice(b"\\u");

@@ -1,6 +1,13 @@
 //! Whatever a column's text is, an event is either refused or is JSON with all fields of its schema: no text makes the
 //! encoder panic or break the message. As Avro it has the same values, read by a decoder that is not ours.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 #[path = "any_text/avro_value.rs"]
 mod avro_value;
 

@@ -1,5 +1,12 @@
 //! What each converter is told on its own, and what only 3.x says of a change.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::sync::Arc;
 
 use debezium::{

@@ -1,5 +1,12 @@
 //! Reads what Debezium 2.7.3 wrote, with serde_json as the judge of every value, and what it never would write.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::{path::PathBuf, sync::Arc};
 
 use debezium::{

@@ -1,5 +1,12 @@
 //! What one change becomes: key changes, unchanged TOAST values, values that PostgreSQL did not send, topics, errors.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use std::sync::Arc;
 
 use debezium::{

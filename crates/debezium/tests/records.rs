@@ -1,5 +1,12 @@
 //! Records that are no change of a row, against what Debezium 2.7.3 wrote.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic: that is how it fails"
+)]
+
 use debezium::{
     BinaryHandling, ChangePosition, CollectionCounts, ContractSettings, HeartbeatEncoder,
     LogicalMessage, MessageEncoder, SnapshotMarker, Source, TableId, TransactionEncoder,

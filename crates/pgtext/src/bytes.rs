@@ -56,10 +56,18 @@ impl<'a> Hex<'a> {
 
 /// The value of a byte that was found to be a hexadecimal digit.
 #[inline]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the table has a place for each byte"
+)]
 fn digit(byte: u8) -> u8 {
     DIGITS[usize::from(byte)]
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "worked out by the compiler, which would say so"
+)]
 static DIGITS: [u8; 256] = {
     let mut digits = [0; 256];
     let mut digit = 0;

@@ -75,6 +75,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A decimal number with five places, given in 1e-5.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a number from a million on has a first digit"
+    )]
     pub fn hundred_thousandths(&mut self, value: i32) {
         self.next();
         if value < 0 {
@@ -130,6 +134,7 @@ fn literal_escape(byte: u8) -> Option<&'static [u8]> {
 }
 
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "both ends are places of the text")]
 fn escape(out: &mut Vec<u8>, value: &[u8], escaped: impl Fn(u8) -> Option<&'static [u8]>) {
     let mut from = 0;
     for (at, byte) in value.iter().enumerate() {

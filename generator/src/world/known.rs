@@ -64,6 +64,7 @@ impl KnownTweets {
     }
 
     /// Takes in a new one; where no room is left it replaces any, so that newer ones are known more often.
+    #[expect(clippy::indexing_slicing, reason = "the dice throw below the length")]
     pub fn add(&mut self, tweet: KnownTweet, dice: &mut Dice) {
         if self.0.len() < TWEETS_KNOWN {
             self.0.push(tweet);
@@ -126,6 +127,7 @@ impl RecentTweets {
     }
 
     /// The place of the oldest, to be filled with a new one.
+    #[expect(clippy::indexing_slicing, reason = "the ring has that many places")]
     pub fn renew(&mut self) -> &mut RecentTweet {
         if self.ring.len() < TWEETS_RECENT && self.next == self.ring.len() {
             self.ring.push(RecentTweet::default());

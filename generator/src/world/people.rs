@@ -68,6 +68,7 @@ impl People {
     }
 
     /// Somebody new, kept for later; where no room is left he takes the place of one of the less popular half.
+    #[expect(clippy::indexing_slicing, reason = "the dice throw below the length")]
     pub fn welcome(&mut self, dice: &mut Dice) -> &Person {
         let number = self.next_number;
         self.next_number = self.next_number.saturating_add(1);
@@ -128,6 +129,10 @@ fn username(dice: &mut Dice, worker: u16, number: u32) -> Box<str> {
 struct Base36(u32, usize);
 
 impl std::fmt::Display for Base36 {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the rest of a division by 36, and what was used of seven"
+    )]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut digits = [b'0'; 7];
         let mut rest = self.0;

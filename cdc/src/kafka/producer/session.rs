@@ -49,7 +49,7 @@ pub(super) struct Session {
     client: KafkaClient,
     /// Open while topics are looked up and made. It asks its queue ten times a second and has connections of its own, so
     /// that an idle connector pays for it.
-    topics: Option<Topics>,
+    topics: Option<(Topics, Instant)>,
     settings: ProducerSettings,
     /// Partitions of the topics that are known to exist.
     ensured: HashMap<String, i32>,
@@ -90,7 +90,7 @@ impl Session {
         let session = Self {
             producer,
             context,
-            topics: Some(topics),
+            topics: Some((topics, Instant::now())),
             client,
             ensured: HashMap::new(),
             tails: Tails::default(),
@@ -149,12 +149,16 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn makes_topics(&self) -> bool {
-        self.topics.is_some()
-    }
-
-    pub(super) fn stop_making_topics(&mut self) {
-        self.topics = None;
+    /// How much longer the client that makes topics stays open, where that is `linger` after its last use. None: it is
+    /// closed, now if not before.
+    pub(super) fn makes_topics_for(&mut self, linger: Duration) -> Option<Duration> {
+        let (_, used) = self.topics.as_ref()?;
+        let left = linger.saturating_sub(used.elapsed());
+        if left.is_zero() {
+            self.topics = None;
+            return None;
+        }
+        Some(left)
     }
 
     /// Makes a batch durable. After an error this session must be dropped, and a new one opened.
@@ -238,13 +242,11 @@ impl Session {
         }
         let enabled = self.settings.topic_creation.enabled;
         let topics = match self.topics.take() {
-            Some(topics) => topics,
+            Some((topics, _)) => topics,
             None => Topics::new(&self.client)?,
         };
-        let ensured = self
-            .topics
-            .insert(topics)
-            .ensure_events(&missing, enabled)?;
+        let ensured = topics.ensure_events(&missing, enabled)?;
+        self.topics = Some((topics, Instant::now()));
         for (spec, topic) in missing.into_iter().zip(ensured) {
             if self.settings.delivery == DeliveryGuarantee::AtLeastOnce && !topic.created {
                 self.tails

@@ -6,6 +6,10 @@ pub(crate) const URL_SAFE: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Appends `bytes` in `alphabet`, padded.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "six bits are below the alphabet's length"
+)]
 pub(crate) fn write(out: &mut Vec<u8>, mut bytes: impl Iterator<Item = u8>, alphabet: &[u8; 64]) {
     let symbol = |bits: u32| alphabet[(bits & 63) as usize];
     while let Some(first) = bytes.next() {

@@ -27,6 +27,7 @@ pub(crate) fn write_bytes(
 }
 
 /// The same without quotes.
+#[expect(clippy::indexing_slicing, reason = "half a byte is below sixteen")]
 pub(crate) fn write_encoded(
     bytes: impl Iterator<Item = u8>,
     handling: BinaryHandling,

@@ -157,6 +157,7 @@ impl Assignment {
 
 impl PartitionState {
     /// The progress of a table, made where there is none.
+    #[expect(clippy::indexing_slicing, reason = "it was just made long enough")]
     pub(crate) fn progress(&mut self, table: usize) -> &mut TableProgress {
         if self.tables.len() <= table {
             self.tables.resize_with(table + 1, TableProgress::default);
