@@ -190,3 +190,22 @@ impl EventSink for DirectSink {
         self.in_flight.is_none() && self.open_end.is_none() && self.writer.open_rows() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lakewriter::LakeConfig;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_keeps_its_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = LakeConfig::new(folder.path().to_str().unwrap());
+        let (writer, position) = DirectWriter::open(lake, "test", Arc::default())
+            .await
+            .unwrap();
+        let freshness = Duration::from_millis(50);
+        let mut sink = DirectSink::new(writer, position.as_ref(), Arc::default(), freshness);
+        sinks::keeps_its_word(&mut sink).await.unwrap();
+    }
+}

@@ -29,6 +29,18 @@ async fn the_kafka_sink_keeps_its_guarantees() -> Result<()> {
     small_commits_are_quick(&kafka).await?;
     commits_are_as_rare_as_asked(&kafka).await?;
     a_too_large_record_names_its_table(&kafka).await?;
+    what_every_sink_promises(&kafka).await?;
+    Ok(())
+}
+
+async fn what_every_sink_promises(kafka: &Kafka) -> Result<()> {
+    for guarantee in ["exactly_once", "at_least_once"] {
+        let name = format!("promises-{guarantee}");
+        let config = config(&name, &[("delivery.guarantee", guarantee)])?;
+        let (mut sink, _) = open(kafka, &config).await?;
+        let kept = sinks::keeps_its_word(&mut sink).await;
+        kept.with_context(|| guarantee.to_owned())?;
+    }
     Ok(())
 }
 
