@@ -1,5 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test test-matrix stack stack-status stack-restart stack-logs stack-down install bench fmt
+.PHONY: help demo demo-clean test test-matrix deny stack stack-status stack-restart stack-logs stack-down install bench fmt
+
+# The version of cargo-deny that `make deny` installs.
+CARGO_DENY ?= 0.20.2
 
 # Where `make install` puts the binary.
 PREFIX ?= $(HOME)/.local
@@ -35,6 +38,10 @@ test: ## format, lints, and every test on real servers
 test-matrix: ## what depends on the servers, on PostgreSQL 14 to 18 and on Kafka 3.9 and 4
 	@tests/servers/build-tools.sh
 	@tests/matrix.sh
+
+deny: ## licences, sources and double versions of the dependencies, by cargo-deny, which it installs
+	@cargo deny --version >/dev/null 2>&1 || { echo "installing cargo-deny $(CARGO_DENY), once: some minutes"; cargo install --locked cargo-deny --version $(CARGO_DENY); }
+	@cargo deny --workspace check bans licenses sources
 
 stack: ## the services of docker-compose.yml without Docker: PostgreSQL, Kafka, MinIO and ours
 	$(call build,--package tributary --package stack --bins,target/debug/stack)
