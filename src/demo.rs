@@ -57,15 +57,15 @@ pub async fn run(plan: Plan, leash: Leash, stop: CancellationToken) -> Result<()
     let began = Instant::now();
     // Held to the end of this process: its server and its lake have one writer.
     let folder = Folder::claim(&plan.folder)?;
-    println!(
+    say!(
         "PostgreSQL: starting a private cluster under {}",
         plan.folder.display()
     );
     let Some(mut cluster) = Cluster::start(folder.path(), &leash, &stop)? else {
-        println!("ended before the server was up");
+        say!("ended before the server was up");
         return Ok(());
     };
-    println!(
+    say!(
         "PostgreSQL: ready after {:.1} s, socket folder {}",
         began.elapsed().as_secs_f64(),
         cluster.socket_folder().display()
@@ -78,7 +78,7 @@ pub async fn run(plan: Plan, leash: Leash, stop: CancellationToken) -> Result<()
         made = generator::create_tables(&dsn) => made.context("make the tables `users` and `tweets`")?,
     }
     if stop.is_cancelled() {
-        println!("ended before the first tweet");
+        say!("ended before the first tweet");
         return Ok(cluster.stop()?);
     }
 

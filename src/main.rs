@@ -1,5 +1,13 @@
 //! `tributary`: every committed PostgreSQL change becomes a Debezium event in Kafka and a row in an open lake table.
 
+/// Prints a line on standard output. Its reader may have gone, as in `tributary demo | head -1`: that is no failure.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
+
 mod bounded;
 mod command;
 mod demo;

@@ -36,8 +36,8 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             service::Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
         loop {
             match create_bucket(&config, &name).await {
-                Ok(Bucket::Created) => println!("bucket `{name}` created"),
-                Ok(Bucket::Exists) => println!("bucket `{name}` is there"),
+                Ok(Bucket::Created) => say!("bucket `{name}` created"),
+                Ok(Bucket::Exists) => say!("bucket `{name}` is there"),
                 Err(error)
                     if error.disposition() == lakewriter::Disposition::Retry
                         && Instant::now() < deadline =>

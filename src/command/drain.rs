@@ -47,7 +47,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         watch.abort();
         ended?;
         let (events, bytes) = (sink.events(), sink.encoded_bytes());
-        println!("{{\"events\":{events},\"bytes\":{bytes}}}");
+        say!("{{\"events\":{events},\"bytes\":{bytes}}}");
         Ok(())
     })
 }

@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         let reporter = tokio::spawn(report(Arc::clone(&progress)));
         let summary = generator::run(generate, progress, stop).await;
         reporter.abort();
-        println!("{}", summary?);
+        say!("{}", summary?);
         Ok(())
     })
 }

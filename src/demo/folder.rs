@@ -144,7 +144,7 @@ fn claim_locked(
 /// No demo made the folder, or one runs there.
 pub fn clean(folder: &Path) -> Result<(), Failure> {
     let Ok(path) = fs::canonicalize(folder) else {
-        println!("nothing to remove: there is no {}", folder.display());
+        say!("nothing to remove: there is no {}", folder.display());
         return Ok(());
     };
     let marker = match read_marker(&path)? {
@@ -172,14 +172,14 @@ pub fn clean(folder: &Path) -> Result<(), Failure> {
     let left = names(&path)?;
     if left.is_empty() && marker.made_folder {
         fs::remove_dir(&path).with_context(|| format!("remove `{}`", folder.display()))?;
-        println!("removed {}", folder.display());
+        say!("removed {}", folder.display());
         return Ok(());
     }
     if let Some((uid, gid)) = marker.owner {
         std::os::unix::fs::chown(&path, Some(uid), Some(gid))
             .with_context(|| format!("give `{}` back to user {uid}", folder.display()))?;
     }
-    println!(
+    say!(
         "removed what the demo made in {}; the folder stays, {} in it",
         folder.display(),
         match left.len() {

@@ -113,7 +113,7 @@ impl Panel {
     pub fn show(&self, reading: &Reading) {
         match &self.bar {
             Some(bar) => bar.set_message(reading.running()),
-            None => println!("{}", reading.line()),
+            None => say!("{}", reading.line()),
         }
     }
 
@@ -121,7 +121,7 @@ impl Panel {
     pub fn close(self, reading: &Reading) {
         match self.bar {
             Some(bar) => bar.finish_with_message(reading.ended()),
-            None => println!("{}", reading.line()),
+            None => say!("{}", reading.line()),
         }
     }
 }

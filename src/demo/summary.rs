@@ -1,6 +1,9 @@
 //! What the demo leaves behind: three queries with their answers, and how to ask more.
 
-use console::{OutputFormat, SqlEngine, write_result};
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use console::{Output, OutputFormat, SqlEngine, write_result};
 use lakewriter::{LakeConfig, LakeProgress};
 
 use super::{Plan, cluster::Cluster};
@@ -29,15 +32,15 @@ const EXAMPLES: [(&str, &str); 3] = [
 
 /// What can be asked while the demo runs.
 pub fn print_questions(plan: &Plan, cluster: &Cluster) {
-    println!("while it runs, in another terminal:");
+    say!("while it runs, in another terminal:");
     if let Some(psql) = cluster.psql() {
-        println!(
+        say!(
             "  {} -h {} -U postgres postgres -c 'select count(*) from tweets'",
             quoted(&psql.display().to_string()),
             quoted(&cluster.socket_folder().display().to_string())
         );
     }
-    println!("  {} 'select count(*) from public.tweets'", sql(plan));
+    say!("  {} 'select count(*) from public.tweets'", sql(plan));
 }
 
 /// `tributary sql` of the demo's lake.
@@ -52,9 +55,9 @@ pub async fn print(
     generated: &generator::Summary,
     lake: &LakeProgress,
 ) -> Result<(), Failure> {
-    println!();
-    println!("generator   {generated}");
-    println!(
+    say!();
+    say!("generator   {generated}");
+    say!(
         "lake        {} change rows in {} commits, freshness p50 {}, p99 {}",
         lake.rows_visible(),
         lake.commits(),
@@ -64,25 +67,32 @@ pub async fn print(
     let folder = plan.lake();
     // A demo that ends at once has no rows to show, nor has one that is stopped so early.
     if !folder.exists() {
-        println!("\nended before the lake was there");
+        say!("\nended before the lake was there");
         return Ok(());
     }
     let engine = SqlEngine::open(&LakeConfig::new(folder.display().to_string()), None).await?;
     if !engine.tables().any(|table| table.table == "tweets") {
-        println!("\nended before the first tweet was in the lake");
+        say!("\nended before the first tweet was in the lake");
         return Ok(());
     }
     for (title, sql) in EXAMPLES {
-        println!("\n-- {title}\n{sql};");
+        say!("\n-- {title}\n{sql};");
         let frame = engine.query(sql).await?;
-        write_result(frame, OutputFormat::Table, &mut std::io::stdout()).await?;
+        let mut output = Output::stdout();
+        let written = write_result(frame, OutputFormat::Table, &mut output).await;
+        let flushed = output.flush();
+        if output.is_closed() {
+            return Ok(());
+        }
+        written?;
+        flushed.context("write the answer to standard output")?;
     }
-    println!("\nAsk it yourself:");
-    println!("  {} 'select * from public.tweets limit 5'", sql(plan));
-    println!("  {}", sql(plan));
+    say!("\nAsk it yourself:");
+    say!("  {} 'select * from public.tweets limit 5'", sql(plan));
+    say!("  {}", sql(plan));
     if let Some(tweets) = engine.tables().find(|table| table.table == "tweets") {
         let tweets = folder.join(&tweets.folder).display().to_string();
-        println!("{}", other_reader(&tweets));
+        say!("{}", other_reader(&tweets));
     }
     Ok(())
 }

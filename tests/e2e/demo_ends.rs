@@ -76,6 +76,25 @@ async fn a_demo_can_be_stopped_at_any_moment() -> Result<()> {
     Ok(())
 }
 
+/// `tributary demo | head -1`: the pipe is closed from the first line on.
+#[tokio::test]
+async fn a_demo_whose_reader_has_gone_ends_as_always() -> Result<()> {
+    let demo = Demo::new()?;
+    let mut command = demo.command(&["--seconds", "3"])?;
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    command.stdout(writer);
+    let ended = tokio::task::spawn_blocking(move || command.output());
+    let ended = tokio::time::timeout(RUN, ended).await???;
+    let told = String::from_utf8_lossy(&ended.stderr);
+    ensure!(
+        ended.status.success() && !told.contains("panicked") && !told.contains("Broken pipe"),
+        "{}\n{told}",
+        ended.status
+    );
+    Ok(())
+}
+
 /// Who is asked twice ends at once; its server then ends by itself.
 #[tokio::test]
 async fn a_demo_that_is_stopped_twice_leaves_no_server() -> Result<()> {
