@@ -4,17 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use cdc::{
-    EventSink, PipelineStatus, Progress, TransactionEnd,
+    EventSink, PipelineStatus, Progress,
     checkpoint::StartPosition,
     kafka::KafkaClient,
     sink::kafka::{ActiveTopics, KafkaSink},
 };
 use connector::ConnectorConfig;
-use debezium::{
-    ChangeEvent, ChangePosition, Column, ColumnValue, KeyChange, OldRow, Operation, PgType,
-    PgTypeKind, ReplicaIdentity, SnapshotMarker, Source, TableId, TableSchema,
-};
-use pgoutput::Lsn;
+use debezium::TableSchema;
+pub use sinks::{event, table};
 use stack::{Kafka, Record};
 
 pub const OFFSETS: &str = "connect_offsets";
@@ -63,41 +60,6 @@ pub async fn open_with(
     Ok(opened.await?)
 }
 
-fn column(name: &str, kind: PgTypeKind, type_name: &str, optional: bool) -> Column {
-    Column {
-        name: name.to_owned(),
-        pg_type: PgType {
-            oid: 0,
-            name: type_name.to_owned(),
-            modifier: -1,
-            kind,
-        },
-        optional,
-        default_expression: None,
-        generated: false,
-        number: None,
-        rule: None,
-    }
-}
-
-/// `public.<name>(id bigint primary key, t text)`.
-pub fn table(name: &str) -> Arc<TableSchema> {
-    Arc::new(TableSchema {
-        table: TableId {
-            database: "d".to_owned(),
-            schema: "public".to_owned(),
-            table: name.to_owned(),
-        },
-        columns: vec![
-            column("id", PgTypeKind::Int8, "int8", false),
-            column("t", PgTypeKind::Text, "text", true),
-        ],
-        key: vec![0],
-        replica_identity: ReplicaIdentity::Default,
-        oid: None,
-    })
-}
-
 /// The same table without a key.
 pub fn keyless(name: &str) -> Arc<TableSchema> {
     let mut keyless = TableSchema::clone(&table(name));
@@ -112,54 +74,9 @@ pub fn insert(
     commit_lsn: u64,
     ids: std::ops::Range<u64>,
 ) -> Result<()> {
-    let mut position = ChangePosition::new(commit_lsn, 0);
-    for (ordinal, id) in ids.enumerate() {
-        position.ordinal = ordinal as u64;
-        let id = id.to_string();
-        let row = [
-            ColumnValue::Text(id.as_bytes()),
-            ColumnValue::Text(b"text of a row"),
-        ];
-        sink.write(&event(
-            table,
-            Operation::Create,
-            position,
-            OldRow::None,
-            Some(&row),
-        ))?;
-    }
-    sink.end_transaction(TransactionEnd {
-        position,
-        end_lsn: Lsn(commit_lsn + 8),
-    })?;
+    let end = sinks::inserts(sink, table, commit_lsn, ids)?;
+    sink.end_transaction(end)?;
     Ok(())
-}
-
-pub fn event<'a>(
-    table: &'a Arc<TableSchema>,
-    op: Operation,
-    position: ChangePosition,
-    before: OldRow<'a>,
-    after: Option<&'a [ColumnValue<'a>]>,
-) -> ChangeEvent<'a> {
-    ChangeEvent {
-        table,
-        op,
-        before,
-        after,
-        key_change: KeyChange::None,
-        source: Source {
-            lsn: position.commit_lsn,
-            tx_id: Some(7),
-            commit_micros: 1_700_000_000_000_000,
-            last_commit_lsn: None,
-            snapshot: SnapshotMarker::False,
-            xmin: None,
-        },
-        position,
-        transaction: None,
-        origin: None,
-    }
 }
 
 /// Dispatch and wait until everything is durable.

@@ -40,7 +40,7 @@ pub fn is_schemas_topic(topic: &str) -> bool {
     topic.ends_with(SCHEMAS_SUFFIX)
 }
 
-/// The id in the key of a record of a schemas topic.
+/// The id in the key of a record of a schemas topic, or in a [`header::SCHEMA`].
 pub fn schema_id(key: &[u8]) -> Option<SchemaId> {
     let text = std::str::from_utf8(key).ok()?;
     SchemaId::try_from(text.to_owned()).ok()

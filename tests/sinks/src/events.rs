@@ -1,4 +1,4 @@
-//! Events made by hand.
+//! Events made by hand, for tests of sinks that need no PostgreSQL.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,65 +11,81 @@ use debezium::{
 use pgoutput::Lsn;
 
 /// `public.<name>(id bigint primary key, t text)`.
-pub(crate) struct Table(Arc<TableSchema>);
+pub fn table(name: &str) -> Arc<TableSchema> {
+    Arc::new(TableSchema {
+        table: TableId {
+            database: "d".to_owned(),
+            schema: "public".to_owned(),
+            table: name.to_owned(),
+        },
+        columns: vec![
+            column("id", PgTypeKind::Int8, "int8", false),
+            column("t", PgTypeKind::Text, "text", true),
+        ],
+        key: vec![0],
+        replica_identity: ReplicaIdentity::Default,
+        oid: None,
+    })
+}
 
-impl Table {
-    pub(crate) fn new(name: &str) -> Self {
-        Self(Arc::new(TableSchema {
-            table: TableId {
-                database: "d".to_owned(),
-                schema: "public".to_owned(),
-                table: name.to_owned(),
-            },
-            columns: vec![
-                column("id", 20, "int8", PgTypeKind::Int8),
-                column("t", 25, "text", PgTypeKind::Text),
-            ],
-            key: vec![0],
-            replica_identity: ReplicaIdentity::Default,
-            oid: Some(16_400),
-        }))
+/// One change of that table.
+pub fn event<'a>(
+    table: &'a Arc<TableSchema>,
+    op: Operation,
+    position: ChangePosition,
+    before: OldRow<'a>,
+    after: Option<&'a [ColumnValue<'a>]>,
+) -> ChangeEvent<'a> {
+    ChangeEvent {
+        table,
+        op,
+        before,
+        after,
+        key_change: KeyChange::None,
+        source: Source {
+            lsn: position.commit_lsn,
+            tx_id: Some(7),
+            commit_micros: 1_700_000_000_000_000,
+            last_commit_lsn: None,
+            snapshot: SnapshotMarker::False,
+            xmin: None,
+        },
+        position,
+        transaction: None,
+        origin: None,
     }
+}
 
-    /// Rows with these ids in a transaction that commits at `commit_lsn`. Its end is not written yet.
-    pub(crate) fn write(
-        &self,
-        sink: &mut impl EventSink,
-        commit_lsn: u64,
-        ids: Range<u64>,
-    ) -> Result<TransactionEnd> {
-        let mut position = ChangePosition::new(commit_lsn, 0);
-        for (ordinal, id) in (0..).zip(ids) {
-            position.ordinal = ordinal;
-            let id = id.to_string();
-            let row = [
-                ColumnValue::Text(id.as_bytes()),
-                ColumnValue::Text(b"text of a row"),
-            ];
-            sink.write(&ChangeEvent {
-                table: &self.0,
-                op: Operation::Create,
-                before: OldRow::None,
-                after: Some(&row),
-                key_change: KeyChange::None,
-                source: Source {
-                    lsn: commit_lsn,
-                    tx_id: Some(7),
-                    commit_micros: 1_700_000_000_000_000,
-                    last_commit_lsn: None,
-                    snapshot: SnapshotMarker::False,
-                    xmin: None,
-                },
-                position,
-                transaction: None,
-                origin: None,
-            })?;
-        }
-        Ok(TransactionEnd {
+/// Inserts of these ids in a transaction that commits at `commit_lsn`. Its end is not written yet.
+///
+/// # Errors
+/// As the sink.
+pub fn inserts(
+    sink: &mut impl EventSink,
+    table: &Arc<TableSchema>,
+    commit_lsn: u64,
+    ids: Range<u64>,
+) -> Result<TransactionEnd> {
+    let mut position = ChangePosition::new(commit_lsn, 0);
+    for (ordinal, id) in (0..).zip(ids) {
+        position.ordinal = ordinal;
+        let id = id.to_string();
+        let row = [
+            ColumnValue::Text(id.as_bytes()),
+            ColumnValue::Text(b"text of a row"),
+        ];
+        sink.write(&event(
+            table,
+            Operation::Create,
             position,
-            end_lsn: Lsn(commit_lsn + 8),
-        })
+            OldRow::None,
+            Some(&row),
+        ))?;
     }
+    Ok(TransactionEnd {
+        position,
+        end_lsn: Lsn(commit_lsn + 8),
+    })
 }
 
 /// A place that belongs to no transaction, right before this LSN.
@@ -77,16 +93,16 @@ pub(crate) fn between(lsn: u64) -> ChangePosition {
     ChangePosition::new(lsn - 1, 0)
 }
 
-fn column(name: &str, oid: u32, type_name: &str, kind: PgTypeKind) -> Column {
+fn column(name: &str, kind: PgTypeKind, type_name: &str, optional: bool) -> Column {
     Column {
         name: name.to_owned(),
         pg_type: PgType {
-            oid,
+            oid: 0,
             name: type_name.to_owned(),
             modifier: -1,
             kind,
         },
-        optional: name != "id",
+        optional,
         default_expression: None,
         generated: false,
         number: None,

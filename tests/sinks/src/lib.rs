@@ -4,13 +4,14 @@
 
 mod events;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use cdc::{EventSink, IdleMark, Progress, TransactionEnd};
+use debezium::TableSchema;
 use pgoutput::Lsn;
 
-use events::Table;
+pub use events::{event, inserts, table};
 
 /// The longest wait for something to become durable.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +23,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 /// # Errors
 /// What the sink does otherwise.
 pub async fn keeps_its_word<S: EventSink>(sink: &mut S) -> Result<()> {
-    let table = Table::new("behaviour");
+    let table = table("behaviour");
     says_nothing_before_there_is_something(sink).await?;
     tells_no_transaction_before_its_end(sink, &table).await?;
     tells_each_event_once_and_never_goes_back(sink, &table).await?;
@@ -39,9 +40,9 @@ async fn says_nothing_before_there_is_something<S: EventSink>(sink: &mut S) -> R
 
 async fn tells_no_transaction_before_its_end<S: EventSink>(
     sink: &mut S,
-    table: &Table,
+    table: &Arc<TableSchema>,
 ) -> Result<()> {
-    let end = table.write(sink, 1000, 0..3)?;
+    let end = inserts(sink, table, 1000, 0..3)?;
     sink.dispatch()?;
     // Parts of it may be on their way; none of it may be confirmed.
     let mut events = 0;
@@ -70,11 +71,16 @@ async fn tells_no_transaction_before_its_end<S: EventSink>(
 
 async fn tells_each_event_once_and_never_goes_back<S: EventSink>(
     sink: &mut S,
-    table: &Table,
+    table: &Arc<TableSchema>,
 ) -> Result<()> {
     let mut last = Lsn(0);
     for commit in 0..20 {
-        let end = table.write(sink, 2000 + 16 * commit, 10 * commit..10 * commit + 10)?;
+        let end = inserts(
+            sink,
+            table,
+            2000 + 16 * commit,
+            10 * commit..10 * commit + 10,
+        )?;
         sink.end_transaction(end)?;
         sink.dispatch()?;
         last = end.end_lsn;
@@ -99,8 +105,11 @@ async fn takes_a_mark_of_an_idle_time<S: EventSink>(sink: &mut S) -> Result<()> 
     }
 }
 
-async fn delivers_all_when_it_drains<S: EventSink>(sink: &mut S, table: &Table) -> Result<()> {
-    let end = table.write(sink, 10_000, 1000..1005)?;
+async fn delivers_all_when_it_drains<S: EventSink>(
+    sink: &mut S,
+    table: &Arc<TableSchema>,
+) -> Result<()> {
+    let end = inserts(sink, table, 10_000, 1000..1005)?;
     sink.end_transaction(end)?;
     sink.begin_drain();
     let progress = settled(sink, end.end_lsn).await?;

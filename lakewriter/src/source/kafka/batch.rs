@@ -219,7 +219,7 @@ impl OpenBatch {
         {
             return Ok(refused);
         }
-        let (event, reader) = match headers.schema.and_then(schema_id) {
+        let (event, reader) = match headers.schema.and_then(wire::schema_id) {
             Some(id) => {
                 let (decoder, reader) = self
                     .by_schema
@@ -315,7 +315,7 @@ impl OpenBatch {
         headers: &RecordHeaders<'_>,
         schemas: &mut SchemaTopics,
     ) -> Result<Option<Taken>, Error> {
-        let Some(id) = headers.schema.and_then(schema_id) else {
+        let Some(id) = headers.schema.and_then(wire::schema_id) else {
             return Ok(Some(Taken::DeadLetter(format!(
                 "header `{}` is no hexadecimal number",
                 wire::header::SCHEMA
@@ -340,11 +340,6 @@ impl OpenBatch {
         self.by_schema.insert(id, (decoder, reader));
         Ok(None)
     }
-}
-
-fn schema_id(text: &[u8]) -> Option<SchemaId> {
-    let text = std::str::from_utf8(text).ok()?;
-    u64::from_str_radix(text, 16).ok().map(SchemaId)
 }
 
 #[cfg(test)]
