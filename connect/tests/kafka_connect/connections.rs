@@ -1,4 +1,4 @@
-//! Databases that cannot be used: what was attempted and what to do, in the answer to whoever asks, and in the task's trace.
+//! Databases that cannot be used: what was attempted and what to do, in the answer to the client, and in the task's trace.
 
 use std::collections::BTreeMap;
 

@@ -179,7 +179,7 @@ async fn a_producer_that_was_given_up_fences_nobody(kafka: &Kafka) -> Result<()>
             drop(tokio::time::timeout(patience, opening).await);
         }
         let (mut sink, _) = open(kafka, &config).await?;
-        // Several transactions, so that whoever is late comes between them.
+        // Several transactions, so that a late producer comes between two of them.
         for id in round * 10..(round + 1) * 10 {
             insert(&mut sink, &t, 1000 + 8 * id, id..id + 1)?;
             deliver(&mut sink)

@@ -98,7 +98,7 @@ async fn streams(kafka: &Kafka, postgres: &Postgres, id: u64) -> Result<()> {
     Ok(())
 }
 
-/// The newest offset among those of all partitions, which whoever alters the topic a second time has to know.
+/// The newest offset among those of all partitions, which is known before the topic is altered a second time.
 async fn newest_offset(kafka: &Kafka) -> Result<Value> {
     let records = kafka.read_all("connect_offsets", true).await?;
     let values = records.iter().filter_map(|record| record.value.as_deref());

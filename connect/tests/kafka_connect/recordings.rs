@@ -323,7 +323,7 @@ async fn replay(folder: &str, deviations: &str) -> Result<()> {
     for (i, deviation) in deviations.deviation.iter().enumerate() {
         if !used.contains(&i) || deviation.why.is_empty() {
             wrong.push(format!(
-                "a deviation that is none, or has no reason: {deviation:?}"
+                "a deviation was not met, or has no reason: {deviation:?}"
             ));
         }
     }

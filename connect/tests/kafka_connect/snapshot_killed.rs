@@ -31,7 +31,7 @@ use crate::{
 /// What `connector_process` runs: the broker and the connector's properties.
 const CHILD: &str = "TRIBUTARY_TEST_SNAPSHOT_KILLED";
 const SMALL: usize = 500;
-/// Hundreds of small Kafka transactions: whoever kills the process after the first of them is not too late.
+/// Hundreds of small Kafka transactions: a kill after the first of them does not come too late.
 const LARGE: usize = 8_000;
 
 async fn live(

@@ -179,7 +179,7 @@ async fn no_entry(rest: &Rest, postgres: &Postgres) -> Result<()> {
     rules(postgres, &reject).await?;
     let sql =
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'turned_away'";
-    // A reload takes a moment: whoever came in meanwhile is sent away too.
+    // A reload takes a moment: a session that was let in meanwhile is ended too.
     let failed = running.fails(&[
         "database `no_entry` at `127.0.0.1` port",
         "pg_hba.conf rejects connection",
@@ -207,7 +207,7 @@ async fn no_entry(rest: &Rest, postgres: &Postgres) -> Result<()> {
     running.goes().await
 }
 
-/// All walsenders are taken: whoever retries gets the next that is free.
+/// All walsenders are taken: a connection that is tried again gets the next that is free.
 async fn no_walsender(rest: &Rest, postgres: &Postgres) -> Result<()> {
     let running = Running::start(
         rest,

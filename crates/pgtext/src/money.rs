@@ -1,5 +1,5 @@
 //! `money` text, which depends on the server's `lc_monetary`: symbols, separators and how many digits stand behind the
-//! point. The server prints all of those always, so whoever knows their number needs to know nothing else.
+//! point. The server prints all of those always, so nothing but their number has to be known.
 
 use crate::ParseError;
 

@@ -56,7 +56,7 @@ pub enum TlsSetupError {
 #[derive(Debug, Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
-    /// The same without the host's name in the hello, where that is none.
+    /// The same without a name in the hello, where the host is an address.
     nameless: Arc<ClientConfig>,
     verifies_host: bool,
     settings: TlsSettings,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: tokio-postgres never sees the length of a message that is longer than [`LongestMessage`] allows. It keeps a
 //! message whole and takes the memory for it as soon as the length has come, and all rows of an answer until somebody
-//! asks for them: whoever answers in the server's place would decide how much memory that is.
+//! asks for them: a program that answers in the server's place would decide how much memory that is.
 
 /// Type and length of a message (PostgreSQL manual, "Message Formats"). The length counts itself.
 const HEAD: usize = 5;
@@ -191,7 +191,7 @@ mod tests {
             socket.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await?;
             let _: usize = socket.read(&mut asked).await?;
             socket.write_all(&head(b'D', length)).await?;
-            // The connection stays, and whoever waits for the rest waits for ever.
+            // The connection stays, and a reader of the rest waits for ever.
             while socket.read(&mut asked).await? > 0 {}
             std::io::Result::Ok(())
         });
