@@ -202,5 +202,9 @@ async fn ready(State(worker): Shared) -> Response {
 
 async fn metrics(State(worker): Shared) -> Response {
     let text = cdc::metrics::render(&worker.metrics());
-    ([("content-type", "text/plain; version=0.0.4")], text).into_response()
+    (
+        [(header::CONTENT_TYPE, service::metrics::CONTENT_TYPE)],
+        text,
+    )
+        .into_response()
 }

@@ -1,7 +1,6 @@
 //! `custom.metric.tags`: further labels of a connector's metrics.
 
-/// Labels that the metrics have anyway.
-const RESERVED: [&str; 3] = ["connector", "op", "state"];
+use service::metrics::list::labels_of_connectors;
 
 /// Names and values of `name=value,name=value`. What Prometheus does not allow in a name becomes `_`.
 ///
@@ -21,7 +20,9 @@ pub fn metric_tags(text: &str) -> Result<Vec<(String, String)>, String> {
         if label.is_empty() || label.starts_with(|c: char| c.is_ascii_digit()) {
             label.insert(0, '_');
         }
-        if RESERVED.contains(&label.as_str()) || tags.iter().any(|(known, _)| *known == label) {
+        if labels_of_connectors().any(|own| own == label)
+            || tags.iter().any(|(known, _)| *known == label)
+        {
             return Err(format!("there is another label `{label}`"));
         }
         tags.push((label, value.trim().to_owned()));
@@ -41,6 +42,8 @@ fn tags_become_labels() {
         ("env", Err("`env` is not name=value")),
         ("a-b=1,a_b=2", Err("there is another label `a_b`")),
         ("connector=x", Err("there is another label `connector`")),
+        // Prometheus refuses a whole page that has a label twice.
+        ("table=x", Err("there is another label `table`")),
     ] {
         let found = metric_tags(text);
         let found = found.as_ref().map(|tags| {

@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use service::metrics::{Histogram, list::FRESHNESS_BOUNDS};
+
 use crate::freshness::FreshnessWindow;
 
 /// How long Kafka may be silent: an idle consumer is answered ten times a second, and its group every three seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Counters of one writer. All of them only grow, except the time of the last commit.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LakeProgress {
     reading: AtomicBool,
     /// When a broker last answered, microseconds since the Unix epoch.
@@ -23,6 +25,24 @@ pub struct LakeProgress {
     /// Microseconds since the Unix epoch; 0 before the first commit.
     last_commit_micros: AtomicI64,
     freshness: FreshnessWindow,
+    /// Of all rows since the start, while the window knows the last minutes alone.
+    pub(crate) freshness_histogram: Histogram,
+}
+
+impl Default for LakeProgress {
+    fn default() -> Self {
+        Self {
+            reading: AtomicBool::default(),
+            heard_micros: AtomicI64::default(),
+            rows_visible: AtomicU64::default(),
+            commits: AtomicU64::default(),
+            dead_letters: AtomicU64::default(),
+            duplicates_dropped: AtomicU64::default(),
+            last_commit_micros: AtomicI64::default(),
+            freshness: FreshnessWindow::default(),
+            freshness_histogram: Histogram::new(&FRESHNESS_BOUNDS),
+        }
+    }
 }
 
 impl LakeProgress {
@@ -100,6 +120,8 @@ impl LakeProgress {
             // A commit in the future comes from two clocks that differ: as fresh as can be.
             let micros = u64::try_from(now_micros.saturating_sub(commit_micros)).unwrap_or(0);
             self.freshness.record(micros, rows, Instant::now());
+            self.freshness_histogram
+                .record(Duration::from_micros(micros), rows);
         }
     }
 }

@@ -6,6 +6,7 @@ mod error;
 pub mod kafka;
 mod listed;
 mod listening;
+pub mod metrics;
 mod misspelt;
 mod one_line;
 mod path_part;
