@@ -18,7 +18,7 @@ mod start_streaming;
 mod stream;
 mod stream_start;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use service::Backoff;
 use tokio_util::sync::CancellationToken;
@@ -60,16 +60,25 @@ pub async fn run<S: EventSink>(
     status.enter(Phase::Connecting);
     let mut control = Control::new(&config.database);
     let to = (sink, status);
-    if !live(config, start, &mut control, to, &stop, snapshots).await? {
-        return Ok(());
+    match live(config, start, &mut control, to, &stop, snapshots).await? {
+        Stopped::AfterStreaming if config.slot_drop_on_stop => {
+            drop_own_slot(config, &mut control).await
+        }
+        Stopped::AfterStreaming | Stopped::BeforeStreaming => Ok(()),
     }
-    if config.slot_drop_on_stop && config.snapshot_mode.streams() {
-        drop_own_slot(config, &mut control).await?;
-    }
-    Ok(())
 }
 
-/// Until asked to stop; false where that was before anything needed an orderly end.
+/// Where a life was when it was asked to stop. `live` alone listens to the stop until something streams, and drops
+/// whatever was under way: before that nothing needs an orderly end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// The slot was not read, or a snapshot was not delivered whole: the next life goes on with what is missing.
+    BeforeStreaming,
+    /// What was read is delivered and confirmed.
+    AfterStreaming,
+}
+
+/// Until asked to stop.
 async fn live<S: EventSink>(
     config: &ConnectorConfig,
     start: StartPosition,
@@ -77,7 +86,7 @@ async fn live<S: EventSink>(
     (sink, status): (&mut S, &Arc<PipelineStatus>),
     stop: &CancellationToken,
     snapshots: &mut Snapshots,
-) -> Result<bool, Error> {
+) -> Result<Stopped, Error> {
     let mut memory = CatalogMemory::default();
     let mut given_up = false;
     loop {
@@ -87,14 +96,10 @@ async fn live<S: EventSink>(
             let stored = (start.resume.as_ref(), given_up);
             let catalog = (&mut *control, &mut memory);
             let to = (&mut *sink, status);
-            let prepared = prepare::prepare(config, stored, catalog, to, stop, snapshots).await?;
+            let prepared = prepare::prepare(config, stored, catalog, to, snapshots).await?;
             let (start, taken) = match prepared {
                 Prepared::Stream(start, taken) => (start, taken),
-                Prepared::Idle => {
-                    idle(sink, status).await?;
-                    return Ok(None);
-                }
-                Prepared::Stopped => return Ok(None),
+                Prepared::Idle => match idle(sink, status).await? {},
             };
             let connection = match taken {
                 Some(connection) => *connection,
@@ -108,18 +113,13 @@ async fn live<S: EventSink>(
                 control: &mut *control,
                 memory: &mut memory,
             };
-            stream::Streaming::new(config, side, connection, &start, &mut *sink, status)
-                .await
-                .map(Some)
+            stream::Streaming::new(config, side, connection, &start, &mut *sink, status).await
         };
         let streaming = tokio::select! {
             biased;
             // Nothing before streaming needs an orderly end: a snapshot that did not finish goes on with the next life.
-            () = stop.cancelled() => return Ok(false),
+            () = stop.cancelled() => return Ok(Stopped::BeforeStreaming),
             streaming = connected => streaming?,
-        };
-        let Some(streaming) = streaming else {
-            break;
         };
         match streaming.run(stop).await {
             // Only the stream shows it, before anything of the other history was delivered.
@@ -131,13 +131,9 @@ async fn live<S: EventSink>(
                 given_up = true;
                 status.enter(Phase::Connecting);
             }
-            ended => {
-                ended?;
-                break;
-            }
+            ended => return ended.map(|()| Stopped::AfterStreaming),
         }
     }
-    Ok(true)
 }
 
 /// The control connection may hang: a stop does not wait for it for ever.
@@ -171,7 +167,10 @@ pub enum Snapshots {
 }
 
 /// The connector that streams nothing: it delivers its snapshot and stays.
-async fn idle<S: EventSink>(sink: &mut S, status: &Arc<PipelineStatus>) -> Result<(), Error> {
+async fn idle<S: EventSink>(
+    sink: &mut S,
+    status: &Arc<PipelineStatus>,
+) -> Result<Infallible, Error> {
     sink.begin_drain();
     while !sink.is_idle() {
         sink.dispatch()?;

@@ -118,22 +118,15 @@ pub struct LakeWriterConfig {
     pub kafka: KafkaConfig,
     /// Part of the names under which offsets are kept in the lake: two pipelines never share progress.
     pub pipeline: String,
-    /// Rows become visible at most this long after they were read.
+    /// Rows become visible at most this long after they were read. Shorter makes more and smaller files, longer staler
+    /// reads.
     pub freshness: Duration,
-    /// Commit when this many bytes of columns are open.
+    /// Commit when this many bytes of columns are open: 64 MiB of them become 8 to 20 MiB of Parquet. More needs more
+    /// memory, less makes smaller files.
     pub max_batch_bytes: usize,
-    /// Commit when this many rows are open.
+    /// Commit when this many rows are open, which bounds the time that one commit takes for narrow rows.
     pub max_batch_rows: usize,
 }
-
-/// Seconds between reading and visible. Shorter makes more and smaller files, longer staler reads.
-pub const DEFAULT_FRESHNESS: Duration = Duration::from_secs(5);
-
-/// 64 MiB of columns become 8 to 20 MiB of Parquet. More needs more memory, less makes smaller files.
-pub const DEFAULT_MAX_BATCH_BYTES: usize = 64 << 20;
-
-/// Bounds the time that one commit takes for narrow rows.
-pub const DEFAULT_MAX_BATCH_ROWS: usize = 200_000;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use pgoutput::Lsn;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Snapshots,
@@ -41,7 +40,6 @@ pub(super) async fn prepare<S: EventSink>(
     (resume, given_up): (Option<&Resume>, bool),
     (control, memory): (&mut Control, &mut CatalogMemory),
     (sink, status): (&mut S, &Arc<PipelineStatus>),
-    stop: &CancellationToken,
     snapshots: &mut Snapshots,
 ) -> Result<Prepared, Error> {
     let mut replication = ReplicationConnection::connect(&config.database).await?;
@@ -73,7 +71,6 @@ pub(super) async fn prepare<S: EventSink>(
                 incarnation,
                 go_on: None,
                 status,
-                stop,
             };
             return take
                 .run(replication, (control, memory), sink, snapshots)
@@ -185,7 +182,6 @@ pub(super) async fn prepare<S: EventSink>(
         incarnation: go_on.map_or(incarnation, |resume| Incarnation::of(resume.position)),
         go_on,
         status,
-        stop,
     };
     take.run(replication, (control, memory), sink, snapshots)
         .await

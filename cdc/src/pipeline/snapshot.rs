@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use pgoutput::Lsn;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Snapshots,
@@ -25,8 +24,7 @@ use crate::{
         server::wal_sender_timeout,
         slot::{SlotState, SystemIdentity, drop_temporary_slot, identity},
         snapshot::{
-            Begun, SnapshotEnd, SnapshotOf, SnapshotStart, begin_snapshot, read_snapshot,
-            snapshot_tables,
+            Begun, SnapshotOf, SnapshotStart, begin_snapshot, read_snapshot, snapshot_tables,
         },
     },
 };
@@ -68,7 +66,6 @@ pub(super) struct Snapshot<'a> {
     /// An earlier life that did not finish, and has recorded what it delivered.
     pub(super) go_on: Option<&'a Resume>,
     pub(super) status: &'a Arc<PipelineStatus>,
-    pub(super) stop: &'a CancellationToken,
 }
 
 impl Snapshot<'_> {
@@ -128,11 +125,7 @@ impl Snapshot<'_> {
             connections = snapshot.connections(),
             "snapshot started"
         );
-        if read_snapshot(snapshot, config, sink, &status.snapshot, self.stop).await?
-            == SnapshotEnd::Stopped
-        {
-            return Ok(Prepared::Stopped);
-        }
+        read_snapshot(snapshot, config, sink, &status.snapshot).await?;
         tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
         // No failure of streaming costs the snapshot: it is durable that all of it was delivered.
         while !sink.is_idle() {

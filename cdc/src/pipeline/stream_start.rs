@@ -33,6 +33,4 @@ pub(super) enum Prepared {
     Stream(StreamStart, Option<Box<ReplicationConnection>>),
     /// Nothing is streamed: `snapshot.mode` says so.
     Idle,
-    /// Asked to stop meanwhile.
-    Stopped,
 }

@@ -15,6 +15,6 @@ pub(crate) use begin::begin_snapshot;
 pub use begin::{SnapshotOf, SnapshotStart};
 pub use copy_text::{CopyRow, CopyTextError};
 use pinned::PinnedConnection;
-pub use reader::{SnapshotEnd, read_snapshot};
+pub use reader::read_snapshot;
 pub(crate) use tables::all_tables;
 pub use tables::{captured_tables, snapshot_tables};

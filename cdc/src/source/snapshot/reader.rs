@@ -2,7 +2,6 @@ use bytes::Bytes;
 use debezium::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Source};
 use futures::{StreamExt, stream::select_all};
 use pgoutput::Lsn;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     CopyRow, SnapshotStart,
@@ -13,17 +12,9 @@ use crate::SnapshotProgress;
 use crate::{Error, ErrorKind, EventSink, Incarnation, TransactionEnd};
 use connector::ConnectorConfig;
 
-/// How a snapshot ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotEnd {
-    /// Everything was written to the sink, the transaction end too.
-    Complete,
-    /// Asked to stop: it goes on with the tables that were not finished.
-    Stopped,
-}
-
 /// Write every row of every table of the snapshot, which the sink was told of, then its end. All connections are closed
-/// afterwards, each as soon as no table is left for it.
+/// afterwards, each as soon as no table is left for it. Whoever drops it midway stops it: the next life goes on with the
+/// tables that were not finished.
 ///
 /// # Errors
 /// A table cannot be read, or the sink fails.
@@ -32,8 +23,7 @@ pub async fn read_snapshot<S: EventSink>(
     config: &ConnectorConfig,
     sink: &mut S,
     progress: &SnapshotProgress,
-    stop: &CancellationToken,
-) -> Result<SnapshotEnd, Error> {
+) -> Result<(), Error> {
     let SnapshotStart {
         connections,
         plan,
@@ -48,11 +38,9 @@ pub async fn read_snapshot<S: EventSink>(
             pieces(connection, &queue).map(move |piece| (place, piece))
         }));
     loop {
-        // In this order: a stop is not kept waiting, what is durable is noticed before more is read, and nothing is
-        // read while the sink is full.
+        // In this order: what is durable is noticed before more is read, and nothing is read while the sink is full.
         let piece = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(SnapshotEnd::Stopped),
             step = rows.sink.progress() => {
                 step?;
                 rows.sink.dispatch()?;
@@ -70,11 +58,7 @@ pub async fn read_snapshot<S: EventSink>(
                 for line in lines {
                     while !rows.sink.has_room() {
                         rows.sink.dispatch()?;
-                        tokio::select! {
-                            biased;
-                            () = stop.cancelled() => return Ok(SnapshotEnd::Stopped),
-                            step = rows.sink.progress() => step?,
-                        };
+                        rows.sink.progress().await?;
                     }
                     rows.push(place, line)?;
                 }
@@ -82,8 +66,7 @@ pub async fn read_snapshot<S: EventSink>(
         }
         rows.sink.dispatch()?;
     }
-    rows.finish()?;
-    Ok(SnapshotEnd::Complete)
+    rows.finish()
 }
 
 /// Rows on their way to the sink, one of each open table held back.
