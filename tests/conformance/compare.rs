@@ -3,43 +3,24 @@ use std::{
     fmt,
 };
 
-use serde_json::Value;
+use recorded::{Difference, text_differences};
 
 use crate::normal::Record;
 
-/// One place where a record of ours is not Debezium's.
+/// Where in a run something differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct Mismatch {
     pub topic: String,
     /// None concerns the topic, or the whole scenario.
     pub record: Option<usize>,
-    /// `key`, `headers`, `records`, `value`, `text`, or a JSON pointer into the value.
-    pub path: String,
-    pub theirs: String,
-    pub ours: String,
+    pub difference: Difference,
 }
 
-impl Difference {
-    /// Whether it is the rank of an LSN.
-    pub fn is_of_position(&self) -> bool {
-        ["/source/lsn", "/source/sequence"]
-            .iter()
-            .any(|end| self.path.ends_with(end))
-    }
-}
-
-impl fmt::Display for Difference {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = self.record.map(|record| format!(" record {record}"));
-        write!(
-            f,
-            "{}{} {}\n    theirs {}\n    ours   {}",
-            self.topic,
-            record.unwrap_or_default(),
-            self.path,
-            self.theirs,
-            self.ours
-        )
+        let record = record.unwrap_or_default();
+        write!(f, "{}{record} {}", self.topic, self.difference)
     }
 }
 
@@ -49,7 +30,7 @@ pub fn differences(
     theirs: &[Record],
     ours: &[Record],
     timed: impl Fn(&str) -> bool,
-) -> Vec<Difference> {
+) -> Vec<Mismatch> {
     const LEAST_TIMED: usize = 3;
     let mut found = Vec::new();
     let (theirs, ours) = (by_partition(theirs), by_partition(ours));
@@ -60,23 +41,19 @@ pub fn differences(
         let ours = ours.get(&(topic, partition)).unwrap_or(&none);
         let enough = ours.len() >= LEAST_TIMED.min(theirs.len());
         if theirs.len() != ours.len() && !(timed(topic) && enough) {
-            found.push(Difference {
+            found.push(Mismatch {
                 topic: topic.to_owned(),
                 record: None,
-                path: "records".to_owned(),
-                theirs: theirs.len().to_string(),
-                ours: ours.len().to_string(),
+                difference: Difference::of_counts(theirs.len(), ours.len()),
             });
             continue;
         }
         for (theirs, ours) in theirs.iter().zip(ours) {
-            for (path, their_text, our_text) in record_differences(theirs, ours) {
-                found.push(Difference {
+            for difference in record_differences(theirs, ours) {
+                found.push(Mismatch {
                     topic: topic.to_owned(),
                     record: Some(theirs.number),
-                    path,
-                    theirs: their_text,
-                    ours: our_text,
+                    difference,
                 });
             }
         }
@@ -97,78 +74,20 @@ fn by_partition(records: &[Record]) -> BTreeMap<Partition<'_>, Vec<&Record>> {
     partitions
 }
 
-/// Path, theirs and ours.
-type Place = (String, String, String);
-
-fn record_differences(theirs: &Record, ours: &Record) -> Vec<Place> {
+fn record_differences(theirs: &Record, ours: &Record) -> Vec<Difference> {
     let mut found = Vec::new();
     let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".to_owned());
     let mut add = |path: &str, theirs: String, ours: String| {
         if theirs != ours {
-            found.push((path.to_owned(), theirs, ours));
+            found.push(Difference::new(path, theirs, ours));
         }
     };
     add("key", shown(&theirs.key), shown(&ours.key));
     let headers = |record: &Record| format!("{:?}", record.headers);
     add("headers", headers(theirs), headers(ours));
-    let (Some(their_text), Some(our_text)) = (&theirs.value, &ours.value) else {
-        add("value", shown(&theirs.value), shown(&ours.value));
-        return found;
-    };
-    if their_text == our_text {
-        return found;
-    }
-    let before = found.len();
-    let trees = (
-        serde_json::from_str(their_text),
-        serde_json::from_str(our_text),
-    );
-    if let (Ok(theirs), Ok(ours)) = trees {
-        tree_differences("", &theirs, &ours, &mut found);
-    }
-    // Equal trees can be different texts.
-    if found.len() == before && !only_doubles_differ(their_text, our_text) {
-        found.push(("text".to_owned(), their_text.clone(), our_text.clone()));
+    match (&theirs.value, &ours.value) {
+        (Some(theirs), Some(ours)) => found.extend(text_differences(theirs, ours)),
+        (theirs, ours) => add("value", shown(theirs), shown(ours)),
     }
     found
-}
-
-fn tree_differences(path: &str, theirs: &Value, ours: &Value, found: &mut Vec<Place>) {
-    match (theirs, ours) {
-        // The names and their order decide first.
-        (Value::Object(their_fields), Value::Object(our_fields))
-            if their_fields.keys().eq(our_fields.keys()) =>
-        {
-            for ((name, theirs), ours) in their_fields.iter().zip(our_fields.values()) {
-                tree_differences(&format!("{path}/{name}"), theirs, ours, found);
-            }
-        }
-        (Value::Array(their_items), Value::Array(our_items))
-            if their_items.len() == our_items.len() =>
-        {
-            for (at, (theirs, ours)) in their_items.iter().zip(our_items).enumerate() {
-                tree_differences(&format!("{path}/{at}"), theirs, ours, found);
-            }
-        }
-        _ if theirs == ours => {}
-        _ => found.push((path.to_owned(), theirs.to_string(), ours.to_string())),
-    }
-}
-
-/// Java 17 does not always print the shortest digits of a double; nothing else may be spelled in two ways.
-fn only_doubles_differ(theirs: &str, ours: &str) -> bool {
-    let parts = |text: &str| -> Vec<String> {
-        text.split([',', ':', '[', ']', '{', '}'])
-            .map(str::to_owned)
-            .collect()
-    };
-    let (theirs, ours) = (parts(theirs), parts(ours));
-    theirs.len() == ours.len()
-        && theirs.iter().zip(&ours).all(|(theirs, ours)| {
-            theirs == ours
-                || (theirs.contains('E')
-                    && theirs
-                        .parse::<f64>()
-                        .is_ok_and(|number| ours.parse::<f64>() == Ok(number)))
-        })
 }

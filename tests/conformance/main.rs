@@ -11,7 +11,6 @@
 
 mod compare;
 mod corpus;
-mod deviations;
 mod leaves;
 mod normal;
 mod play;
@@ -25,11 +24,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use compare::Difference;
 use corpus::{Corpus, Found, Scenario};
-use deviations::Deviations;
 use futures::{StreamExt, stream};
 use play::Servers;
+use recorded::{Deviations, Place};
 use report::{CorpusReport, Outcome};
 
 /// Scenarios that are played at a time: they mostly wait, for their own pauses and for the server.
@@ -190,18 +188,24 @@ async fn outcome(
         Ok(found) => found,
         Err(error) => return Outcome::Different(vec![format!("{error:#}")]),
     };
-    let only_positions = found.iter().all(Difference::is_of_position);
+    let only_positions = found.iter().all(|it| it.difference.is_of_position());
     let (mut unexplained, mut explained) = (Vec::new(), BTreeMap::new());
     let mut deviating = BTreeSet::new();
-    for difference in found {
-        match deviations.reason(&corpus.name, &scenario.name, &difference) {
+    for found in found {
+        let place = Place {
+            corpus: &corpus.name,
+            scenario: &scenario.name,
+            topic: &found.topic,
+            record: found.record,
+        };
+        match deviations.reason(place, &found.difference) {
             Some(why) => {
-                let record = (difference.topic, difference.record);
+                let record = (found.topic, found.record);
                 deviating.insert(record.clone());
                 let records: &mut BTreeSet<_> = explained.entry(why.to_owned()).or_default();
                 records.insert(record);
             }
-            None => unexplained.push(difference.to_string()),
+            None => unexplained.push(found.to_string()),
         }
     }
     if !unexplained.is_empty() {

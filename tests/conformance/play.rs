@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    compare::{Difference, differences},
+    compare::{Mismatch, differences},
     corpus::{Corpus, RecordedEnd, Scenario},
     normal::{Record, ranked},
     script::statements,
@@ -83,7 +83,7 @@ impl Servers {
     }
 
     /// Plays a scenario as it was recorded and compares.
-    pub async fn play(&self, corpus: &Corpus, scenario: &Scenario) -> Result<Vec<Difference>> {
+    pub async fn play(&self, corpus: &Corpus, scenario: &Scenario) -> Result<Vec<Mismatch>> {
         let database = scenario
             .setting("database.dbname")
             .context("database.dbname")?;
@@ -137,7 +137,7 @@ impl Servers {
         let theirs = ranked(scenario.theirs.clone(), timed).context("theirs")?;
         let ours = ranked(ours, timed).context("ours")?;
         let mut found = differences(&theirs, &ours, timed);
-        found.retain(|difference| !versions::is_known(difference, self.postgres_major));
+        found.retain(|it| !versions::is_known(&it.difference, self.postgres_major));
         Ok(found)
     }
 
@@ -344,13 +344,11 @@ impl Servers {
     }
 }
 
-fn of_task(theirs: &str, ours: &str) -> Difference {
-    Difference {
+fn of_task(theirs: &str, ours: &str) -> Mismatch {
+    Mismatch {
         topic: String::new(),
         record: None,
-        path: "task".to_owned(),
-        theirs: theirs.to_owned(),
-        ours: ours.to_owned(),
+        difference: recorded::Difference::new("task", theirs, ours),
     }
 }
 

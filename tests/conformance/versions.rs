@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use regex::Regex;
 use stack::Postgres;
 
-use crate::compare::Difference;
+use recorded::Difference;
 
 /// The first version that does not send transactions of which nothing is published.
 const WITHOUT_EMPTY_TRANSACTIONS: u32 = 15;
@@ -64,13 +64,7 @@ pub fn is_known(difference: &Difference, major: u32) -> bool {
 
 #[test]
 fn only_the_last_commit_may_differ() {
-    let difference = |theirs: &str, ours: &str| Difference {
-        topic: String::new(),
-        record: None,
-        path: String::new(),
-        theirs: theirs.to_owned(),
-        ours: ours.to_owned(),
-    };
+    let difference = |theirs: &str, ours: &str| Difference::new("", theirs, ours);
     let last = difference(r#""[null,\"3\"]""#, r#""[\"2\",\"3\"]""#);
     assert!(is_known(&last, 14) && !is_known(&last, 15));
     let lsn = difference(r#""[\"2\",\"3\"]""#, r#""[\"2\",\"4\"]""#);

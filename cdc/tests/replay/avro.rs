@@ -5,8 +5,9 @@ use std::{collections::HashMap, path::Path};
 use apache_avro::{Schema, reader::datum::GenericDatumReader};
 use serde_json::Value;
 
+use recorded::{Difference, tree_differences};
+
 use crate::{
-    compare::{Difference, tree_differences},
     recording::{Recording, hex},
     sink::Record,
 };
@@ -106,7 +107,7 @@ fn part_differences(
         let path = format!("{part} schema");
         tree_differences(&path, &parse(theirs.0), &parse(ours.0), &mut found);
         if found.is_empty() {
-            found.push(Difference::new(&path, theirs.0.into(), ours.0.into()));
+            found.push(Difference::new(&path, theirs.0, ours.0));
         }
     }
     if theirs.1.compared != ours.1.compared {

@@ -23,7 +23,8 @@ use std::{
 };
 
 use avro::TheirSchemas;
-use compare::{Deviations, differences};
+use compare::differences;
+use recorded::Deviations;
 use recording::{Recording, Topics, Unreplayed, streamed};
 use sink::Record;
 
@@ -63,16 +64,17 @@ fn home() -> PathBuf {
 
 #[test]
 fn what_the_wal_holds_becomes_what_debezium_wrote() {
-    let deviations = Deviations::read(&home().join("tests/conformance/deviations.toml"));
+    let file = home().join("tests/conformance/deviations.toml");
+    let deviations = Deviations::read(&file).expect("deviations").of_a_part();
     let golden = std::env::var_os("TRIBUTARY_GOLDEN");
     let golden = golden.map_or_else(|| home().join("data/golden"), PathBuf::from);
     let mut failures = Vec::new();
     for (corpus, compat) in [("debezium-2.7.3", "2.7"), ("debezium-3", "3")] {
-        let (mut equal, mut records, mut used) = (BTreeSet::new(), 0, BTreeSet::new());
+        let (mut equal, mut records) = (BTreeSet::new(), 0);
         for name in names(&golden.join(corpus)) {
             let found = match Recording::replay(&golden, corpus, compat, &name) {
                 Ok(recording) => {
-                    let (count, found) = recording.compare(differences, &deviations, &mut used);
+                    let (count, found) = recording.compare(differences, &deviations);
                     records += if found.is_empty() { count } else { 0 };
                     found
                 }
@@ -109,8 +111,9 @@ fn what_the_wal_holds_becomes_what_debezium_wrote() {
 fn avro_equals_apicurios() {
     const CORPUS: &str = "debezium-2.7.3-avro";
     let golden = home().join("data/golden");
-    let deviations = Deviations::read(&golden.join("deviations-avro.toml"));
-    let (mut failures, mut used, mut scenarios) = (Vec::new(), BTreeSet::new(), 0);
+    let file = golden.join("deviations-avro.toml");
+    let deviations = Deviations::read(&file).expect("deviations").of_a_part();
+    let (mut failures, mut scenarios) = (Vec::new(), 0);
     for name in names(&golden.join(CORPUS)) {
         let recording = match Recording::replay(&golden, CORPUS, "2.7", &name) {
             Ok(recording) => recording,
@@ -122,14 +125,14 @@ fn avro_equals_apicurios() {
         let schemas = TheirSchemas::read(&golden.join(CORPUS).join(&name));
         let differences =
             |theirs: &Record, ours: &Record| avro::differences(&recording, &schemas, theirs, ours);
-        let (count, found) = recording.compare(differences, &deviations, &mut used);
+        let (count, found) = recording.compare(differences, &deviations);
         println!("{name}: {count} records");
         failures.extend(found);
         scenarios += 1;
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(scenarios >= 12, "a scenario is missing");
-    let stale = deviations.unused(&used);
+    let stale = deviations.unmet();
     assert!(
         stale.is_empty(),
         "deviations that no longer exist: {stale:#?}"

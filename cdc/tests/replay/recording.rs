@@ -7,12 +7,12 @@ use cdc::assemble::{Assembler, DeliveredUpTo, Step};
 use connector::ConnectorConfig;
 use debezium::Format;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
+use recorded::{Deviations, Difference, Place};
 use serde_json::Value;
 
 use crate::{
     avro,
     catalog::Catalog,
-    compare::{Deviations, Difference},
     sink::{AvroSchemas, Record, Records},
 };
 
@@ -86,13 +86,11 @@ impl Recording {
         })
     }
 
-    /// How many records were compared, and one line for each difference that `deviations` does not allow; those it
-    /// allows are noted in `used`.
+    /// How many records were compared, and one line for each difference that `deviations` does not allow.
     pub fn compare(
         &self,
         differences: impl Fn(&Record, &Record) -> Vec<Difference>,
         deviations: &Deviations,
-        used: &mut BTreeSet<usize>,
     ) -> (usize, Vec<String>) {
         let Self { corpus, name, .. } = self;
         let (mut found, mut count) = (Vec::new(), 0);
@@ -115,7 +113,13 @@ impl Recording {
             let first = self.snapshot.get(topic).copied().unwrap_or_default();
             let mut check = |at: usize, difference: Difference| {
                 let at = first + at;
-                if !deviations.allows(corpus, name, topic, at, &difference, used) {
+                let place = Place {
+                    corpus,
+                    scenario: name,
+                    topic,
+                    record: Some(at),
+                };
+                if deviations.reason(place, &difference).is_none() {
                     found.push(format!("{corpus} {name}: {topic} {at}: {difference}"));
                 }
             };

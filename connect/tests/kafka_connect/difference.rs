@@ -1,30 +1,10 @@
 //! Where an answer differs from the recorded one, after mapping what cannot be equal.
 
-use std::fmt;
-
+use recorded::Difference;
 use serde_json::Value;
 
-/// One place of an answer that is another than recorded.
-#[derive(Debug)]
-pub struct Difference {
-    /// Names and indices from the root, `/` before each. A list's entry that we have beyond the recorded ones is `+name`,
-    /// one that we lack `-name`.
-    pub path: String,
-    theirs: String,
-    ours: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: recorded {}, ours {}",
-            self.path, self.theirs, self.ours
-        )
-    }
-}
-
-/// All differences between a recorded answer and ours.
+/// All differences between a recorded answer and ours. Their paths are names and indices from the root, `/` before each. A
+/// list's entry that we have beyond the recorded ones is `+name`, one that we lack `-name`.
 pub fn differences(call: &str, theirs: &Value, ours: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(call, "", theirs, ours, &mut found);
@@ -111,11 +91,7 @@ fn compare(call: &str, path: &str, theirs: &Value, ours: &Value, found: &mut Vec
             }
         }
         _ if theirs == ours => {}
-        _ => found.push(Difference {
-            path: path.to_owned(),
-            theirs: theirs.to_string(),
-            ours: ours.to_string(),
-        }),
+        _ => found.push(Difference::new(path, theirs.to_string(), ours.to_string())),
     }
 }
 
@@ -132,30 +108,27 @@ fn compare_named(
         match right_names.iter().position(|other| other == name) {
             Some(i) => {
                 if last.is_some_and(|last| i < last) {
-                    found.push(Difference {
-                        path: format!("{path}/{name}"),
-                        theirs: "in another place".to_owned(),
-                        ours: format!("at {i}"),
-                    });
+                    let path = format!("{path}/{name}");
+                    found.push(Difference::new(
+                        &path,
+                        "in another place",
+                        format!("at {i}"),
+                    ));
                 }
                 last = Some(i);
                 let ours = right.get(i).unwrap_or(&Value::Null);
                 compare(call, &format!("{path}/{name}"), theirs, ours, found);
             }
-            None => found.push(Difference {
-                path: format!("{path}/-{name}"),
-                theirs: theirs.to_string(),
-                ours: "nothing".to_owned(),
-            }),
+            None => {
+                let path = format!("{path}/-{name}");
+                found.push(Difference::new(&path, theirs.to_string(), "nothing"));
+            }
         }
     }
     for (ours, name) in right.iter().zip(right_names) {
         if !left_names.contains(name) {
-            found.push(Difference {
-                path: format!("{path}/+{name}"),
-                theirs: "nothing".to_owned(),
-                ours: ours.to_string(),
-            });
+            let path = format!("{path}/+{name}");
+            found.push(Difference::new(&path, "nothing", ours.to_string()));
         }
     }
 }

@@ -11,12 +11,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use recorded::Difference;
 use serde::Deserialize;
 use serde_json::Value;
 use stack::{Postgres, until};
 
 use crate::{
-    difference::{Difference, differences},
+    difference::differences,
     http::{Answer, send},
     rest::{PATIENCE, Rest, servers},
 };
