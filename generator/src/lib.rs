@@ -12,7 +12,6 @@ mod parse;
 mod postgres;
 mod progress;
 mod run;
-mod schedule;
 mod settings;
 mod world;
 

@@ -21,7 +21,14 @@ impl Pace {
     /// # Errors
     /// The expression is not one.
     pub fn schedule(expression: &str, batch: u64) -> Result<Self, ParseError> {
-        let expression = crate::schedule::normalize(expression)?;
+        let expression = service::normalize_schedule(expression).ok_or_else(|| {
+            ParseError::new(
+                "a schedule",
+                expression,
+                "minute, hour, day of month, month and day of week, with seconds before them if wanted",
+                "0 */5 * * * *",
+            )
+        })?;
         Ok(Self::Schedule { expression, batch })
     }
 

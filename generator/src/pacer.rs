@@ -1,11 +1,11 @@
 use std::time::Duration;
 
+use service::Schedule;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
     pace::{Burst, Pace},
     postgres::Error,
-    schedule::Schedule,
     settings::Settings,
     world::activity_percent,
 };

@@ -13,6 +13,7 @@ mod error;
 mod flush;
 mod freshness;
 pub mod lake;
+pub mod maintain;
 pub mod metrics;
 mod parquet;
 mod pipeline;

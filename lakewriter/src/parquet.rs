@@ -101,6 +101,19 @@ impl<W: Write + Send> ParquetEncoder<W> {
         self.writer.write(batch)
     }
 
+    /// Bytes that the open row group would take in the file, about.
+    pub fn open_bytes(&self) -> usize {
+        self.writer.in_progress_size()
+    }
+
+    /// Write what is open, so that its memory is free again.
+    ///
+    /// # Errors
+    /// The output failed.
+    pub fn close_row_group(&mut self) -> Result<(), ParquetError> {
+        self.writer.flush()
+    }
+
     /// The number of rows, and the text of Delta's statistics. Everything is in the output then.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub enum Error {
     Schedule {
         expression: String,
         #[source]
-        source: tokio_cron_scheduler::JobSchedulerError,
+        source: service::ScheduleError,
     },
     #[error("check the settings of the generator")]
     Settings(#[source] ParseError),

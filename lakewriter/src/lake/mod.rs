@@ -1,5 +1,6 @@
 //! The lake: one root on an object store, Delta tables below it. Only this module writes to the store.
 
+mod activity;
 mod bucket;
 mod certificate;
 mod client_options;

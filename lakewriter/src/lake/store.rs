@@ -15,7 +15,7 @@ use object_store::{
 };
 use url::Url;
 
-use super::{client_options::client_options, durable_disk::DurableDisk};
+use super::{activity::CommitActivity, client_options::client_options, durable_disk::DurableDisk};
 use crate::{Error, ErrorKind, LakeConfig};
 
 /// How long one request may be retried below us. The commit protocol above retries by what it reads back from the
@@ -29,6 +29,8 @@ pub struct Lake {
     /// The store's own root, without the lake's folder.
     origin: Url,
     root: Path,
+    /// Commits that were made through this value and its clones.
+    activity: Arc<CommitActivity>,
 }
 
 impl Lake {
@@ -70,6 +72,7 @@ impl Lake {
             store,
             origin,
             root,
+            activity: Arc::default(),
         })
     }
 
@@ -79,7 +82,12 @@ impl Lake {
             store,
             origin,
             root,
+            activity: Arc::default(),
         }
+    }
+
+    pub(crate) fn activity(&self) -> &Arc<CommitActivity> {
+        &self.activity
     }
 
     pub fn store(&self) -> &Arc<dyn ObjectStore> {

@@ -14,13 +14,13 @@ use crate::{
     shop::{LINES, ORDERS, Shop, after, column, end, verify},
 };
 
-struct Disk {
-    _folder: tempfile::TempDir,
-    store: FaultyStore,
-    lake: Lake,
+pub struct Disk {
+    pub _folder: tempfile::TempDir,
+    pub store: FaultyStore,
+    pub lake: Lake,
 }
 
-fn disk() -> Result<Disk> {
+pub fn disk() -> Result<Disk> {
     let folder = tempfile::tempdir()?;
     let store = FaultyStore::new(Arc::new(LocalFileSystem::new()));
     let root = Path::from_absolute_path(folder.path().canonicalize()?)?;
@@ -36,7 +36,7 @@ fn disk() -> Result<Disk> {
     })
 }
 
-async fn open(lake: &Lake) -> Result<(DirectWriter, Option<DirectPosition>)> {
+pub async fn open(lake: &Lake) -> Result<(DirectWriter, Option<DirectPosition>)> {
     let progress = Arc::new(LakeProgress::default());
     Ok(DirectWriter::open_on(lake.clone(), None, "test", progress).await?)
 }

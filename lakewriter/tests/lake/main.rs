@@ -6,6 +6,7 @@ mod direct_position;
 mod faulty_store;
 mod foreign_events;
 mod kafka;
+mod maintain;
 mod retention;
 mod road;
 mod rows;

@@ -52,7 +52,7 @@ pub enum CommitOutcome {
     Fenced { app_id: String, found: Option<i64> },
 }
 
-/// After this much silence a commit looks before it writes: entries are kept for two days, and one that was written and
+/// After this much silence a commit looks before it writes: entries are kept for a history of hours, and one that was written and
 /// deleted again in between could be written a second time.
 const UNPROVED: Duration = Duration::from_secs(600);
 
@@ -115,6 +115,7 @@ impl LakeTable {
                     for txn in &prepared.txns {
                         self.txns.insert(txn.app_id.clone(), Some(txn.to));
                     }
+                    self.activity.count(&self.relative);
                     self.refresh_after_commit();
                     return Ok(CommitOutcome::Committed(self.version));
                 }
@@ -278,7 +279,7 @@ impl LakeTable {
 }
 
 /// Whether an error says that another writer put the entry of this version.
-fn is_race(error: &DeltaTableError) -> bool {
+pub(super) fn is_race(error: &DeltaTableError) -> bool {
     match error {
         DeltaTableError::VersionAlreadyExists(_) => true,
         DeltaTableError::Transaction { source } => matches!(

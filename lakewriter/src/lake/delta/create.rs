@@ -1,5 +1,7 @@
 //! A new `changes` table and its properties.
 
+use std::time::Duration;
+
 use debezium::{ReplicaIdentity, TableSchema};
 use deltalake_core::{
     kernel::{StructField, StructType, transaction::CommitProperties},
@@ -8,7 +10,12 @@ use deltalake_core::{
 };
 
 use super::LakeTable;
-use crate::{Error, error::delta_error, lake::Lake};
+use crate::{
+    Error,
+    error::delta_error,
+    lake::Lake,
+    maintain::{DEFAULT_HISTORY, round},
+};
 
 /// Keys of the table configuration that say which source table this is.
 pub mod property {
@@ -71,12 +78,37 @@ impl TableProperties {
     }
 }
 
+impl TableProperties {
+    /// How long older versions of the table can be read, for the tools of others and for the library's checkpoints. A
+    /// checkpoint forgets that a file was taken away after the second time; whoever deletes it must have come by until
+    /// then, so that is later than the first by two rounds of maintenance.
+    pub(crate) fn of_history(history: Duration) -> Self {
+        let deletion = history + 2 * round(history);
+        let properties = [
+            ("delta.logRetentionDuration", history),
+            ("delta.deletedFileRetentionDuration", deletion),
+        ];
+        Self(
+            properties
+                .map(|(key, time)| (key.to_owned(), interval(time)))
+                .into(),
+        )
+    }
+}
+
+/// As Delta writes it.
+fn interval(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds / 3600 {
+        hours if hours > 0 && seconds.is_multiple_of(3600) => format!("interval {hours} hours"),
+        _ => format!("interval {seconds} seconds"),
+    }
+}
+
 /// What the writer relies on. `delta.setTransactionRetentionDuration` must never be set: it would forget offsets.
-const WRITER_PROPERTIES: [(&str, &str); 5] = [
+const WRITER_PROPERTIES: [(&str, &str); 3] = [
     ("delta.appendOnly", "true"),
     ("delta.enableExpiredLogCleanup", "false"),
-    ("delta.logRetentionDuration", "interval 2 days"),
-    ("delta.deletedFileRetentionDuration", "interval 1 day"),
     // Checkpoints are written off the hot path, never by a commit's own hook.
     ("delta.checkpointInterval", "1000000"),
 ];
@@ -119,9 +151,11 @@ async fn create(
         .fields()
         .map(|field| StructField::nullable(field.name(), field.data_type().clone()))
         .collect();
+    let history = TableProperties::of_history(DEFAULT_HISTORY).0.into_iter();
     let configuration = WRITER_PROPERTIES
         .iter()
         .map(|&(key, value)| (key.to_owned(), Some(value.to_owned())))
+        .chain(history.map(|(key, value)| (key, Some(value))))
         .chain(
             properties
                 .0

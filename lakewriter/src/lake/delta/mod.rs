@@ -8,13 +8,16 @@ mod checkpoint;
 mod commit;
 mod create;
 mod evolve;
+mod files;
 mod remembered;
+mod replace;
 mod staged;
 mod table;
 
 pub use commit::{CommitOutcome, PreparedCommit, TxnAdvance};
 pub use create::{TableProperties, property};
 pub(crate) use evolve::{Evolution, delta_schema, kernel_schema};
+pub(crate) use replace::{Replaced, Replacement};
 pub use staged::StagedFile;
 pub(crate) use staged::stage;
 pub use table::LakeTable;

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use deltalake_core::{
     DeltaTable, DeltaTableError, kernel::StructType, logstore::LogStoreRef,
@@ -6,7 +6,11 @@ use deltalake_core::{
 };
 
 use super::{checkpoint::Refresh, property};
-use crate::{Error, ErrorKind, error::delta_error, lake::Lake};
+use crate::{
+    Error, ErrorKind,
+    error::delta_error,
+    lake::{Lake, activity::CommitActivity},
+};
 
 /// A Delta table with one writer: this value. Keep one per table and process.
 pub struct LakeTable {
@@ -21,6 +25,8 @@ pub struct LakeTable {
     /// What `txn` said when it was last read or moved. Reading one costs a GET per commit since the last checkpoint.
     pub(super) txns: HashMap<String, Option<i64>>,
     pub(super) refresh: Refresh,
+    /// Told of every commit.
+    pub(super) activity: Arc<CommitActivity>,
 }
 
 impl std::fmt::Debug for LakeTable {
@@ -51,6 +57,7 @@ impl LakeTable {
             state,
             txns: HashMap::new(),
             refresh: Refresh::default(),
+            activity: Arc::clone(lake.activity()),
         }))
     }
 

@@ -1,29 +1,22 @@
+//! Work at times that a cron expression tells (UTC).
+
 use tokio::sync::mpsc;
-use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::parse::ParseError;
+/// The schedule cannot be started.
+pub use tokio_cron_scheduler::JobSchedulerError as ScheduleError;
 
-/// The expression with six fields, seconds first, as the scheduler wants it.
-///
-/// # Errors
-/// It is not a cron expression.
-pub fn normalize(expression: &str) -> Result<String, ParseError> {
-    let error = || {
-        ParseError::new(
-            "a schedule",
-            expression,
-            "minute, hour, day of month, month and day of week, with seconds before them if wanted",
-            "0 */5 * * * *",
-        )
-    };
+/// The expression with six fields, seconds first, as the scheduler wants it: minute, hour, day of month, month and day of
+/// week, with seconds before them if wanted. None: it is not a cron expression.
+pub fn normalize_schedule(expression: &str) -> Option<String> {
     let fields: Vec<&str> = expression.split_whitespace().collect();
     let six = match fields.len() {
         5 => format!("0 {}", fields.join(" ")),
         6 => fields.join(" "),
-        _ => return Err(error()),
+        _ => return None,
     };
-    Job::new(six.as_str(), |_, _| {}).map_err(|_| error())?;
-    Ok(six)
+    Job::new(six.as_str(), |_, _| {}).ok()?;
+    Some(six)
 }
 
 /// A cron schedule that is running; dropped ticks are not made up for.
@@ -33,7 +26,9 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    pub async fn start(expression: &str) -> Result<Self, JobSchedulerError> {
+    /// # Errors
+    /// The expression is none, or the scheduler does not start.
+    pub async fn start(expression: &str) -> Result<Self, ScheduleError> {
         // One tick may wait; if the writer falls behind further, the schedule does not pile up.
         let (sender, ticks) = mpsc::channel(1);
         let mut scheduler = JobScheduler::new().await?;
@@ -51,6 +46,7 @@ impl Schedule {
         self.ticks.recv().await.is_some()
     }
 
+    /// No tick comes any more.
     pub async fn stop(&mut self) {
         if let Err(error) = self.scheduler.shutdown().await {
             tracing::warn!(%error, "the scheduler did not stop");
@@ -64,13 +60,16 @@ mod tests {
 
     #[test]
     fn five_fields_get_a_second() {
-        assert_eq!(normalize("*/5 * * * *"), Ok("0 */5 * * * *".to_owned()));
         assert_eq!(
-            normalize(" 1/10 * * * *  * "),
-            Ok("1/10 * * * * *".to_owned())
+            normalize_schedule("*/5 * * * *"),
+            Some("0 */5 * * * *".to_owned())
+        );
+        assert_eq!(
+            normalize_schedule(" 1/10 * * * *  * "),
+            Some("1/10 * * * * *".to_owned())
         );
         for expression in ["", "* * *", "99 * * * *", "a b c d e"] {
-            assert!(normalize(expression).is_err(), "{expression}");
+            assert!(normalize_schedule(expression).is_none(), "{expression}");
         }
     }
 

@@ -1,0 +1,168 @@
+//! Maintenance beside a writer: busy tables are compacted as they grow, and every table is looked at once in a while.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Compacted, CompactionLimits, Expired, compact, expire, vacuum};
+use crate::{
+    Error,
+    lake::{
+        DEAD_LETTERS, Lake, POSITIONS,
+        delta::{LakeTable, TableProperties},
+    },
+};
+
+/// All tables of the lake are looked at this often at the most.
+const LONGEST_ROUND: Duration = Duration::from_secs(3600);
+const SHORTEST_ROUND: Duration = Duration::from_secs(60);
+
+/// The time between two looks at all tables.
+pub(crate) fn round(history: Duration) -> Duration {
+    (history / 6).clamp(SHORTEST_ROUND, LONGEST_ROUND)
+}
+
+/// What is done, and how long older versions stay readable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maintenance {
+    /// Cron expression with seconds: when busy tables are looked at (UTC).
+    pub schedule: String,
+    pub limits: CompactionLimits,
+    /// Versions of the last so many seconds can be read, and nobody who began to read within them loses a file.
+    pub history: Duration,
+}
+
+/// Every minute, at the second zero.
+pub const DEFAULT_SCHEDULE: &str = "0 * * * * *";
+
+/// Longer than a query takes, and at a commit every two seconds 11,000 entries of the log.
+pub const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3600);
+
+impl Default for Maintenance {
+    fn default() -> Self {
+        Self {
+            schedule: DEFAULT_SCHEDULE.to_owned(),
+            limits: CompactionLimits::default(),
+            history: DEFAULT_HISTORY,
+        }
+    }
+}
+
+/// What a look at a table did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    pub compacted: Compacted,
+    pub expired: Expired,
+    /// Data files that were deleted, and their bytes.
+    pub deleted_files: u64,
+    pub deleted_bytes: u64,
+}
+
+/// Keeps the tables of a lake small.
+#[derive(Debug, Clone)]
+pub struct Maintainer {
+    lake: Lake,
+    settings: Arc<Maintenance>,
+}
+
+impl Maintainer {
+    pub fn new(lake: Lake, settings: Maintenance) -> Self {
+        Self {
+            lake,
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Until stopped. What goes wrong is logged and tried again the next time: a table that is not compacted is as right
+    /// as one that is.
+    ///
+    /// # Errors
+    /// The schedule cannot be started.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), service::ScheduleError> {
+        let mut schedule = service::Schedule::start(&self.settings.schedule).await?;
+        let mut last_round: Option<Instant> = None;
+        let round = round(self.settings.history);
+        loop {
+            let ticked = tokio::select! {
+                () = stop.cancelled() => false,
+                ticked = schedule.tick() => ticked,
+            };
+            if !ticked {
+                break;
+            }
+            if last_round.is_none_or(|last| last.elapsed() >= round) {
+                last_round = Some(Instant::now());
+                self.round(stop).await;
+            } else {
+                let least = u32::try_from(self.settings.limits.files).unwrap_or(u32::MAX);
+                for relative in self.lake.activity().take(least) {
+                    self.told(&relative, self.compact(&relative, stop).await);
+                }
+            }
+        }
+        schedule.stop().await;
+        Ok(())
+    }
+
+    /// Every table, one after the other.
+    async fn round(&self, stop: &CancellationToken) {
+        let tables = match self.lake.list_changes().await {
+            Ok(tables) => tables,
+            Err(error) => {
+                self.told("", Err::<Compacted, _>(error));
+                return;
+            }
+        };
+        let own = [DEAD_LETTERS, POSITIONS].map(str::to_owned);
+        for relative in tables.into_iter().chain(own) {
+            if stop.is_cancelled() {
+                return;
+            }
+            self.told(&relative, self.upkeep(&relative, stop).await);
+        }
+    }
+
+    fn told<T>(&self, relative: &str, result: Result<T, Error>) {
+        if let Err(error) = result {
+            tracing::warn!(
+                error = %service::render_error(&error, None),
+                table = relative,
+                "maintenance is left for the next time"
+            );
+        }
+    }
+
+    async fn compact(&self, relative: &str, stop: &CancellationToken) -> Result<Compacted, Error> {
+        let Some(mut table) = LakeTable::open(&self.lake, relative).await? else {
+            return Ok(Compacted::default());
+        };
+        compact(&self.lake, &mut table, &self.settings.limits, stop, |_| {}).await
+    }
+
+    /// Compact a table, delete what its history does not need, and see that it says how long that is.
+    ///
+    /// # Errors
+    /// The store's; what was done stays done.
+    pub async fn upkeep(&self, relative: &str, stop: &CancellationToken) -> Result<Upkeep, Error> {
+        let Some(mut table) = LakeTable::open(&self.lake, relative).await? else {
+            return Ok(Upkeep::default());
+        };
+        table
+            .keep_properties(&TableProperties::of_history(self.settings.history))
+            .await?;
+        let compacted =
+            compact(&self.lake, &mut table, &self.settings.limits, stop, |_| {}).await?;
+        table.checkpoint_if_behind().await?;
+        let expired = expire(&self.lake, &mut table, self.settings.history).await?;
+        let vacuumed = vacuum(&self.lake, &table, self.settings.history, false).await?;
+        Ok(Upkeep {
+            compacted,
+            expired,
+            deleted_files: vacuumed.files.len() as u64,
+            deleted_bytes: vacuumed.bytes,
+        })
+    }
+}

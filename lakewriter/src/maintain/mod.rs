@@ -1,0 +1,22 @@
+//! What keeps a lake small while it is written: compaction of small files, old entries of the log, files that nobody
+//! needs any more.
+//!
+//! Nothing here changes what a reader sees. A compaction is a commit that takes files away and adds others with the same
+//! rows in the same order; it is put only behind an entry at which all of them were still there, so that two
+//! compactions, ours or another tool's, can never both take effect. Whatever is interrupted leaves the table as it was
+//! and at most a file that no commit names, which a later vacuum deletes.
+
+mod compact;
+mod expire;
+mod maintainer;
+mod plan;
+mod rewrite;
+mod stored_file;
+mod vacuum;
+
+pub use compact::{Compacted, compact};
+pub use expire::{Expired, expire};
+pub(crate) use maintainer::round;
+pub use maintainer::{DEFAULT_HISTORY, DEFAULT_SCHEDULE, Maintainer, Maintenance, Upkeep};
+pub use plan::CompactionLimits;
+pub use vacuum::{ORPHAN_AGE, Vacuumed, vacuum};
