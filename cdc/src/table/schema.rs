@@ -118,13 +118,15 @@ pub fn streamed_table(
     let enums = known.columns.iter().zip(&relation.columns).enumerate();
     let enums = enums
         .filter(|(_, (column, _))| is_kept(column))
-        .filter_map(|(index, (column, sent))| match &column.pg_type.kind {
-            PgTypeKind::Enum { labels } => Some(EnumColumn {
+        .filter_map(|(index, (column, sent))| {
+            let PgTypeKind::Enum { labels } = &column.pg_type.kind else {
+                return None;
+            };
+            Some(EnumColumn {
                 index,
                 oid: enum_of(sent.type_oid),
                 labels: labels.clone(),
-            }),
-            _ => None,
+            })
         })
         .collect();
     let columns = known.columns.into_iter().zip(&kept);

@@ -11,10 +11,7 @@ use debezium::{Column, PgType, PgTypeKind, ReplicaIdentity, TableSchema};
 
 use super::{
     CatalogColumn, CatalogKey, CatalogTable, KnownColumns, RelationColumn, RelationDescription,
-    TypeCatalog,
-    past::Past,
-    schema::default_of,
-    types::{FIRST_OID_OF_USERS, of_extension},
+    TypeCatalog, past::Past, schema::default_of, types::FIRST_OID_OF_USERS,
 };
 
 /// Something that was true then and that nobody knows any more.
@@ -231,7 +228,7 @@ fn type_then(sent: &RelationColumn, types: &TypeCatalog, past: &Past) -> (PgType
         .and_then(|told| types.built_in(&told.name));
     let kind = match (base, told) {
         (Some(base), _) => types.pg_type(base, -1).kind,
-        (None, Some(told)) => of_extension(&told.name).unwrap_or(PgTypeKind::Text),
+        (None, Some(told)) => PgTypeKind::of_extension(&told.name).unwrap_or(PgTypeKind::Text),
         (None, None) => PgTypeKind::Text,
     };
     let name = told.map_or("", |told| told.name.as_str());

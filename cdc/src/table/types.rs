@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use debezium::{PgType, PgTypeKind, RangeKind};
+use debezium::{PgType, PgTypeKind};
 
 /// A row of `pg_type`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,9 +32,6 @@ const MAX_DEPTH: u8 = 32;
 
 /// `FirstNormalObjectId`: what users make has this OID or a later one.
 pub(super) const FIRST_OID_OF_USERS: u32 = 16_384;
-
-/// What PostgreSQL subtracts from the modifier of numeric, varchar and bpchar: the length of a varlena header.
-const VARHDRSZ: i32 = 4;
 
 impl TypeCatalog {
     pub fn new(entries: HashMap<u32, TypeEntry>) -> Self {
@@ -85,7 +82,7 @@ impl TypeCatalog {
         };
         let Some(entry) = self.entries.get(&oid) else {
             // Built-in scalars need no catalog.
-            let kind = built_in(oid, modifier).unwrap_or(PgTypeKind::Unknown);
+            let kind = PgTypeKind::of_oid(oid, modifier).unwrap_or(PgTypeKind::Unknown);
             return PgType {
                 kind,
                 ..unknown("", modifier)
@@ -132,8 +129,8 @@ impl TypeCatalog {
                 labels: entry.labels.clone(),
             }
         } else {
-            built_in(oid, modifier)
-                .or_else(|| of_extension(&entry.name))
+            PgTypeKind::of_oid(oid, modifier)
+                .or_else(|| PgTypeKind::of_extension(&entry.name))
                 .unwrap_or(PgTypeKind::Unknown)
         };
         let modifier = if kind == PgTypeKind::Money {
@@ -148,91 +145,6 @@ impl TypeCatalog {
             kind,
         }
     }
-}
-
-/// Types whose OID is fixed (`pg_type.dat`).
-fn built_in(oid: u32, modifier: i32) -> Option<PgTypeKind> {
-    // Six digits where nothing is said.
-    let precision = u8::try_from(modifier).unwrap_or(6).min(6);
-    let range = |range| PgTypeKind::Range { range };
-    Some(match oid {
-        16 => PgTypeKind::Bool,
-        17 => PgTypeKind::Bytea,
-        18 => PgTypeKind::InternalChar,
-        19 => PgTypeKind::Name,
-        20 => PgTypeKind::Int8,
-        21 => PgTypeKind::Int2,
-        23 => PgTypeKind::Int4,
-        25 => PgTypeKind::Text,
-        26 => PgTypeKind::Oid,
-        114 => PgTypeKind::Json,
-        142 => PgTypeKind::Xml,
-        600 => PgTypeKind::Point,
-        601 => PgTypeKind::Lseg,
-        602 => PgTypeKind::Path,
-        603 => PgTypeKind::Box,
-        604 => PgTypeKind::Polygon,
-        628 => PgTypeKind::Line,
-        650 => PgTypeKind::Cidr,
-        700 => PgTypeKind::Float4,
-        701 => PgTypeKind::Float8,
-        718 => PgTypeKind::Circle,
-        774 => PgTypeKind::Macaddr8,
-        790 => PgTypeKind::Money,
-        829 => PgTypeKind::Macaddr,
-        869 => PgTypeKind::Inet,
-        1042 => PgTypeKind::Bpchar,
-        1043 => PgTypeKind::Varchar,
-        1082 => PgTypeKind::Date,
-        1083 => PgTypeKind::Time { precision },
-        1114 => PgTypeKind::Timestamp { precision },
-        1184 => PgTypeKind::TimestampTz { precision },
-        1186 => PgTypeKind::Interval,
-        1266 => PgTypeKind::TimeTz { precision },
-        1560 => PgTypeKind::Bit {
-            length: u32::try_from(modifier).unwrap_or(1),
-        },
-        1562 => PgTypeKind::Varbit {
-            length: u32::try_from(modifier).ok(),
-        },
-        1700 => numeric(modifier),
-        2950 => PgTypeKind::Uuid,
-        3614 => PgTypeKind::Tsvector,
-        3802 => PgTypeKind::Jsonb,
-        3904 => range(RangeKind::Int4),
-        3906 => range(RangeKind::Num),
-        3908 => range(RangeKind::Ts),
-        3910 => range(RangeKind::TsTz),
-        3912 => range(RangeKind::Date),
-        3926 => range(RangeKind::Int8),
-        _ => return None,
-    })
-}
-
-/// `numeric`'s modifier: precision in the upper 16 bits, the scale an 11-bit number with sign in the lower
-/// (`numeric_typmod_scale`); before version 15 the scale had no sign and stayed below 1001, which reads the same.
-fn numeric(modifier: i32) -> PgTypeKind {
-    if modifier < VARHDRSZ {
-        return PgTypeKind::UnconstrainedNumeric;
-    }
-    let packed = modifier - VARHDRSZ;
-    PgTypeKind::Numeric {
-        precision: ((packed >> 16) & 0xffff) as u16,
-        scale: (((packed & 0x7ff) ^ 1024) - 1024) as i16,
-    }
-}
-
-/// Types of extensions have no fixed OID; Debezium knows them by name.
-pub(super) fn of_extension(name: &str) -> Option<PgTypeKind> {
-    Some(match name {
-        "hstore" => PgTypeKind::Hstore,
-        "citext" => PgTypeKind::Citext,
-        "ltree" => PgTypeKind::Ltree,
-        "isbn" => PgTypeKind::Isbn,
-        "geometry" => PgTypeKind::Geometry,
-        "geography" => PgTypeKind::Geography,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -82,100 +82,21 @@ pub struct ColumnSize {
     pub scale: Option<i32>,
 }
 
-/// What the driver reports where a type has no limit.
-const UNLIMITED: i32 = i32::MAX;
-/// Digits that an unconstrained numeric can print.
-const NUMERIC_DISPLAY_LENGTH: i32 = 131_089;
-const VARHDRSZ: i32 = 4;
-/// A date's text at its longest; timestamps add a blank and the time of day.
-const DATE_LENGTH: i32 = 13;
-const TIME_LENGTH: i32 = 8;
-const ZONE_LENGTH: i32 = 6;
-
 impl ColumnSize {
     /// Of a column of this type. `snapshot`: as the catalog tells it, which differs from the stream for a column that
     /// is declared `numeric` without a modifier.
     pub fn of(pg_type: &PgType, snapshot: bool) -> Self {
-        use PgTypeKind as K;
-        let plain = |length| Self {
-            length,
-            scale: Some(0),
-        };
-        let timed = |length: i32, precision: u8| Self {
-            length: length + fraction_length(precision),
-            scale: Some(i32::from(precision)),
-        };
-        match &pg_type.kind {
-            K::Array { element } => Self::of(element, snapshot),
-            K::Bool | K::InternalChar => plain(1),
-            K::Int2 => plain(5),
-            K::Int4 | K::Oid => plain(10),
-            K::Int8 => plain(19),
-            K::Float4 => Self {
-                length: 8,
-                scale: Some(8),
-            },
-            K::Float8 => Self {
-                length: 17,
-                scale: Some(17),
-            },
-            K::Numeric { precision, scale } => Self {
-                length: i32::from(*precision),
-                scale: Some(i32::from(*scale)),
-            },
-            K::UnconstrainedNumeric if snapshot && pg_type.name == "numeric" => Self {
+        if let PgTypeKind::Array { element } = &pg_type.kind {
+            return Self::of(element, snapshot);
+        }
+        let bare = pg_type.kind == PgTypeKind::UnconstrainedNumeric && pg_type.name == "numeric";
+        if snapshot && bare {
+            return Self {
                 length: 0,
                 scale: None,
-            },
-            K::UnconstrainedNumeric => plain(NUMERIC_DISPLAY_LENGTH),
-            K::Bpchar | K::Varchar if pg_type.modifier >= VARHDRSZ => {
-                plain(pg_type.modifier - VARHDRSZ)
-            }
-            K::Bit { length } => plain(i32::try_from(*length).unwrap_or(UNLIMITED)),
-            K::Varbit { length } => {
-                plain(length.map_or(UNLIMITED, |it| i32::try_from(it).unwrap_or(UNLIMITED)))
-            }
-            K::Date => plain(DATE_LENGTH),
-            K::Time { precision } => timed(TIME_LENGTH, *precision),
-            K::TimeTz { precision } => timed(TIME_LENGTH + ZONE_LENGTH, *precision),
-            K::Timestamp { precision } => timed(DATE_LENGTH + 1 + TIME_LENGTH, *precision),
-            K::TimestampTz { precision } => {
-                timed(DATE_LENGTH + 1 + TIME_LENGTH + ZONE_LENGTH, *precision)
-            }
-            K::Interval => Self {
-                length: 49,
-                scale: Some(match pg_type.modifier {
-                    -1 => 6,
-                    modifier => modifier & 0xffff,
-                }),
-            },
-            _ => plain(UNLIMITED),
+            };
         }
-    }
-}
-
-/// The point and the digits of a second's fraction; one digit is counted as two.
-fn fraction_length(precision: u8) -> i32 {
-    match precision {
-        0 => 0,
-        1 => 3,
-        digits => i32::from(digits) + 1,
-    }
-}
-
-impl PgTypeKind {
-    /// Whether the JDBC driver takes the type for a string: only such columns are masked and hashed. Types that it does
-    /// not know, citext, json and uuid among them, are none.
-    pub const fn is_jdbc_string(&self) -> bool {
-        matches!(
-            self,
-            Self::Bpchar
-                | Self::Varchar
-                | Self::Text
-                | Self::Name
-                | Self::InternalChar
-                | Self::Enum { .. }
-        )
+        pg_type.row().size
     }
 }
 
@@ -194,7 +115,7 @@ impl TableSchema {
 
 impl Column {
     fn shows_alike(&self, old: &ColumnValue<'_>, new: &ColumnValue<'_>) -> bool {
-        if !self.pg_type.kind.is_jdbc_string() {
+        if !self.pg_type.row().is_jdbc_string {
             return false;
         }
         match (&self.rule, old, new) {
@@ -264,7 +185,7 @@ mod tests {
             (pg_type("varchar", 16, PgTypeKind::Varchar), 12, Some(0)),
             (
                 pg_type("varchar", -1, PgTypeKind::Varchar),
-                UNLIMITED,
+                i32::MAX,
                 Some(0),
             ),
             (pg_type("numeric", -1, numeric(10, 2)), 10, Some(2)),
@@ -286,7 +207,7 @@ mod tests {
             (pg_type("interval", -1, PgTypeKind::Interval), 49, Some(6)),
             (pg_type("float4", -1, PgTypeKind::Float4), 8, Some(8)),
             (pg_type("bit", 5, PgTypeKind::Bit { length: 5 }), 5, Some(0)),
-            (pg_type("money", -1, PgTypeKind::Money), UNLIMITED, Some(0)),
+            (pg_type("money", -1, PgTypeKind::Money), i32::MAX, Some(0)),
         ] {
             assert_eq!(
                 ColumnSize::of(&found, true),

@@ -6,7 +6,8 @@ use md5::{Digest, Md5};
 
 use crate::{
     BinaryHandling, Column, Compat, ConnectSchema, ConnectType, ContractSettings, PgType,
-    PgTypeKind,
+    PgTypeKind, TypeClass,
+    type_row::Unsent,
     value::{Codec, Figure, IsoText, Moment, Style},
 };
 
@@ -28,7 +29,7 @@ pub(crate) fn default_value(
     codec: &Codec,
     compat: Compat,
 ) -> Option<String> {
-    let zero = zero_text(&column.pg_type.kind, &column.pg_type.name)?;
+    let zero = zero_text(&column.pg_type)?;
     if matches!(schema.kind, ConnectType::Struct(_)) {
         return None;
     }
@@ -59,15 +60,38 @@ pub(crate) fn default_value(
 
 /// A literal in the form in which the type's values are printed; None where it is none of the type's.
 fn prepared(pg_type: &PgType, expression: &str, literal: String, compat: Compat) -> Option<String> {
-    match &pg_type.kind {
+    use TypeClass as T;
+    match pg_type.row().class {
         // Whatever is not true is false.
-        PgTypeKind::Bool if literal.eq_ignore_ascii_case("true") => Some("t".to_owned()),
-        PgTypeKind::Bool => Some("f".to_owned()),
-        PgTypeKind::Enum { .. } => is_label(expression, &pg_type.name, compat).then_some(literal),
-        PgTypeKind::Uuid => is_uuid(&literal).then_some(literal),
-        PgTypeKind::TimestampTz { .. } if literal.ends_with("infinity") => None,
-        PgTypeKind::Numeric { scale, .. } => at_scale(literal, PgTypeKind::event_scale(*scale)),
-        _ => Some(literal),
+        T::Boolean if literal.eq_ignore_ascii_case("true") => Some("t".to_owned()),
+        T::Boolean => Some("f".to_owned()),
+        T::Enum { .. } => is_label(expression, &pg_type.name, compat).then_some(literal),
+        T::Uuid => is_uuid(&literal).then_some(literal),
+        T::TimestampTz { .. } if literal.ends_with("infinity") => None,
+        T::Numeric { scale, .. } => at_scale(literal, PgTypeKind::event_scale(scale)),
+        T::Int2
+        | T::Int4
+        | T::Int8
+        | T::Float4
+        | T::Float8
+        | T::UnconstrainedNumeric
+        | T::Money { .. }
+        | T::Text { .. }
+        | T::Bytes
+        | T::Bits { .. }
+        | T::Date
+        | T::Time { .. }
+        | T::TimeTz
+        | T::Timestamp { .. }
+        | T::TimestampTz { .. }
+        | T::Interval
+        | T::Point
+        | T::PostGis { .. }
+        | T::Tsvector
+        | T::Figure(_)
+        | T::Hstore
+        | T::Array { .. }
+        | T::Unknown => Some(literal),
     }
 }
 
@@ -111,34 +135,10 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// The zero of a type for which Debezium knows defaults; the others (`bytea`, arrays, `inet`, domains...) have none.
-fn zero_text(kind: &PgTypeKind, declared: &str) -> Option<&'static str> {
-    use PgTypeKind as P;
-    let (base, zero) = match kind {
-        P::Enum { .. } => (declared, ""),
-        P::Bit { .. } => ("bit", "0"),
-        P::Varbit { .. } => ("varbit", "0"),
-        P::Bool => ("bool", "f"),
-        P::Bpchar => ("bpchar", ""),
-        P::Varchar => ("varchar", ""),
-        P::Text => ("text", ""),
-        P::Xml => ("xml", ""),
-        P::Numeric { .. } | P::UnconstrainedNumeric => ("numeric", "0"),
-        P::Float4 => ("float4", "0"),
-        P::Float8 => ("float8", "0"),
-        P::Int2 => ("int2", "0"),
-        P::Int4 => ("int4", "0"),
-        P::Int8 => ("int8", "0"),
-        P::Json => ("json", "{}"),
-        P::Jsonb => ("jsonb", "{}"),
-        P::Uuid => ("uuid", "00000000-0000-0000-0000-000000000000"),
-        P::Date => ("date", "1970-01-01"),
-        P::Time { .. } => ("time", "00:00:00"),
-        P::Timestamp { .. } => ("timestamp", "1970-01-01 00:00:00"),
-        P::TimestampTz { .. } => ("timestamptz", "1970-01-01 00:00:00+00"),
-        P::Interval => ("interval", "00:00:00"),
-        _ => return None,
-    };
-    (base == declared).then_some(zero)
+fn zero_text(pg_type: &PgType) -> Option<&'static str> {
+    let row = pg_type.row();
+    let is_domain = row.name.is_some_and(|name| name != pg_type.name);
+    row.zero.filter(|_| !is_domain)
 }
 
 /// Reads an expression as `pg_get_expr` prints it.
@@ -287,74 +287,89 @@ fn placeholder_uuid(placeholder: &[u8]) -> String {
 }
 
 /// What stands for a TOASTed value that PostgreSQL did not send, as JSON text; None if the type has no such value.
-pub(crate) fn unavailable(
-    kind: &PgTypeKind,
-    codec: &Codec,
-    settings: &ContractSettings,
-) -> Option<Vec<u8>> {
-    use PgTypeKind as P;
+pub(crate) fn unavailable(codec: &Codec, settings: &ContractSettings) -> Option<Vec<u8>> {
+    use BinaryHandling::{Base64, Base64UrlSafe, Bytes, Hex};
     let placeholder = &*placeholder_bytes(&settings.unavailable_value_placeholder);
     let text = String::from_utf8_lossy(placeholder);
-    let mut out = Vec::new();
-    match (kind, codec) {
-        (_, Codec::Text) => codec.write(text.as_bytes(), Style::Json, &mut out).ok()?,
-        (
-            _,
-            Codec::Bytea(BinaryHandling::Bytes)
-            | Codec::Opaque(BinaryHandling::Bytes)
-            | Codec::OpaqueFigure(BinaryHandling::Bytes),
-        ) => {
-            Codec::Opaque(BinaryHandling::Bytes)
-                .write(placeholder, Style::Json, &mut out)
-                .ok()?;
+    match codec {
+        Codec::Text | Codec::Bytea(Hex) => json_text(text.as_bytes()),
+        Codec::Bytea(Bytes) | Codec::Opaque(Bytes) | Codec::OpaqueFigure(Bytes) => {
+            json_bytes(placeholder)
         }
-        (_, Codec::Bytea(BinaryHandling::Hex)) => Codec::Text
-            .write(text.as_bytes(), Style::Json, &mut out)
-            .ok()?,
-        (P::Hstore, Codec::HstoreJson | Codec::HstoreMap) => {
+        Codec::HstoreJson | Codec::HstoreMap => {
             let quoted = format!(
                 "\"{0}\"=>\"{0}\"",
                 text.replace('\\', "\\\\").replace('"', "\\\"")
             );
+            let mut out = Vec::new();
             codec.write(quoted.as_bytes(), Style::Json, &mut out).ok()?;
+            Some(out)
         }
-        (
-            P::Array { element },
-            Codec::Array {
-                element: element_codec,
-                ..
-            },
-        ) => {
-            out.push(b'[');
-            match &element.kind {
-                P::Text | P::Varchar | P::Json | P::Jsonb => Codec::Text
-                    .write(text.as_bytes(), Style::Json, &mut out)
-                    .ok()?,
-                P::Bytea if **element_codec == Codec::Bytea(BinaryHandling::Bytes) => {
-                    Codec::Opaque(BinaryHandling::Bytes)
-                        .write(placeholder, Style::Json, &mut out)
-                        .ok()?;
-                }
-                P::Int4 | P::Int8 | P::Date => {
+        Codec::Array {
+            element, unsent, ..
+        } => {
+            let element = match unsent {
+                Unsent::Null => return None,
+                Unsent::Text => json_text(text.as_bytes())?,
+                Unsent::Bytes if **element == Codec::Bytea(Bytes) => json_bytes(placeholder)?,
+                Unsent::Bytes => return None,
+                Unsent::Numbers => {
                     // Java's bytes have a sign.
                     let codes: Vec<String> = placeholder
                         .iter()
                         .map(|byte| byte.cast_signed().to_string())
                         .collect();
-                    out.extend_from_slice(codes.join(",").as_bytes());
+                    codes.join(",").into_bytes()
                 }
-                P::Uuid => {
-                    let uuid = placeholder_uuid(placeholder);
-                    Codec::Text
-                        .write(uuid.as_bytes(), Style::Json, &mut out)
-                        .ok()?
-                }
-                _ => return None,
-            }
-            out.push(b']');
+                Unsent::Uuid => json_text(placeholder_uuid(placeholder).as_bytes())?,
+            };
+            Some([b"[", &*element, b"]"].concat())
         }
-        _ => return None,
+        Codec::Bytea(Base64 | Base64UrlSafe)
+        | Codec::Opaque(Base64 | Base64UrlSafe | Hex)
+        | Codec::OpaqueFigure(Base64 | Base64UrlSafe | Hex)
+        | Codec::Boolean
+        | Codec::Integer
+        | Codec::Float
+        | Codec::Double
+        | Codec::Decimal { .. }
+        | Codec::DecimalNumber { .. }
+        | Codec::VariableScaleDecimal
+        | Codec::DecimalText { .. }
+        | Codec::Money { .. }
+        | Codec::MoneyText { .. }
+        | Codec::Bit
+        | Codec::Bits
+        | Codec::Date
+        | Codec::Time { .. }
+        | Codec::ZonedTime { .. }
+        | Codec::Timestamp { .. }
+        | Codec::ZonedTimestamp { .. }
+        | Codec::IntervalMicros
+        | Codec::IntervalText
+        | Codec::Point
+        | Codec::Geometry { .. }
+        | Codec::Ruled(_)
+        | Codec::Moment(_)
+        | Codec::Iso(_)
+        | Codec::Figure(_)
+        | Codec::Never => None,
     }
+}
+
+/// A string of Connect's JSON.
+fn json_text(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    Codec::Text.write(text, Style::Json, &mut out).ok()?;
+    Some(out)
+}
+
+/// Bytes of Connect's JSON.
+fn json_bytes(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    Codec::Opaque(BinaryHandling::Bytes)
+        .write(bytes, Style::Json, &mut out)
+        .ok()?;
     Some(out)
 }
 

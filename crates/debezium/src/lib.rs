@@ -28,6 +28,7 @@ mod settings;
 mod source_record;
 mod table;
 mod transaction;
+mod type_row;
 mod value;
 pub mod wire;
 
@@ -54,3 +55,5 @@ pub use settings::{
 pub use source_record::{LogicalMessage, SourceRecord};
 pub use table::{Column, ReplicaIdentity, SchemaId, TableId, TableSchema};
 pub use transaction::{CollectionCounts, TransactionMetadata, TransactionOrder};
+pub use type_row::{Elements, TypeClass, TypeRow};
+pub use value::Figure;

@@ -1,7 +1,7 @@
 use crate::{
     BinaryHandling, Column, Compat, ConnectField, ConnectSchema, ConnectType, ContractSettings,
-    DecimalFormat, DecimalHandling, HstoreHandling, IntervalHandling, PgType, PgTypeKind,
-    TimePrecision, default_value,
+    DecimalFormat, DecimalHandling, Elements, HstoreHandling, IntervalHandling, PgType, PgTypeKind,
+    TimePrecision, TypeClass, default_value,
     value::{Codec, Figure, IsoText, Moment},
 };
 
@@ -31,12 +31,7 @@ pub(crate) fn column_mapping(
     let (mut schema, codec) = type_codec(&column.pg_type, settings)?;
     // PostGIS columns may miss their fallback value, so Debezium makes them optional always, and 3.x what it maps to
     // their schemas or beside them.
-    schema.optional = column.optional
-        || matches!(
-            column.pg_type.kind,
-            PgTypeKind::Geometry | PgTypeKind::Geography
-        )
-        || matches!(codec, Codec::Figure(_));
+    schema.optional = column.optional || matches!(codec, Codec::Geometry { .. } | Codec::Figure(_));
     schema.default = default_value::default_value(column, &schema, &codec, settings.compat);
     let logical_time = schema.name.as_deref().is_some_and(|name| {
         name.starts_with("org.apache.kafka.connect.data.")
@@ -67,64 +62,46 @@ fn string(name: &str, codec: Codec) -> (ConnectSchema, Codec) {
     named(ConnectType::String, name, codec)
 }
 
-fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
+pub(crate) fn type_codec(
+    pg_type: &PgType,
+    settings: &ContractSettings,
+) -> Option<(ConnectSchema, Codec)> {
     use ConnectType as C;
-    use PgTypeKind as P;
-    Some(match &pg_type.kind {
-        P::Bool => plain(C::Boolean, Codec::Boolean),
-        P::Int2 => plain(C::Int16, Codec::Integer),
-        P::Int4 => plain(C::Int32, Codec::Integer),
-        P::Int8 | P::Oid => plain(C::Int64, Codec::Integer),
-        P::Float4 => plain(C::Float32, Codec::Float),
-        P::Float8 => plain(C::Float64, Codec::Double),
-        P::Numeric { precision, scale } => {
-            decimal(P::event_scale(*scale), Some(*precision), settings)
+    use TypeClass as T;
+    Some(match pg_type.row().class {
+        T::Boolean => plain(C::Boolean, Codec::Boolean),
+        T::Int2 => plain(C::Int16, Codec::Integer),
+        T::Int4 => plain(C::Int32, Codec::Integer),
+        T::Int8 => plain(C::Int64, Codec::Integer),
+        T::Float4 => plain(C::Float32, Codec::Float),
+        T::Float8 => plain(C::Float64, Codec::Double),
+        T::Numeric { precision, scale } => {
+            decimal(PgTypeKind::event_scale(scale), Some(precision), settings)
         }
-        P::UnconstrainedNumeric => variable_scale_decimal(settings),
-        P::Money => {
-            let printed = u8::try_from(pg_type.modifier).ok();
-            let fraction_digits = settings.money_fraction_digits;
-            let (schema, plain) = decimal(i32::from(fraction_digits), None, settings);
-            let codec = match settings.decimal_handling {
-                DecimalHandling::String => Codec::MoneyText {
-                    printed,
-                    fraction_digits,
-                    double: false,
-                },
-                DecimalHandling::Precise | DecimalHandling::Double => Codec::Money {
-                    printed,
-                    fraction_digits,
-                    plain: Box::new(plain),
-                },
-            };
-            (schema, codec)
+        T::UnconstrainedNumeric => variable_scale_decimal(settings),
+        T::Money { printed } => money(printed, settings),
+        T::Text { schema: None } => plain(C::String, Codec::Text),
+        T::Text { schema: Some(name) } => string(name, Codec::Text),
+        T::Uuid => string("io.debezium.data.Uuid", Codec::Text),
+        T::Enum { labels } => {
+            let (schema, codec) = string("io.debezium.data.Enum", Codec::Text);
+            (schema.parameter("allowed", labels.join(",")), codec)
         }
-        P::Bpchar
-        | P::Varchar
-        | P::Text
-        | P::Name
-        | P::Citext
-        | P::InternalChar
-        | P::Isbn
-        | P::Inet
-        | P::Cidr
-        | P::Macaddr
-        | P::Macaddr8
-        | P::Range { .. } => plain(C::String, Codec::Text),
-        P::Bytea => binary(settings.binary_handling, Codec::Bytea),
-        P::Uuid => string("io.debezium.data.Uuid", Codec::Text),
-        P::Json | P::Jsonb => string("io.debezium.data.Json", Codec::Text),
-        P::Xml => string("io.debezium.data.Xml", Codec::Text),
-        P::Ltree => string("io.debezium.data.Ltree", Codec::Text),
-        P::Bit { length: 1 } | P::Varbit { length: Some(1) } => plain(C::Boolean, Codec::Bit),
-        P::Bit { length } => bits(*length),
-        P::Varbit { length } => bits(length.unwrap_or(i32::MAX as u32)),
-        P::Date
-        | P::Time { .. }
-        | P::TimeTz { .. }
-        | P::Timestamp { .. }
-        | P::TimestampTz { .. } => temporal(&pg_type.kind, settings)?,
-        P::Interval => match settings.interval_handling {
+        T::Bytes => binary(settings.binary_handling, Codec::Bytea),
+        T::Bits { length: Some(1) } => plain(C::Boolean, Codec::Bit),
+        T::Bits { length } => bits(length.unwrap_or(i32::MAX as u32)),
+        T::Date => date(settings),
+        T::Time { precision } => time(precision, settings),
+        T::TimeTz => {
+            let day_end = settings.compat == Compat::V3;
+            string("io.debezium.time.ZonedTime", Codec::ZonedTime { day_end })
+        }
+        T::Timestamp { precision } => timestamp(precision, settings),
+        T::TimestampTz { precision } => string(
+            "io.debezium.time.ZonedTimestamp",
+            Codec::ZonedTimestamp { precision },
+        ),
+        T::Interval => match settings.interval_handling {
             IntervalHandling::Numeric => named(
                 C::Int64,
                 "io.debezium.time.MicroDuration",
@@ -132,24 +109,20 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
             ),
             IntervalHandling::String => string("io.debezium.time.Interval", Codec::IntervalText),
         },
-        P::Point => (point(true), Codec::Point),
-        P::Geometry => geometry("Geometry", postgis(settings), settings),
-        P::Geography => geometry("Geography", postgis(settings), settings),
-        P::Tsvector | P::Line | P::Circle | P::Box | P::Lseg | P::Path | P::Polygon => {
-            match settings.compat {
-                Compat::V2_7 if pg_type.kind == P::Tsvector => unknown(settings)?,
-                Compat::V2_7 => {
-                    let (schema, _) = unknown(settings)?;
-                    (schema, Codec::OpaqueFigure(settings.binary_handling))
-                }
-                Compat::V3 => mapped_by_3(&pg_type.kind, settings)?,
+        T::Point => (point(true), Codec::Point),
+        T::PostGis { schema } => geometry(schema, postgis(settings), settings),
+        T::Tsvector => match settings.compat {
+            Compat::V2_7 => unknown(settings)?,
+            Compat::V3 => string("io.debezium.data.Tsvector", Codec::Text),
+        },
+        T::Figure(figure) => match settings.compat {
+            Compat::V2_7 => {
+                let (schema, _) = unknown(settings)?;
+                (schema, Codec::OpaqueFigure(settings.binary_handling))
             }
-        }
-        P::Enum { labels } => {
-            let (schema, codec) = string("io.debezium.data.Enum", Codec::Text);
-            (schema.parameter("allowed", labels.join(",")), codec)
-        }
-        P::Hstore => match settings.hstore_handling {
+            Compat::V3 => figure_of_3(figure, settings),
+        },
+        T::Hstore => match settings.hstore_handling {
             HstoreHandling::Json => string("io.debezium.data.Json", Codec::HstoreJson),
             HstoreHandling::Map => plain(
                 C::Map {
@@ -159,9 +132,27 @@ fn type_codec(pg_type: &PgType, settings: &ContractSettings) -> Option<(ConnectS
                 Codec::HstoreMap,
             ),
         },
-        P::Array { element } => array(element, settings)?,
-        P::Unknown => unknown(settings)?,
+        T::Array { element } => array(element, settings)?,
+        T::Unknown => unknown(settings)?,
     })
+}
+
+fn money(printed: Option<u8>, settings: &ContractSettings) -> (ConnectSchema, Codec) {
+    let fraction_digits = settings.money_fraction_digits;
+    let (schema, plain) = decimal(i32::from(fraction_digits), None, settings);
+    let codec = match settings.decimal_handling {
+        DecimalHandling::String => Codec::MoneyText {
+            printed,
+            fraction_digits,
+            double: false,
+        },
+        DecimalHandling::Precise | DecimalHandling::Double => Codec::Money {
+            printed,
+            fraction_digits,
+            plain: Box::new(plain),
+        },
+    };
+    (schema, codec)
 }
 
 /// A type without rule: left out, unless `include.unknown.datatypes` wants its text as bytes.
@@ -234,36 +225,32 @@ fn geometry(name: &str, codec: Codec, settings: &ContractSettings) -> (ConnectSc
     (schema, codec)
 }
 
-/// Types that have a mapping since 3.x.
-fn mapped_by_3(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
+/// Figures have a mapping since 3.x.
+fn figure_of_3(figure: Figure, settings: &ContractSettings) -> (ConnectSchema, Codec) {
     use ConnectType::{Float64, Struct};
-    let with_doc = |fields, name: &str, doc: &str, figure| {
+    let with_doc = |fields, name: &str, doc: &str| {
         let name = format!("io.debezium.data.geometry.{name}");
         let (mut schema, codec) = named(Struct(fields), &name, Codec::Figure(figure));
         schema.doc = Some(doc.to_owned());
         (schema, codec)
     };
-    let shape = |figure| geometry("Geometry", Codec::Figure(figure), settings);
-    Some(match kind {
-        PgTypeKind::Tsvector => string("io.debezium.data.Tsvector", Codec::Text),
-        PgTypeKind::Line => {
+    match figure {
+        Figure::Line => {
             let fields = ["a", "b", "c"].map(|name| field(name, Float64, false));
-            with_doc(fields.into(), "Line", "Geometry (LINE)", Figure::Line)
+            with_doc(fields.into(), "Line", "Geometry (LINE)")
         }
-        PgTypeKind::Circle => {
+        Figure::Circle => {
             let center = ConnectField {
                 name: "center".to_owned(),
                 schema: point(false),
             };
             let fields = vec![center, field("radius", Float64, false)];
-            with_doc(fields, "Circle", "Geometry (CIRCLE)", Figure::Circle)
+            with_doc(fields, "Circle", "Geometry (CIRCLE)")
         }
-        PgTypeKind::Box => shape(Figure::Box),
-        PgTypeKind::Lseg => shape(Figure::Lseg),
-        PgTypeKind::Path => shape(Figure::Path),
-        PgTypeKind::Polygon => shape(Figure::Polygon),
-        _ => return None,
-    })
+        Figure::Box | Figure::Lseg | Figure::Path | Figure::Polygon => {
+            geometry("Geometry", Codec::Figure(figure), settings)
+        }
+    }
 }
 
 fn decimal(
@@ -319,87 +306,46 @@ fn variable_scale_decimal(settings: &ContractSettings) -> (ConnectSchema, Codec)
 const MILLIS: i64 = 1_000;
 const MICROS: i64 = 1;
 
-fn temporal(kind: &PgTypeKind, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
-    use ConnectType::{Int32, Int64};
-    use TimePrecision::{Adaptive, AdaptiveTimeMicroseconds, Connect, Isostring, Nanoseconds};
-    let is_3 = settings.compat == Compat::V3;
-    let millis = if is_3 {
-        Codec::Moment(Moment::MilliTimestamp)
-    } else {
-        Codec::Timestamp { divisor: MILLIS }
+fn date(settings: &ContractSettings) -> (ConnectSchema, Codec) {
+    let days = match settings.compat {
+        Compat::V2_7 => Codec::Date,
+        Compat::V3 => Codec::Moment(Moment::Date),
     };
-    Some(match (kind, settings.time_precision) {
-        (PgTypeKind::Date, Isostring) => {
-            string("io.debezium.time.IsoDate", Codec::Iso(IsoText::Date))
-        }
-        (PgTypeKind::Time { .. }, Isostring) => {
-            string("io.debezium.time.IsoTime", Codec::Iso(IsoText::Time))
-        }
-        (PgTypeKind::Timestamp { .. }, Isostring) => string(
-            "io.debezium.time.IsoTimestamp",
-            Codec::Iso(IsoText::Timestamp),
+    match settings.time_precision {
+        TimePrecision::Isostring => string("io.debezium.time.IsoDate", Codec::Iso(IsoText::Date)),
+        TimePrecision::Connect => named(
+            ConnectType::Int32,
+            "org.apache.kafka.connect.data.Date",
+            days,
         ),
-        (PgTypeKind::Time { .. }, Nanoseconds) => named(
-            Int64,
+        TimePrecision::Adaptive
+        | TimePrecision::AdaptiveTimeMicroseconds
+        | TimePrecision::Microseconds
+        | TimePrecision::Nanoseconds => named(ConnectType::Int32, "io.debezium.time.Date", days),
+    }
+}
+
+fn time(precision: u8, settings: &ContractSettings) -> (ConnectSchema, Codec) {
+    let millis = Codec::Time { divisor: MILLIS };
+    match settings.time_precision {
+        TimePrecision::Isostring => string("io.debezium.time.IsoTime", Codec::Iso(IsoText::Time)),
+        TimePrecision::Nanoseconds => named(
+            ConnectType::Int64,
             "io.debezium.time.NanoTime",
             Codec::Moment(Moment::NanoTime),
         ),
-        (PgTypeKind::Timestamp { .. }, Nanoseconds) => named(
-            Int64,
-            "io.debezium.time.NanoTimestamp",
-            Codec::Moment(Moment::NanoTimestamp),
-        ),
-        (PgTypeKind::Date, mode) if is_3 && mode != Connect => {
-            named(Int32, "io.debezium.time.Date", Codec::Moment(Moment::Date))
-        }
-        (PgTypeKind::Date, Connect) => named(
-            Int32,
-            "org.apache.kafka.connect.data.Date",
-            if is_3 {
-                Codec::Moment(Moment::Date)
-            } else {
-                Codec::Date
-            },
-        ),
-        (PgTypeKind::Date, _) => named(Int32, "io.debezium.time.Date", Codec::Date),
-        (PgTypeKind::Time { .. }, Connect) => named(
-            Int32,
+        TimePrecision::Connect => named(
+            ConnectType::Int32,
             "org.apache.kafka.connect.data.Time",
-            Codec::Time { divisor: MILLIS },
+            millis,
         ),
-        (PgTypeKind::Time { precision: 0..=3 }, Adaptive) => named(
-            Int32,
-            "io.debezium.time.Time",
-            Codec::Time { divisor: MILLIS },
-        ),
-        (PgTypeKind::Time { .. }, _) => micro_time(),
-        (PgTypeKind::Timestamp { .. }, Connect) => {
-            named(Int64, "org.apache.kafka.connect.data.Timestamp", millis)
+        TimePrecision::Adaptive if precision <= 3 => {
+            named(ConnectType::Int32, "io.debezium.time.Time", millis)
         }
-        (PgTypeKind::Timestamp { precision: 0..=3 }, Adaptive | AdaptiveTimeMicroseconds) => {
-            named(Int64, "io.debezium.time.Timestamp", millis)
-        }
-        (PgTypeKind::Timestamp { .. }, _) => named(
-            Int64,
-            "io.debezium.time.MicroTimestamp",
-            if is_3 {
-                Codec::Moment(Moment::MicroTimestamp)
-            } else {
-                Codec::Timestamp { divisor: MICROS }
-            },
-        ),
-        (PgTypeKind::TimeTz { .. }, _) => string(
-            "io.debezium.time.ZonedTime",
-            Codec::ZonedTime { day_end: is_3 },
-        ),
-        (PgTypeKind::TimestampTz { precision }, _) => string(
-            "io.debezium.time.ZonedTimestamp",
-            Codec::ZonedTimestamp {
-                precision: *precision,
-            },
-        ),
-        _ => return None,
-    })
+        TimePrecision::Adaptive
+        | TimePrecision::AdaptiveTimeMicroseconds
+        | TimePrecision::Microseconds => micro_time(),
+    }
 }
 
 fn micro_time() -> (ConnectSchema, Codec) {
@@ -410,59 +356,68 @@ fn micro_time() -> (ConnectSchema, Codec) {
     )
 }
 
+fn timestamp(precision: u8, settings: &ContractSettings) -> (ConnectSchema, Codec) {
+    use TimePrecision::{
+        Adaptive, AdaptiveTimeMicroseconds, Connect, Isostring, Microseconds, Nanoseconds,
+    };
+    let (millis, micros) = match settings.compat {
+        Compat::V2_7 => (
+            Codec::Timestamp { divisor: MILLIS },
+            Codec::Timestamp { divisor: MICROS },
+        ),
+        Compat::V3 => (
+            Codec::Moment(Moment::MilliTimestamp),
+            Codec::Moment(Moment::MicroTimestamp),
+        ),
+    };
+    let number = |name, codec| named(ConnectType::Int64, name, codec);
+    match settings.time_precision {
+        Isostring => string(
+            "io.debezium.time.IsoTimestamp",
+            Codec::Iso(IsoText::Timestamp),
+        ),
+        Nanoseconds => number(
+            "io.debezium.time.NanoTimestamp",
+            Codec::Moment(Moment::NanoTimestamp),
+        ),
+        Connect => number("org.apache.kafka.connect.data.Timestamp", millis),
+        Adaptive | AdaptiveTimeMicroseconds if precision <= 3 => {
+            number("io.debezium.time.Timestamp", millis)
+        }
+        Adaptive | AdaptiveTimeMicroseconds | Microseconds => {
+            number("io.debezium.time.MicroTimestamp", micros)
+        }
+    }
+}
+
 fn array(element: &PgType, settings: &ContractSettings) -> Option<(ConnectSchema, Codec)> {
-    use PgTypeKind as P;
-    let (mut items, codec) = match &element.kind {
-        // A column of the elements' schema, which is null always.
-        P::Bit { .. } => {
+    let row = element.row();
+    let is_null_always = match row.elements {
+        Elements::LeftOut => return None,
+        Elements::NeverSent => {
             let (schema, _) = type_codec(element, settings)?;
             return Some((schema, Codec::Never));
         }
-        // Debezium leaves these out always.
-        P::Money
-        | P::Name
-        | P::Interval
-        | P::Xml
-        | P::Point
-        | P::Varbit { .. }
-        | P::Array { .. } => {
-            return None;
-        }
-        // Whatever the mode and the precision, before 3.x.
-        P::Time { .. } if settings.compat == Compat::V2_7 => micro_time(),
-        P::InternalChar => plain(ConnectType::String, Codec::Text),
-        // With a schema, but null always.
-        P::Line | P::Circle | P::Box | P::Lseg | P::Path | P::Polygon
-            if settings.compat == Compat::V3 =>
-        {
-            let (items, _) = mapped_by_3(&element.kind, settings)?;
-            let (schema, _) = plain(ConnectType::Array(Box::new(items)), Codec::Never);
-            return Some((schema, Codec::Never));
-        }
-        _ => type_codec(element, settings)?,
+        Elements::RequiredBefore3 => settings.compat == Compat::V3,
+        Elements::Optional | Elements::Required => false,
     };
-    items.optional = !matches!(
-        element.kind,
-        P::Enum { .. }
-            | P::Isbn
-            | P::Unknown
-            | P::Tsvector
-            | P::Line
-            | P::Circle
-            | P::Box
-            | P::Lseg
-            | P::Path
-            | P::Polygon
-    );
-    let delimiter = match element.kind {
-        P::Box => b';',
-        P::Geometry | P::Geography => b':',
-        _ => b',',
+    let is_time = matches!(row.class, TypeClass::Time { .. });
+    let (mut items, codec) = if is_time && settings.compat == Compat::V2_7 {
+        // Whatever the mode and the precision.
+        micro_time()
+    } else {
+        type_codec(element, settings)?
     };
-    let codec = Codec::Array {
-        element: Box::new(codec),
-        delimiter,
-        optional: items.optional,
+    let codec = if is_null_always {
+        Codec::Never
+    } else {
+        items.optional = row.elements == Elements::Optional;
+        Codec::Array {
+            element: Box::new(codec),
+            delimiter: row.delimiter,
+            optional: items.optional,
+            unsent: row.unsent,
+        }
     };
     Some(plain(ConnectType::Array(Box::new(items)), codec))
 }

@@ -19,7 +19,7 @@ mod time;
 
 use array::elements;
 pub(crate) use decimal::same_number;
-pub(crate) use figure::Figure;
+pub use figure::Figure;
 pub(crate) use java::write_java_of_json;
 pub(crate) use moment::{IsoText, Moment};
 pub(crate) use ruled::{RuledText, TextRule, truncated};
@@ -29,7 +29,7 @@ use std::borrow::Cow;
 
 use pgtext::Numeric;
 
-use crate::{BinaryHandling, Compat, json::write_string};
+use crate::{BinaryHandling, Compat, json::write_string, type_row::Unsent};
 
 /// Appends raw bytes as a JSON string, as `binary.handling.mode` wants them.
 pub(crate) fn write_binary(bytes: &[u8], handling: BinaryHandling, out: &mut Vec<u8>) {
@@ -124,6 +124,8 @@ pub(crate) enum Codec {
         delimiter: u8,
         /// Elements may be NULL (those of Debezium's enum arrays may not).
         optional: bool,
+        /// What stands for a TOASTed array that PostgreSQL did not send.
+        unsent: Unsent,
     },
     Moment(Moment),
     Iso(IsoText),

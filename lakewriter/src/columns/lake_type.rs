@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
-use debezium::{PgType, PgTypeKind};
+use debezium::{Elements, PgType, TypeClass};
 
 /// The greatest precision of Arrow's and Delta's decimals.
 const MAX_PRECISION: u8 = 38;
@@ -53,56 +53,35 @@ pub(super) enum LakeType {
 impl LakeType {
     /// None: Debezium leaves columns of this type out of its events, so the lake does as well.
     pub fn of(pg_type: &PgType) -> Option<Self> {
-        use PgTypeKind as K;
-        Some(match &pg_type.kind {
-            K::Bool => Self::Boolean,
-            K::Int2 | K::Int4 | K::Int8 | K::Oid => Self::Int64,
-            K::Float4 => Self::Single,
-            K::Float8 => Self::Double,
-            K::Numeric { precision, scale } => Self::of_numeric(*precision, *scale),
-            K::UnconstrainedNumeric => Self::UnconstrainedDecimal,
-            K::Money => Self::Money {
-                printed: u8::try_from(pg_type.modifier).ok(),
+        use TypeClass as T;
+        Some(match pg_type.row().class {
+            T::Boolean => Self::Boolean,
+            T::Int2 | T::Int4 | T::Int8 => Self::Int64,
+            T::Float4 => Self::Single,
+            T::Float8 => Self::Double,
+            T::Numeric { precision, scale } => Self::of_numeric(precision, scale),
+            T::UnconstrainedNumeric => Self::UnconstrainedDecimal,
+            T::Money { printed } => Self::Money { printed },
+            T::Text { .. } | T::Uuid | T::Enum { .. } => Self::Utf8,
+            T::Bytes => Self::Binary,
+            T::Bits { .. } => Self::Bits,
+            T::Date => Self::Date,
+            T::Time { .. } => Self::Time,
+            T::TimeTz => Self::TimeTz,
+            T::Timestamp { .. } => Self::Timestamp,
+            T::TimestampTz { .. } => Self::TimestampTz,
+            T::Interval => Self::Interval,
+            T::Point => Self::Point,
+            T::PostGis { .. } => Self::Geometry,
+            T::Hstore => Self::Hstore,
+            T::Array { element } => match element.row().elements {
+                Elements::Optional | Elements::Required | Elements::RequiredBefore3 => {
+                    Self::List(Box::new(Self::of(element)?))
+                }
+                Elements::NeverSent | Elements::LeftOut => return None,
             },
-            K::Bytea => Self::Binary,
-            K::Bit { .. } | K::Varbit { .. } => Self::Bits,
-            K::Date => Self::Date,
-            K::Time { .. } => Self::Time,
-            K::TimeTz { .. } => Self::TimeTz,
-            K::Timestamp { .. } => Self::Timestamp,
-            K::TimestampTz { .. } => Self::TimestampTz,
-            K::Interval => Self::Interval,
-            K::Point => Self::Point,
-            K::Geometry | K::Geography => Self::Geometry,
-            K::Hstore => Self::Hstore,
-            K::Array { element } => Self::List(Box::new(Self::of_element(element)?)),
             // Whether events have them depends on the release that they are written for.
-            K::Unknown
-            | K::Tsvector
-            | K::Line
-            | K::Circle
-            | K::Box
-            | K::Lseg
-            | K::Path
-            | K::Polygon => return None,
-            K::Bpchar
-            | K::Varchar
-            | K::Text
-            | K::Name
-            | K::Citext
-            | K::InternalChar
-            | K::Uuid
-            | K::Json
-            | K::Jsonb
-            | K::Xml
-            | K::Inet
-            | K::Cidr
-            | K::Macaddr
-            | K::Macaddr8
-            | K::Range { .. }
-            | K::Enum { .. }
-            | K::Ltree
-            | K::Isbn => Self::Utf8,
+            T::Tsvector | T::Figure(_) | T::Unknown => return None,
         })
     }
 
@@ -119,22 +98,6 @@ impl LakeType {
                 Self::Decimal { precision, scale }
             }
             _ => Self::DecimalText { scale },
-        }
-    }
-
-    fn of_element(element: &PgType) -> Option<Self> {
-        use PgTypeKind as K;
-        match &element.kind {
-            K::Money
-            | K::Name
-            | K::Interval
-            | K::Bit { .. }
-            | K::Varbit { .. }
-            | K::Xml
-            | K::Point
-            | K::Array { .. }
-            | K::Unknown => None,
-            _ => Self::of(element),
         }
     }
 
@@ -186,6 +149,8 @@ pub(super) fn list_of(element: DataType) -> DataType {
 
 #[cfg(test)]
 mod tests {
+    use debezium::PgTypeKind;
+
     use super::*;
 
     #[test]

@@ -12,40 +12,9 @@ pub(super) fn postgres_type(schema: &ConnectSchema) -> (PgType, Representation) 
     (named(kind), representation)
 }
 
-/// A type of this kind. Object ids and names are those of the plainest type that is stored in the same way.
+/// A type of this kind, by PostgreSQL's own name of it.
 pub(super) fn named(kind: PgTypeKind) -> PgType {
-    use PgTypeKind as K;
-    let (oid, name) = match &kind {
-        K::Bool => (16, "bool"),
-        K::Int2 => (21, "int2"),
-        K::Int4 => (23, "int4"),
-        K::Int8 => (20, "int8"),
-        K::Float4 => (700, "float4"),
-        K::Float8 => (701, "float8"),
-        K::Numeric { .. } | K::UnconstrainedNumeric => (1700, "numeric"),
-        K::Bytea => (17, "bytea"),
-        K::Uuid => (2950, "uuid"),
-        K::Json | K::Jsonb => (3802, "jsonb"),
-        K::Xml => (142, "xml"),
-        K::Varbit { .. } => (1562, "varbit"),
-        K::Date => (1082, "date"),
-        K::Time { .. } => (1083, "time"),
-        K::TimeTz { .. } => (1266, "timetz"),
-        K::Timestamp { .. } => (1114, "timestamp"),
-        K::TimestampTz { .. } => (1184, "timestamptz"),
-        K::Interval => (1186, "interval"),
-        K::Point => (600, "point"),
-        K::Hstore => (0, "hstore"),
-        K::Geometry => (0, "geometry"),
-        K::Array { .. } => (2277, "anyarray"),
-        _ => (25, "text"),
-    };
-    PgType {
-        oid,
-        name: name.to_owned(),
-        modifier: -1,
-        kind,
-    }
+    PgType::plain(kind, -1)
 }
 
 fn kind_of(schema: &ConnectSchema) -> (PgTypeKind, Representation) {

@@ -59,9 +59,9 @@ impl EnvelopeDecoder {
         let representations = table
             .columns
             .iter()
-            .map(|column| match column.rule {
-                Some(ColumnRule::KeyOnly) => None,
-                _ => Representation::of(&column.pg_type, settings),
+            .map(|column| {
+                let in_rows = column.rule != Some(ColumnRule::KeyOnly);
+                in_rows.then(|| Representation::of(&column.pg_type, settings))?
             })
             .collect();
         let adjustment = settings.field_name_adjustment;
@@ -109,7 +109,7 @@ impl EnvelopeDecoder {
                     placeholders: representation
                         .as_ref()
                         .map_or_else(Vec::new, |representation| {
-                            placeholders(&column.pg_type.kind, representation, placeholder)
+                            placeholders(&column.pg_type, representation, placeholder)
                         }),
                     default,
                 })

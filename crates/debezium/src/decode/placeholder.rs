@@ -4,77 +4,90 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{representation::Representation, value::JsonValue};
-use crate::{PgTypeKind, json::write_string};
+use crate::{BinaryHandling, PgType, PgTypeKind, json::write_string, type_row::Unsent};
 
 /// The JSON texts that stand for the placeholder in a column; none where the type cannot show it (such columns are null).
 pub(super) fn placeholders(
-    kind: &PgTypeKind,
+    pg_type: &PgType,
     representation: &Representation,
     placeholder: &str,
 ) -> Vec<Box<str>> {
-    match representation {
-        // Nothing is known of the type: text, bytes, or an array of texts.
-        Representation::Inferred => {
-            let text = quoted(placeholder);
-            let array = format!("[{text}]");
-            [text, quoted(&STANDARD.encode(placeholder)), array]
-                .map(String::into_boxed_str)
-                .into()
-        }
-        _ => placeholder_json(kind, representation, placeholder)
-            .into_iter()
-            .collect(),
+    // Nothing is known of the type: text, bytes, or an array of texts.
+    if *representation == Representation::Inferred {
+        let text = quoted(placeholder);
+        let array = format!("[{text}]");
+        return [text, quoted(&STANDARD.encode(placeholder)), array]
+            .map(String::into_boxed_str)
+            .into();
     }
+    placeholder_json(pg_type, representation, placeholder)
+        .into_iter()
+        .map(String::into_boxed_str)
+        .collect()
 }
 
 fn placeholder_json(
-    kind: &PgTypeKind,
+    pg_type: &PgType,
     representation: &Representation,
     placeholder: &str,
-) -> Option<Box<str>> {
-    let json = match representation {
-        Representation::Text => quoted(placeholder),
-        Representation::Binary(crate::BinaryHandling::Bytes) => {
-            quoted(&STANDARD.encode(placeholder))
-        }
-        Representation::Binary(_) => quoted(placeholder),
-        Representation::JsonObjectText => {
+) -> Option<String> {
+    use Representation as R;
+    Some(match representation {
+        R::Text | R::Binary(_) => text_or_bytes(representation, placeholder)?,
+        R::JsonObjectText => {
             let name = quoted(placeholder);
             quoted(&format!("{{{name}:{name}}}"))
         }
-        Representation::Map => {
+        R::Map => {
             let name = quoted(placeholder);
             format!("{{{name}:{name}}}")
         }
-        Representation::List(element) => {
-            let PgTypeKind::Array {
-                element: element_type,
-            } = kind
-            else {
+        R::List(items) => {
+            let PgTypeKind::Array { element } = &pg_type.kind else {
                 return None;
             };
-            match (&element_type.kind, element.as_ref()) {
+            let item = match element.row().unsent {
                 // The version 3 UUID of Debezium's own placeholder.
-                (PgTypeKind::Uuid, _) => "[\"b68a35a7-17ad-35b3-af2a-ae46edb4545a\"]".to_owned(),
-                (_, Representation::Text | Representation::Binary(_)) => {
-                    format!(
-                        "[{}]",
-                        placeholder_json(&element_type.kind, element, placeholder)?
-                    )
-                }
-                (
-                    PgTypeKind::Int4 | PgTypeKind::Int8 | PgTypeKind::Date,
-                    Representation::Integer | Representation::Days,
-                ) => {
+                Unsent::Uuid => "\"b68a35a7-17ad-35b3-af2a-ae46edb4545a\"".to_owned(),
+                Unsent::Numbers if matches!(**items, R::Integer | R::Days) => {
                     let codes: Vec<_> = placeholder.bytes().map(|code| code.to_string()).collect();
-                    format!("[{}]", codes.join(","))
+                    codes.join(",")
                 }
-                _ => return None,
-            }
+                // A schema does not tell all types of texts apart.
+                Unsent::Null | Unsent::Text | Unsent::Bytes | Unsent::Numbers => {
+                    text_or_bytes(items, placeholder)?
+                }
+            };
+            format!("[{item}]")
         }
-        _ => return None,
-    };
-    Some(json.into_boxed_str())
+        R::Boolean
+        | R::Integer
+        | R::Double
+        | R::Bits
+        | R::Decimal { .. }
+        | R::DecimalText
+        | R::VariableScaleDecimal
+        | R::Days
+        | R::Time(_)
+        | R::ZonedText
+        | R::MicroDuration
+        | R::DurationText
+        | R::Point
+        | R::Geometry
+        | R::Inferred => return None,
+    })
+}
+
+/// The placeholder among values that are texts or bytes; None among others.
+fn text_or_bytes(representation: &Representation, placeholder: &str) -> Option<String> {
+    if *representation == Representation::Binary(BinaryHandling::Bytes) {
+        return Some(quoted(&STANDARD.encode(placeholder)));
+    }
+    let is_text = matches!(
+        representation,
+        Representation::Text | Representation::Binary(_)
+    );
+    is_text.then(|| quoted(placeholder))
 }
 
 fn quoted(text: &str) -> String {

@@ -1,6 +1,7 @@
 use crate::{
-    BinaryHandling, Compat, ContractSettings, DecimalHandling, HstoreHandling, IntervalHandling,
-    PgType, PgTypeKind, TimePrecision,
+    BinaryHandling, ContractSettings, PgType,
+    mapping::type_codec,
+    value::{Codec, Moment},
 };
 
 /// How the values of a column stand in the JSON of an event.
@@ -57,127 +58,54 @@ pub enum TimeUnit {
 }
 
 impl Representation {
-    /// How values of this type are written under these settings. None: the contract leaves such columns out.
+    /// How values of this type are written under these settings. None: the contract leaves such columns out, or never
+    /// has a value in them.
     pub fn of(pg_type: &PgType, settings: &ContractSettings) -> Option<Self> {
-        use PgTypeKind as K;
-        Some(match &pg_type.kind {
-            K::Bool | K::Bit { length: 1 } | K::Varbit { length: Some(1) } => Self::Boolean,
-            K::Int2 | K::Int4 | K::Int8 | K::Oid => Self::Integer,
-            K::Float4 | K::Float8 => Self::Double,
-            K::Numeric { scale, .. } => match settings.decimal_handling {
-                DecimalHandling::Precise => Self::Decimal {
-                    scale: K::event_scale(*scale),
-                },
-                DecimalHandling::Double => Self::Double,
-                DecimalHandling::String => Self::DecimalText,
-            },
-            K::UnconstrainedNumeric => match settings.decimal_handling {
-                DecimalHandling::Precise => Self::VariableScaleDecimal,
-                DecimalHandling::Double => Self::Double,
-                DecimalHandling::String => Self::DecimalText,
-            },
-            K::Money => match settings.decimal_handling {
-                DecimalHandling::Precise => Self::Decimal {
-                    scale: i32::from(settings.money_fraction_digits),
-                },
-                DecimalHandling::Double => Self::Double,
-                DecimalHandling::String => Self::DecimalText,
-            },
-            K::Bytea => Self::Binary(settings.binary_handling),
-            K::Bit { .. } | K::Varbit { .. } => Self::Bits,
-            K::Date | K::Time { .. } | K::Timestamp { .. }
-                if settings.time_precision == TimePrecision::Isostring =>
-            {
-                Self::ZonedText
-            }
-            K::Date => Self::Days,
-            K::Time { precision } => Self::Time(match settings.time_precision {
-                TimePrecision::Nanoseconds => TimeUnit::Nanoseconds,
-                TimePrecision::Adaptive if *precision > 3 => TimeUnit::Microseconds,
-                TimePrecision::Adaptive | TimePrecision::Connect => TimeUnit::Milliseconds,
-                _ => TimeUnit::Microseconds,
-            }),
-            K::Timestamp { precision } => Self::Time(match settings.time_precision {
-                TimePrecision::Nanoseconds => TimeUnit::Nanoseconds,
-                TimePrecision::Connect => TimeUnit::Milliseconds,
-                TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds
-                    if *precision <= 3 =>
-                {
-                    TimeUnit::Milliseconds
-                }
-                _ => TimeUnit::Microseconds,
-            }),
-            K::TimeTz { .. } | K::TimestampTz { .. } => Self::ZonedText,
-            K::Interval => match settings.interval_handling {
-                IntervalHandling::Numeric => Self::MicroDuration,
-                IntervalHandling::String => Self::DurationText,
-            },
-            K::Point => Self::Point,
-            K::Geometry | K::Geography => Self::Geometry,
-            K::Hstore => match settings.hstore_handling {
-                HstoreHandling::Json => Self::JsonObjectText,
-                HstoreHandling::Map => Self::Map,
-            },
-            K::Array { element } => Self::List(Box::new(Self::of_element(element, settings)?)),
-            K::Tsvector | K::Line | K::Circle | K::Box | K::Lseg | K::Path | K::Polygon
-                if settings.compat == Compat::V3 =>
-            {
-                Self::Inferred
-            }
-            K::Unknown
-            | K::Tsvector
-            | K::Line
-            | K::Circle
-            | K::Box
-            | K::Lseg
-            | K::Path
-            | K::Polygon
-                if !settings.include_unknown_datatypes =>
-            {
-                return None;
-            }
-            K::Tsvector | K::Line | K::Circle | K::Box | K::Lseg | K::Path | K::Polygon => {
-                Self::Binary(settings.binary_handling)
-            }
-            K::Unknown => Self::Binary(settings.binary_handling),
-            K::Bpchar
-            | K::Varchar
-            | K::Text
-            | K::Name
-            | K::Citext
-            | K::InternalChar
-            | K::Uuid
-            | K::Json
-            | K::Jsonb
-            | K::Xml
-            | K::Inet
-            | K::Cidr
-            | K::Macaddr
-            | K::Macaddr8
-            | K::Range { .. }
-            | K::Enum { .. }
-            | K::Ltree
-            | K::Isbn => Self::Text,
-        })
+        let (_, codec) = type_codec(pg_type, settings)?;
+        Self::of_codec(&codec)
     }
 
-    /// Of an array's elements. Debezium has no arrays of some types, and always microseconds for `time[]`.
-    fn of_element(element: &PgType, settings: &ContractSettings) -> Option<Self> {
-        use PgTypeKind as K;
-        match &element.kind {
-            K::Money
-            | K::Name
-            | K::Interval
-            | K::Bit { .. }
-            | K::Varbit { .. }
-            | K::Xml
-            | K::Point
-            | K::Array { .. }
-            | K::Unknown => None,
-            K::Time { .. } if settings.compat == Compat::V2_7 => {
-                Some(Self::Time(TimeUnit::Microseconds))
+    /// How what a codec writes is read back. So the two ends of the road cannot come to differ.
+    fn of_codec(codec: &Codec) -> Option<Self> {
+        Some(match codec {
+            Codec::Boolean | Codec::Bit => Self::Boolean,
+            Codec::Integer => Self::Integer,
+            Codec::Float | Codec::Double => Self::Double,
+            Codec::Text => Self::Text,
+            Codec::Decimal { scale } | Codec::DecimalNumber { scale } => {
+                Self::Decimal { scale: *scale }
             }
-            _ => Self::of(element, settings),
-        }
+            Codec::VariableScaleDecimal => Self::VariableScaleDecimal,
+            Codec::DecimalText { .. } | Codec::MoneyText { .. } => Self::DecimalText,
+            Codec::Money { plain, .. } => return Self::of_codec(plain),
+            Codec::Bytea(handling) | Codec::Opaque(handling) | Codec::OpaqueFigure(handling) => {
+                Self::Binary(*handling)
+            }
+            Codec::Bits => Self::Bits,
+            Codec::Date | Codec::Moment(Moment::Date) => Self::Days,
+            Codec::Time { divisor: 1_000 }
+            | Codec::Timestamp { divisor: 1_000 }
+            | Codec::Moment(Moment::MilliTimestamp) => Self::Time(TimeUnit::Milliseconds),
+            Codec::Time { divisor: _ }
+            | Codec::Timestamp { divisor: _ }
+            | Codec::Moment(Moment::MicroTimestamp) => Self::Time(TimeUnit::Microseconds),
+            Codec::Moment(Moment::NanoTime | Moment::NanoTimestamp) => {
+                Self::Time(TimeUnit::Nanoseconds)
+            }
+            Codec::ZonedTime { .. } | Codec::ZonedTimestamp { .. } | Codec::Iso(_) => {
+                Self::ZonedText
+            }
+            Codec::IntervalMicros => Self::MicroDuration,
+            Codec::IntervalText => Self::DurationText,
+            Codec::Point => Self::Point,
+            Codec::Geometry { .. } => Self::Geometry,
+            Codec::HstoreJson => Self::JsonObjectText,
+            Codec::HstoreMap => Self::Map,
+            Codec::Ruled(ruled) => return Self::of_codec(&ruled.codec),
+            Codec::Array { element, .. } => Self::List(Box::new(Self::of_codec(element)?)),
+            // No column of the lake has them so far.
+            Codec::Figure(_) => Self::Inferred,
+            Codec::Never => return None,
+        })
     }
 }

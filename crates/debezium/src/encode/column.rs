@@ -67,8 +67,7 @@ impl PreparedColumn {
             let zero = fallback(&mapping.schema, &mapping.codec);
             zero.or_else(|| null.clone())
         };
-        let unavailable =
-            unavailable(&column.pg_type.kind, &mapping.codec, settings).or_else(|| null.clone());
+        let unavailable = unavailable(&mapping.codec, settings).or_else(|| null.clone());
         Some(Self {
             index,
             field: ConnectField {
@@ -115,8 +114,8 @@ impl PreparedColumn {
                 let stars = usize::try_from(*length).unwrap_or_default();
                 column
                     .pg_type
-                    .kind
-                    .is_jdbc_string()
+                    .row()
+                    .is_jdbc_string
                     .then(|| TextRule::Constant("*".repeat(stars)))
             }
             ColumnRule::Hash {
@@ -126,18 +125,14 @@ impl PreparedColumn {
                 length,
             } => {
                 parameter("masked", "true".to_owned());
-                column
-                    .pg_type
-                    .kind
-                    .is_jdbc_string()
-                    .then(|| TextRule::Hash {
-                        algorithm: *algorithm,
-                        input: *input,
-                        salt: salt.clone(),
-                        length: length
-                            .and_then(|length| usize::try_from(length).ok())
-                            .unwrap_or(usize::MAX),
-                    })
+                column.pg_type.row().is_jdbc_string.then(|| TextRule::Hash {
+                    algorithm: *algorithm,
+                    input: *input,
+                    salt: salt.clone(),
+                    length: length
+                        .and_then(|length| usize::try_from(length).ok())
+                        .unwrap_or(usize::MAX),
+                })
             }
         };
         let Some(rule) = text_rule else { return };

@@ -117,6 +117,7 @@ impl Codec {
                 element,
                 optional,
                 delimiter,
+                unsent: _,
             } => element.write_items(text, *delimiter, *optional, out)?,
             Self::Ruled(ruled) => write_string(ruled.text(text)?.as_bytes(), out),
             Self::Never => return Err(Unconvertible),

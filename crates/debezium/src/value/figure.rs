@@ -4,7 +4,7 @@ use super::{Unconvertible, base64, float};
 
 /// A geometric type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Figure {
+pub enum Figure {
     Line,
     Circle,
     Box,
