@@ -54,25 +54,85 @@ pub(crate) enum Spelling {
     Eui64,
 }
 
-const fn is_text(kind: &PgTypeKind) -> bool {
-    matches!(
-        kind,
-        PgTypeKind::Text | PgTypeKind::Varchar | PgTypeKind::Citext | PgTypeKind::Name
-    )
+/// What a cast sees of a type. A kind that is new has to be put in one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Text,
+    /// `char(n)`.
+    Padded,
+    Enum,
+    Int,
+    Numeric,
+    UnconstrainedNumeric,
+    Float4,
+    Float8,
+    Money,
+    Uuid,
+    Date,
+    Timestamp,
+    Time,
+    Inet,
+    Cidr,
+    Macaddr,
+    Macaddr8,
+    Bytea,
+    /// Nothing becomes one of them, and their cast to a text gives what is printed.
+    Printed,
+    /// Their casts depend on more than the value, or nobody has written them down here.
+    Alone,
 }
 
-const fn is_int(kind: &PgTypeKind) -> bool {
-    matches!(
-        kind,
-        PgTypeKind::Int2 | PgTypeKind::Int4 | PgTypeKind::Int8 | PgTypeKind::Oid
-    )
-}
+impl Group {
+    const fn of(kind: &PgTypeKind) -> Self {
+        use PgTypeKind as Kind;
+        match kind {
+            Kind::Text | Kind::Varchar | Kind::Citext | Kind::Name => Self::Text,
+            Kind::Bpchar => Self::Padded,
+            Kind::Enum { .. } => Self::Enum,
+            Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Oid => Self::Int,
+            Kind::Numeric { .. } => Self::Numeric,
+            Kind::UnconstrainedNumeric => Self::UnconstrainedNumeric,
+            Kind::Float4 => Self::Float4,
+            Kind::Float8 => Self::Float8,
+            Kind::Money => Self::Money,
+            Kind::Uuid => Self::Uuid,
+            Kind::Date => Self::Date,
+            Kind::Timestamp { .. } => Self::Timestamp,
+            Kind::Time { .. } => Self::Time,
+            Kind::Inet => Self::Inet,
+            Kind::Cidr => Self::Cidr,
+            Kind::Macaddr => Self::Macaddr,
+            Kind::Macaddr8 => Self::Macaddr8,
+            Kind::Bytea => Self::Bytea,
+            Kind::Bool | Kind::Ltree | Kind::Json | Kind::Xml => Self::Printed,
+            Kind::InternalChar
+            | Kind::Jsonb
+            | Kind::Bit { .. }
+            | Kind::Varbit { .. }
+            | Kind::TimeTz { .. }
+            | Kind::TimestampTz { .. }
+            | Kind::Interval
+            | Kind::Range { .. }
+            | Kind::Point
+            | Kind::Tsvector
+            | Kind::Line
+            | Kind::Circle
+            | Kind::Box
+            | Kind::Lseg
+            | Kind::Path
+            | Kind::Polygon
+            | Kind::Hstore
+            | Kind::Isbn
+            | Kind::Geometry
+            | Kind::Geography
+            | Kind::Array { .. }
+            | Kind::Unknown => Self::Alone,
+        }
+    }
 
-const fn is_decimal(kind: &PgTypeKind) -> bool {
-    matches!(
-        kind,
-        PgTypeKind::Numeric { .. } | PgTypeKind::UnconstrainedNumeric
-    )
+    const fn is_decimal(self) -> bool {
+        matches!(self, Self::Numeric | Self::UnconstrainedNumeric)
+    }
 }
 
 /// `atttypmod` of `char(n)` counts its own length word.
@@ -84,99 +144,86 @@ fn characters(of: &ColumnType) -> Option<usize> {
 
 /// How values of `from` are found among those of `to`.
 pub(crate) fn respelling(from: &ColumnType, to: &ColumnType) -> Respelling {
-    use PgTypeKind as Kind;
+    use Group as G;
     use Respelling::{Cast, Print, Unknown};
-    match (&from.kind, &to.kind) {
+    if let Some(respelling) = of_one_type(from, to) {
+        return respelling;
+    }
+    match (Group::of(&from.kind), Group::of(&to.kind)) {
+        (G::Text | G::Padded, G::Padded) => match characters(to) {
+            Some(length) => Print(Spelling::Padded(length)),
+            None => Cast,
+        },
+        (G::Padded, G::Text) => Print(Spelling::Unpadded),
+        (G::Enum, G::Text) | (G::Text, G::Enum) => Cast,
+        _ if from.kind == to.kind => Cast,
+        (G::Text, G::Text) => Cast,
+        (G::Text, G::Uuid) => Print(Spelling::Uuid),
+        (G::Text, G::Int) => Print(Spelling::TrimmedNumber),
+        (G::Text | G::Money, now) if now.is_decimal() => Print(Spelling::Decimal),
+        (G::Float4, G::Text) => Print(Spelling::Float { single: true }),
+        (G::Float8, G::Text) => Print(Spelling::Float { single: false }),
+        // FLT_DIG and DBL_DIG.
+        (G::Float4, now) if now.is_decimal() => Print(Spelling::FloatDigits(6)),
+        (G::Float8, now) if now.is_decimal() => Print(Spelling::FloatDigits(15)),
+        (G::Float4 | G::Float8, G::Int) => Print(Spelling::Whole),
+        (G::Float4, G::Float8) => Cast,
+        (G::Int, G::Int | G::Text | G::Numeric | G::UnconstrainedNumeric) => Cast,
+        (G::Int | G::Numeric | G::UnconstrainedNumeric, G::Float8) => Cast,
+        // Without a scale the lake has no zeros at the end.
+        (G::Numeric, G::UnconstrainedNumeric) => Print(Spelling::Decimal),
+        (G::Numeric, G::Text | G::Int | G::Numeric) => Cast,
+        // How many zeros stand at the end of it, no event tells.
+        (G::UnconstrainedNumeric, G::Numeric) => Print(Spelling::Decimal),
+        (G::Date, G::Text) => Print(Spelling::Date),
+        (G::Timestamp, G::Text) => Print(Spelling::Timestamp),
+        (G::Time, G::Text) => Print(Spelling::Time),
+        (G::Date, G::Timestamp) | (G::Timestamp, G::Date) => Cast,
+        (G::Inet, G::Text) => Print(Spelling::Masked),
+        (G::Cidr, G::Inet) => Print(Spelling::Host),
+        (G::Bytea, G::Text) => Print(Spelling::Hex),
+        (G::Macaddr, G::Macaddr8) => Print(Spelling::Eui64),
+        (G::Uuid | G::Cidr | G::Macaddr | G::Macaddr8 | G::Printed, G::Text) => Cast,
+        // Most pairs of types have no cast of their own.
+        _ => Unknown,
+    }
+}
+
+/// Two types that differ in nothing but a modifier or their labels; None for others.
+fn of_one_type(from: &ColumnType, to: &ColumnType) -> Option<Respelling> {
+    use PgTypeKind as Kind;
+    let holds = match (&from.kind, &to.kind) {
         // A composite, or what nobody published: the name is all that is known of it.
-        (Kind::Unknown, Kind::Unknown) if from.name == to.name => Cast,
-        (Kind::Unknown, _) | (_, Kind::Unknown) => Unknown,
-        (from_kind, Kind::Bpchar) if is_text(from_kind) || *from_kind == Kind::Bpchar => {
-            match characters(to) {
-                Some(length) => Print(Spelling::Padded(length)),
-                None => Cast,
-            }
-        }
-        (Kind::Bpchar, to_kind) if is_text(to_kind) => Print(Spelling::Unpadded),
-        (Kind::Enum { .. }, to_kind) if is_text(to_kind) => Cast,
-        (from_kind, Kind::Enum { .. }) if is_text(from_kind) => Cast,
+        (Kind::Unknown, Kind::Unknown) => from.name == to.name,
+        (Kind::Unknown, _) | (_, Kind::Unknown) => false,
         // Which label became which, positions tell, unless labels were added as well.
         (Kind::Enum { labels }, Kind::Enum { labels: now }) => {
-            if labels.iter().all(|label| now.contains(label)) {
-                Cast
-            } else {
-                Unknown
-            }
+            labels.iter().all(|label| now.contains(label))
         }
         // Fewer digits of a second: PostgreSQL rounds.
         (Kind::Timestamp { precision: p }, Kind::Timestamp { precision: q })
         | (Kind::TimestampTz { precision: p }, Kind::TimestampTz { precision: q })
         | (Kind::Time { precision: p }, Kind::Time { precision: q })
-        | (Kind::TimeTz { precision: p }, Kind::TimeTz { precision: q }) => {
-            if p <= q {
-                Cast
-            } else {
-                Unknown
-            }
-        }
+        | (Kind::TimeTz { precision: p }, Kind::TimeTz { precision: q }) => p <= q,
         (Kind::Varbit { .. } | Kind::Bit { .. }, Kind::Varbit { .. } | Kind::Bit { .. }) => {
-            if from == to || matches!(to.kind, Kind::Varbit { length: None }) {
-                Cast
-            } else {
-                Unknown
-            }
+            from == to || matches!(to.kind, Kind::Varbit { length: None })
         }
-        (before, now) if before == now => Cast,
-        (before, now) if is_text(before) && is_text(now) => Cast,
-        (before, Kind::Uuid) if is_text(before) => Print(Spelling::Uuid),
-        (before, now) if is_text(before) && is_int(now) => Print(Spelling::TrimmedNumber),
-        (before, now) if (is_text(before) || *before == Kind::Money) && is_decimal(now) => {
-            Print(Spelling::Decimal)
-        }
-        (Kind::Float4, now) if is_text(now) => Print(Spelling::Float { single: true }),
-        (Kind::Float8, now) if is_text(now) => Print(Spelling::Float { single: false }),
-        // FLT_DIG and DBL_DIG.
-        (Kind::Float4, now) if is_decimal(now) => Print(Spelling::FloatDigits(6)),
-        (Kind::Float8, now) if is_decimal(now) => Print(Spelling::FloatDigits(15)),
-        (Kind::Float4 | Kind::Float8, now) if is_int(now) => Print(Spelling::Whole),
-        (Kind::Float4, Kind::Float8) => Cast,
-        (before, now) if is_int(before) && (is_int(now) || is_text(now) || is_decimal(now)) => Cast,
-        (before, Kind::Float8) if is_int(before) || is_decimal(before) => Cast,
-        // Without a scale the lake has no zeros at the end.
-        (Kind::Numeric { .. }, Kind::UnconstrainedNumeric) => Print(Spelling::Decimal),
-        (Kind::Numeric { .. }, now) if is_text(now) || is_int(now) || is_decimal(now) => Cast,
-        // How many zeros stand at the end of it, no event tells.
-        (Kind::UnconstrainedNumeric, now) if is_decimal(now) => Print(Spelling::Decimal),
-        (Kind::Date, now) if is_text(now) => Print(Spelling::Date),
-        (Kind::Timestamp { .. }, now) if is_text(now) => Print(Spelling::Timestamp),
-        (Kind::Time { .. }, now) if is_text(now) => Print(Spelling::Time),
-        (Kind::Date, Kind::Timestamp { .. }) | (Kind::Timestamp { .. }, Kind::Date) => Cast,
-        (Kind::Inet, now) if is_text(now) => Print(Spelling::Masked),
-        (Kind::Cidr, Kind::Inet) => Print(Spelling::Host),
-        (Kind::Bytea, now) if is_text(now) => Print(Spelling::Hex),
-        (Kind::Macaddr, Kind::Macaddr8) => Print(Spelling::Eui64),
-        (
-            Kind::Uuid
-            | Kind::Bool
-            | Kind::Cidr
-            | Kind::Macaddr
-            | Kind::Macaddr8
-            | Kind::Ltree
-            | Kind::Json
-            | Kind::Xml,
-            now,
-        ) if is_text(now) => Cast,
-        _ => Unknown,
-    }
+        _ => return None,
+    };
+    Some(if holds {
+        Respelling::Cast
+    } else {
+        Respelling::Unknown
+    })
 }
 
 /// Values of these types differ in PostgreSQL and are printed alike in events, or are equal and printed otherwise: how a
 /// value is written down where rows are told apart.
 pub(crate) fn canonical(kind: &PgTypeKind) -> Option<Spelling> {
-    match kind {
-        PgTypeKind::Bpchar => Some(Spelling::Unpadded),
-        PgTypeKind::UnconstrainedNumeric => Some(Spelling::Decimal),
-        _ => None,
+    if Group::of(kind) == Group::Padded {
+        return Some(Spelling::Unpadded);
     }
+    (Group::of(kind) == Group::UnconstrainedNumeric).then_some(Spelling::Decimal)
 }
 
 /// A value as it comes from the lake.
