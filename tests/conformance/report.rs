@@ -51,7 +51,7 @@ const HEAD: &str = "\
 This page is written by the conformance run (`TRIBUTARY_BLESS=1 cargo test --test conformance`), which plays recorded
 scenarios of a real Debezium and compares every key, value, header, partition and order byte for byte. LSNs, transaction
 ids and times are compared by their rank. What differs on purpose stands in `tests/conformance/deviations.toml`, value by
-value.
+value. [types.md](types.md) lists what becomes of each type of PostgreSQL.
 ";
 
 const PROPERTIES: &str = "

@@ -15,7 +15,8 @@ use debezium::{
 };
 
 use super::{ChangeColumns, RowMeta, error::ColumnError, lake_type::LakeType};
-use every_type::{all_settings, all_types, array, pg_type};
+pub(super) use every_type::all_types;
+use every_type::{all_settings, array, pg_type};
 
 const META: RowMeta = RowMeta {
     ingest_micros: 1_700_000_000_000_001,

@@ -19,7 +19,7 @@ pub(super) fn array(kind: PgTypeKind) -> PgTypeKind {
 }
 
 /// Every type of the contract with values at its edges, as PostgreSQL prints them.
-pub(super) fn all_types() -> Vec<(PgTypeKind, Vec<&'static str>)> {
+pub(in crate::columns) fn all_types() -> Vec<(PgTypeKind, Vec<&'static str>)> {
     use PgTypeKind as K;
     let text = [
         "",
@@ -246,7 +246,18 @@ pub(super) fn all_types() -> Vec<(PgTypeKind, Vec<&'static str>)> {
             }),
             vec!["{\"[1,3)\",NULL}"],
         ),
-        (K::Unknown, vec!["<(1,2),3>"]),
+        (
+            K::Geography,
+            vec!["0101000020E6100000000000000000F03F000000000000F03F"],
+        ),
+        (K::Tsvector, vec!["'a':1 'b':2"]),
+        (K::Line, vec!["{1,-2,3.5}"]),
+        (K::Circle, vec!["<(1,2),3>"]),
+        (K::Box, vec!["(1,1),(0,0)"]),
+        (K::Lseg, vec!["[(0,0),(1,1)]"]),
+        (K::Path, vec!["((0,0),(1,1))", "[(0,0),(1,1)]"]),
+        (K::Polygon, vec!["((0,0),(1,0),(0,1))"]),
+        (K::Unknown, vec!["(1,x)"]),
         (array(K::Money), vec!["{$1.50}"]),
         (array(K::Interval), vec!["{\"1 day\"}"]),
     ];
