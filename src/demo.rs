@@ -27,7 +27,7 @@ use self::{
     panel::{Panel, Reading},
 };
 pub use self::{cluster::Leash, folder::clean};
-use crate::command::Failure;
+use crate::failure::Failure;
 
 /// What the demo is asked for.
 #[derive(Debug, Clone)]

@@ -11,12 +11,14 @@ macro_rules! say {
 mod bounded;
 mod command;
 mod demo;
+mod failure;
+mod invocation;
 mod settings;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use command::{Arguments, examples, invocation};
+use command::{Arguments, examples};
 
 #[global_allocator]
 static ALLOCATOR: bounded::Told = bounded::Told;

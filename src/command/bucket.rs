@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 use clap::Subcommand;
 use lakewriter::lake::{Bucket, create_bucket};
 
-use super::{Failure, lake, start};
+use super::{lake, start};
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]

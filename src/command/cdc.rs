@@ -6,7 +6,8 @@ use std::{
 use connect::WorkerConfig;
 use connector::parse_properties;
 
-use super::{Failure, hosts, image::ImageVariables, kafka, start};
+use super::{hosts, image::ImageVariables, kafka, start};
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use connector::{ConnectorConfig, ConnectorFile, Handling, Property, known};
 use console::Output;
 
-use super::{Failure, kafka};
+use super::kafka;
+use crate::failure::Failure;
 use crate::settings::{Settings, reference};
 
 #[derive(Debug, clap::Args)]

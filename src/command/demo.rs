@@ -4,8 +4,9 @@ use clap::ValueEnum;
 use generator::{Mix, Pace};
 use service::LogFormat;
 
-use super::{Failure, quantity};
+use super::quantity;
 use crate::demo::{self, Leash, Plan};
+use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

@@ -7,7 +7,8 @@ use connector::{ConnectorConfig, load_connector_file};
 use pgoutput::Lsn;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, start};
+use super::start;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 /// How often the position is looked at: far below what a drain takes, far above what a look costs.

@@ -3,7 +3,8 @@ use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 use generator::{Mix, Pace, Progress};
 use service::Secret;
 
-use super::{Failure, start};
+use super::start;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// Exits with 0 where the address answers 200. For container health checks: the image has no curl.
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use service::kafka::Brokers;
 
-use super::Failure;
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 const BROKERS: &str = "kafka.bootstrap_servers";

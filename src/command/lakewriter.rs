@@ -12,7 +12,8 @@ use lakewriter::{KafkaConfig, LakeConfig, LakeProgress, LakeWriterConfig};
 use service::Door;
 use sha2::{Digest as _, Sha256};
 
-use super::{Failure, hosts, kafka, lake, quantity, start};
+use super::{hosts, kafka, lake, quantity, start};
+use crate::failure::Failure;
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, invocation::quoted};
 use crate::settings::Settings;
+use crate::{failure::Failure, invocation::quoted};
 
 /// Where `make stack` writes how its lake is reached, for as long as it is up.
 const STACK: &str = "data/stack/lake.toml";

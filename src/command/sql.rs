@@ -10,7 +10,8 @@ use console::{
 use lakewriter::LakeConfig;
 use tokio::runtime::Builder;
 
-use super::{Failure, lake, nearby, quantity, tell};
+use super::{lake, nearby, quantity, tell};
+use crate::failure::Failure;
 use crate::{bounded, settings::Settings};
 
 /// Threads that wait for files. Each has a stack.

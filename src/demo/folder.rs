@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::{self, Cluster};
-use crate::command::{Failure, invocation};
+use crate::{failure::Failure, invocation};
 
 const MARKER: &str = "tributary-demo.json";
 const LOCK: &str = "tributary-demo.lock";

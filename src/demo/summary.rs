@@ -7,8 +7,8 @@ use console::{Output, OutputFormat, SqlEngine, write_result};
 use lakewriter::{LakeConfig, LakeProgress};
 
 use super::{Plan, cluster::Cluster};
-use crate::command::{
-    Failure,
+use crate::{
+    failure::Failure,
     invocation::{program, quoted},
 };
 

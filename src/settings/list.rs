@@ -12,6 +12,15 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Whether it can have this text. Empty counts as not set.
+    pub(super) fn check(&self, text: &str) -> Result<(), String> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        values::one_line(text)?;
+        (self.rule)(text)
+    }
+
     /// Its variable in the environment.
     pub fn variable(&self) -> String {
         format!(

@@ -9,23 +9,13 @@ use service::{
     kafka::{Brokers, security_settings},
 };
 
-use super::list::Setting;
 use crate::command::quantity::{Bytes, Time};
 
 /// What is wrong with a text that is not empty, and what is wanted.
 pub type Rule = fn(&str) -> Result<(), String>;
 
-/// Whether a setting can have this text. Empty counts as not set.
-pub(super) fn check(setting: &Setting, text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    one_line(text)?;
-    (setting.rule)(text)
-}
-
 /// Nobody means these, and what they would be passed to ends at them.
-fn one_line(text: &str) -> Result<(), String> {
+pub(super) fn one_line(text: &str) -> Result<(), String> {
     match text.contains(['\0', '\n', '\r']) {
         true => Err("want one line of text".to_owned()),
         false => Ok(()),

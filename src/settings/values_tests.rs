@@ -140,7 +140,7 @@ fn every_setting_refuses_what_it_cannot_be() {
 fn every_default_keeps_its_rule() {
     for setting in SETTINGS {
         if let Some(default) = setting.default {
-            assert_eq!(values::check(setting, default), Ok(()), "{}", setting.key);
+            assert_eq!(setting.check(default), Ok(()), "{}", setting.key);
         }
     }
 }

@@ -9,6 +9,7 @@ mod guardrail;
 mod heartbeat_action;
 mod publication;
 mod publication_contents;
+mod publication_root;
 mod replica_identity;
 mod row_security;
 pub(crate) mod server;

@@ -8,10 +8,7 @@ use super::{
     snapshot::captured_tables,
 };
 use crate::{Error, ErrorKind};
-use crate::{
-    quoting::{quote_identifier, quote_literal},
-    table::TableName,
-};
+use crate::{quoting::quote_identifier, table::TableName};
 use connector::{ConnectorConfig, PublicationAutocreate};
 
 /// What `pg_publication` says of ours.
@@ -52,19 +49,6 @@ pub async fn prepare_publication(client: &Client, config: &ConnectorConfig) -> R
         }
         (PublicationAutocreate::NoTables, None) => create(client, config, "").await,
     }
-}
-
-/// Whether changes of partitions are published as changes of their root (`publish_via_partition_root`).
-pub(crate) async fn publishes_via_root(client: &Client, name: &str) -> Result<bool, Error> {
-    let sql = format!(
-        "select pubviaroot::text from pg_catalog.pg_publication where pubname = {}",
-        quote_literal(name)
-    );
-    let row = client
-        .query_opt(&sql, &[])
-        .await
-        .map_err(|error| control_error(format!("read publication `{name}`"), error))?;
-    Ok(row.is_some_and(|row| row.try_get::<_, String>(0).is_ok_and(|text| text == "true")))
 }
 
 async fn find(client: &Client, name: &str) -> Result<Option<Publication>, Error> {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{ChangePosition, TableSchema, TransactionOrder};
+use crate::{ChangePosition, SkippedOperations, TableSchema, TransactionOrder};
 
 /// A column's value as PostgreSQL printed it (`DateStyle=ISO`, `IntervalStyle=postgres`, `TimeZone=UTC`,
 /// `extra_float_digits=3`, `bytea_output=hex`), whether it came by COPY or by pgoutput.
@@ -45,6 +45,19 @@ impl Operation {
             b't' => Self::Truncate,
             _ => return None,
         })
+    }
+}
+
+impl SkippedOperations {
+    /// Whether the emitted operation `op` is left out. Snapshot rows never are.
+    pub const fn skips(self, op: Operation) -> bool {
+        match op {
+            Operation::Read => false,
+            Operation::Create => self.create,
+            Operation::Update => self.update,
+            Operation::Delete => self.delete,
+            Operation::Truncate => self.truncate,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod avro;
 mod column_rule;
+mod column_schemas;
 mod connect;
 mod connect_json;
 mod connect_value;
@@ -25,6 +26,7 @@ mod name;
 mod position;
 mod postgres_type;
 mod settings;
+mod shown_alike;
 mod source_record;
 mod table;
 mod transaction;

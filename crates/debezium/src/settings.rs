@@ -148,19 +148,6 @@ impl Default for SkippedOperations {
     }
 }
 
-impl SkippedOperations {
-    /// Whether the emitted operation `op` is left out. Snapshot rows never are.
-    pub const fn skips(self, op: crate::Operation) -> bool {
-        match op {
-            crate::Operation::Read => false,
-            crate::Operation::Create => self.create,
-            crate::Operation::Update => self.update,
-            crate::Operation::Delete => self.delete,
-            crate::Operation::Truncate => self.truncate,
-        }
-    }
-}
-
 /// Everything that decides how a change is written, apart from the change and its table. Fields are named after
 /// Debezium's properties.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ColumnRule, ConnectSchema, ContractSettings, PgType};
+use crate::{ColumnRule, ContractSettings, PgType};
 
 /// Names one version of a table: a hash of everything that its events depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,18 +112,6 @@ impl TableSchema {
         self.hash(&mut hasher);
         settings.hash(&mut hasher);
         SchemaId(hasher.finish())
-    }
-
-    /// How each column stands in events, in the order of `columns`: the schema of its field, or None for a column
-    /// whose type is left out of events.
-    pub fn column_schemas(&self, settings: &ContractSettings) -> Vec<Option<ConnectSchema>> {
-        self.columns
-            .iter()
-            .map(|column| match column.rule {
-                Some(ColumnRule::KeyOnly) => None,
-                _ => crate::mapping(column, settings),
-            })
-            .collect()
     }
 
     /// The key as rows tell it, indexes into `columns`: empty where a column rule takes or hides a part of it.

@@ -12,23 +12,13 @@ use debezium::{
 };
 
 use super::{
+    RowMeta,
     buffer::ColumnBuffer,
     error::{ColumnError, ValueError},
     from_json, from_text,
     metadata::{Change, MetadataColumns},
     schema::{LakeColumn, lake_columns, lake_schema, with_raw_columns},
 };
-
-/// Where and when a change came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowMeta {
-    /// Wall clock, microseconds since the Unix epoch.
-    pub ingest_micros: i64,
-    /// Kafka partition; 0 on the direct road.
-    pub partition: i32,
-    /// Kafka offset; on the direct road any number that grows.
-    pub offset: i64,
-}
 
 /// Gathers the changes of one version of one table, and makes record batches of them.
 ///

@@ -26,9 +26,11 @@ mod list;
 mod metadata;
 #[cfg(test)]
 mod roads;
+mod row_meta;
 mod schema;
 mod temporal;
 
-pub use change_columns::{ChangeColumns, RowMeta};
+pub use change_columns::ChangeColumns;
 pub use metadata::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+pub use row_meta::RowMeta;
 pub(crate) use schema::{LakeColumn, lake_columns};

@@ -15,7 +15,9 @@ use object_store::{
 };
 use url::Url;
 
-use super::{activity::CommitActivity, client_options::client_options, durable_disk::DurableDisk};
+use super::{
+    activity::CommitActivity, client_options::client_options, durable_disk::DurableDisk, probe,
+};
 use crate::{Error, ErrorKind, LakeConfig};
 
 /// How long one request may be retried below us. The commit protocol above retries by what it reads back from the
@@ -53,7 +55,8 @@ impl Lake {
     /// # Errors
     /// `UnsafeStore` if it overwrites where it must not, `Permission` and `Storage` as it answers.
     pub async fn prove(lake: Self) -> Result<Self, Error> {
-        super::probe::conditional_put(&lake).await?;
+        let key = lake.path(&probe::fresh_key());
+        probe::conditional_put(lake.store().as_ref(), &key).await?;
         Ok(lake)
     }
 

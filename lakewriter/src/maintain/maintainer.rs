@@ -7,7 +7,9 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Compacted, CompactionLimits, Expired, compact, expire, vacuum};
+use super::{
+    Compacted, CompactionLimits, DEFAULT_HISTORY, Expired, compact, expire, round, vacuum,
+};
 use crate::{
     Error,
     lake::{
@@ -15,15 +17,6 @@ use crate::{
         delta::{LakeTable, TableProperties},
     },
 };
-
-/// All tables of the lake are looked at this often at the most.
-const LONGEST_ROUND: Duration = Duration::from_secs(3600);
-const SHORTEST_ROUND: Duration = Duration::from_secs(60);
-
-/// The time between two looks at all tables.
-pub(crate) fn round(history: Duration) -> Duration {
-    (history / 6).clamp(SHORTEST_ROUND, LONGEST_ROUND)
-}
 
 /// What is done, and how long older versions stay readable.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +30,6 @@ pub struct Maintenance {
 
 /// Every minute, at the second zero.
 pub const DEFAULT_SCHEDULE: &str = "0 * * * * *";
-
-/// Longer than a query takes, and at a commit every two seconds 11,000 entries of the log.
-pub const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3600);
 
 impl Default for Maintenance {
     fn default() -> Self {

@@ -8,6 +8,7 @@
 
 mod compact;
 mod expire;
+mod history;
 mod maintainer;
 mod plan;
 mod rewrite;
@@ -16,7 +17,8 @@ mod vacuum;
 
 pub use compact::{Compacted, compact};
 pub use expire::{Expired, expire};
-pub(crate) use maintainer::round;
-pub use maintainer::{DEFAULT_HISTORY, DEFAULT_SCHEDULE, Maintainer, Maintenance, Upkeep};
+pub use history::DEFAULT_HISTORY;
+pub(crate) use history::round;
+pub use maintainer::{DEFAULT_SCHEDULE, Maintainer, Maintenance, Upkeep};
 pub use plan::CompactionLimits;
 pub use vacuum::{ORPHAN_AGE, Vacuumed, vacuum};

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use tokio_postgres::Client;
 
-use super::super::{publication::publishes_via_root, server_error::control_error};
+use super::super::{publication_root::publishes_via_root, server_error::control_error};
 use crate::{
     Error,
     capture::captures_table,

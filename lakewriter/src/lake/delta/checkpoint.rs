@@ -6,23 +6,16 @@ use std::sync::OnceLock;
 use deltalake_core::{
     DeltaTableError, checkpoints, logstore::LogStoreRef, table::state::DeltaTableState,
 };
-use tokio::{runtime::Runtime, task::JoinHandle};
+use tokio::runtime::Runtime;
 
 use super::{
     LakeTable,
-    table::{load, open_handle},
+    handle::{load, open_handle},
 };
 use crate::{Error, error::delta_error};
 
 /// A reader fetches at most this many log entries beside the checkpoint.
 const COMMITS_BETWEEN_CHECKPOINTS: u32 = 50;
-
-/// How far the running handle is from its checkpoint.
-#[derive(Default)]
-pub(super) struct Refresh {
-    commits: u32,
-    task: Option<JoinHandle<Result<DeltaTableState, DeltaTableError>>>,
-}
 
 impl LakeTable {
     /// Count one commit; start the checkpoint when it is due.

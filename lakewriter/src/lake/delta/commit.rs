@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use super::{
     LakeTable,
-    checkpoint::Refresh,
     create::{PARTITION_COLUMN, quiet},
+    refresh::Refresh,
 };
 use crate::{Error, ErrorKind, error::delta_error};
 

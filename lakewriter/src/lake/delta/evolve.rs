@@ -17,7 +17,8 @@ use deltalake_core::kernel::{
 use super::{
     LakeTable, TableProperties,
     commit::is_metadata_conflict,
-    create::{PARTITION_COLUMN, property, quiet},
+    create::{PARTITION_COLUMN, quiet},
+    property,
 };
 use crate::{
     Error, ErrorKind,

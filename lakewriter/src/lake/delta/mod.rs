@@ -9,13 +9,16 @@ mod commit;
 mod create;
 mod evolve;
 mod files;
+mod handle;
+pub mod property;
+mod refresh;
 mod remembered;
 mod replace;
 mod staged;
 mod table;
 
 pub use commit::{CommitOutcome, PreparedCommit, TxnAdvance};
-pub use create::{TableProperties, property};
+pub use create::TableProperties;
 pub(crate) use evolve::{Evolution, delta_schema, kernel_schema};
 pub(crate) use replace::{Replaced, Replacement};
 pub use staged::StagedFile;

@@ -5,7 +5,11 @@ use deltalake_core::{
     table::state::DeltaTableState,
 };
 
-use super::{checkpoint::Refresh, property};
+use super::{
+    handle::{load, open_handle},
+    property,
+    refresh::Refresh,
+};
 use crate::{
     Error, ErrorKind,
     error::delta_error,
@@ -138,14 +142,4 @@ impl LakeTable {
             .await
             .map_err(|error| delta_error(format!("reopen `{}`", self.relative), error))
     }
-}
-
-pub(super) async fn open_handle(log_store: &LogStoreRef) -> Result<DeltaTable, DeltaTableError> {
-    let mut table = DeltaTable::new(log_store.clone());
-    table.load().await?;
-    Ok(table)
-}
-
-pub(super) async fn load(log_store: &LogStoreRef) -> Result<DeltaTableState, DeltaTableError> {
-    DeltaTableState::try_new(log_store, None).await
 }
