@@ -1,3 +1,5 @@
+//! The figures of a run, what each has to reach, and the page on which they stand.
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,3 +1,8 @@
+//! What the pipeline tells about itself while it runs, for REST, metrics and the panel of the demo.
+//!
+//! The pipeline's task alone writes it. Every field can be read at any time and is right by itself; two fields need
+//! not be of the same moment.
+
 use std::sync::{
     PoisonError, RwLock,
     atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering},

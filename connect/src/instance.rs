@@ -1,3 +1,7 @@
+//! One connector of a worker: its settings, the state that it is to be in, and the task that runs it.
+//!
+//! At most one task of a connector runs. A change of what it is to run ends the running one first, and waits for that.
+
 use std::{collections::BTreeMap, convert::Infallible, fmt, sync::Arc};
 
 use tokio::{sync::watch, task::JoinHandle};

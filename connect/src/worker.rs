@@ -1,3 +1,7 @@
+//! All connectors of a process, and the topics in which Kafka Connect keeps their settings, states and offsets.
+//!
+//! What stands in the settings topic is what runs. A change is written there before it has an effect.
+
 mod load;
 
 use std::{

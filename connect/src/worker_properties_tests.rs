@@ -1,3 +1,5 @@
+//! The properties of a worker: from its file, from the variables of Kafka Connect's images, and what is refused.
+
 use connector::ConnectorFile;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Connectors in files: Kafka Connect's JSON, a flat map alone, or Debezium Server's `.properties`.
+
 use std::{
     collections::BTreeMap,
     fmt,

@@ -1,3 +1,9 @@
+//! Debezium's lists of regular expressions: which tables and columns are captured, and which columns are a table's
+//! key.
+//!
+//! An expression is matched against whole names, without regard to case. One that cannot be read is a problem of the
+//! report, never an empty list.
+
 use debezium::Compat;
 use regex::{Regex, RegexBuilder};
 

@@ -1,3 +1,8 @@
+//! Debezium's flat map of properties becomes a `ConnectorConfig`.
+//!
+//! Every problem is in one report, with the property, its value and what is allowed. Nothing half-valid leaves this
+//! file.
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use debezium::{Compat, HeaderFormat};

@@ -1,3 +1,5 @@
+//! Properties that are taken, and those that are refused: all of them in one report, and no secret in it.
+
 use debezium::{ContractSettings, Format};
 
 use super::*;

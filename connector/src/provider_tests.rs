@@ -1,3 +1,6 @@
+//! References such as `${file:...}`: which providers there are, and that nothing outside of their folders is read or
+//! told.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The settings of snapshots: when one is taken, of what, and how it is read.
+
 use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
 use regex::Regex;

@@ -1,3 +1,7 @@
+//! DataFusion over the tables of a lake: each log as `<table>_changes`, and the rows of now as `<table>`.
+//!
+//! It is read-only, and a query stays within the memory that was given.
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::{

@@ -1,3 +1,7 @@
+//! Writes the rows of a query: a table for people, CSV, JSON or Parquet.
+//!
+//! Everything but the table streams: memory does not grow with the result.
+
 use std::{io::Write, str::FromStr, sync::Arc};
 
 use arrow::{

@@ -1,3 +1,5 @@
+//! The prompt of `tributary sql`: statements that end with `;`, and commands that begin with a backslash.
+
 use std::{
     io::{IsTerminal, Write as _},
     path::PathBuf,

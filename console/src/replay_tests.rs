@@ -1,3 +1,5 @@
+//! Which rows a log of changes leaves, and from where each unsent value is taken.
+
 use super::*;
 use crate::change::Hole;
 

@@ -1,3 +1,5 @@
+//! How PostgreSQL's casts print values of one type as those of another.
+
 use super::*;
 
 fn of(kind: PgTypeKind) -> ColumnType {

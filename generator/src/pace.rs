@@ -1,3 +1,5 @@
+//! How fast changes are made: a rate, a period, a cron schedule, or as fast as can be.
+
 use std::{fmt, str::FromStr, time::Duration};
 
 use crate::parse::{ParseError, parse_duration, parse_rate};

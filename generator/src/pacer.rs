@@ -1,3 +1,7 @@
+//! Says when the next transaction is due, and how many changes are in it.
+//!
+//! A rate is kept on the average, but what was missed for long is not made up for.
+
 use std::time::Duration;
 
 use service::Schedule;

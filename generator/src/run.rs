@@ -1,3 +1,5 @@
+//! A run of the generator: finds what the tables hold, then makes changes and writes them until it is stopped.
+
 use std::sync::Arc;
 
 use tokio::{task::spawn_blocking, time::Instant};

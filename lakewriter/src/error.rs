@@ -1,3 +1,5 @@
+//! The kinds of lakewriter's errors: what each does to the process, and what to do about it.
+
 use service::Disposition;
 
 /// What kind of thing went wrong; decides what to do about it.

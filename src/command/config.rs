@@ -1,3 +1,5 @@
+//! `tributary config`: the effective settings, and the reference that is `docs/configuration.md`.
+
 use std::io::Write as _;
 
 use anyhow::Context as _;

@@ -1,3 +1,5 @@
+//! `tributary lakewriter`: its settings, and the face with `/healthz`, `/readyz` and `/metrics`.
+
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{

@@ -1,3 +1,5 @@
+//! Every setting of every subcommand: name, default, rule and meaning. There is no other default.
+
 use super::values::{self, Rule};
 
 /// One setting: `section.key`.

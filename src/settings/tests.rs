@@ -1,3 +1,5 @@
+//! Where settings come from and which one wins, and how problems with them are told.
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {

@@ -1,3 +1,5 @@
+//! Plays a recorded scenario on a real PostgreSQL, through a connector to Kafka, and compares the records.
+
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};

@@ -1,3 +1,5 @@
+//! The whole road of one test: a database, `tributary cdc`, Kafka, `tributary lakewriter`, a lake.
+
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Compares what the lake holds with what PostgreSQL says happened: by independent readers, by our SQL, and by Kafka.
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Transactions of every kind, the same for the same seed.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

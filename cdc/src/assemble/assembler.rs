@@ -1,3 +1,9 @@
+//! pgoutput messages become the events of committed transactions.
+//!
+//! Nothing reaches the sink before its transaction is known to have committed, transactions reach it in the order of
+//! their commits, and each change once. A change whose table has to be described waits here, and everything after it
+//! with it.
+
 mod streamed;
 
 use std::{collections::HashMap, sync::Arc};

@@ -1,3 +1,8 @@
+//! One change of a row, from its tuples to the event that is written to the sink.
+//!
+//! A tuple that does not fit its table's version is a defect, never a row that is left out. Values stay borrowed from
+//! the message.
+
 use debezium::{
     ChangeEvent, ChangePosition, CollectionCounts, ColumnValue, KeyChange, OldRow, Operation,
     Origin, Source,

@@ -1,3 +1,9 @@
+//! Gives each change its position, and leaves out what an earlier life has delivered.
+//!
+//! Ordinals count everything that the publication sends of a transaction, also what is filtered out, so a position
+//! names the same change in every life. What comes again is compared with what is remembered of it before anything new
+//! is delivered.
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use debezium::{

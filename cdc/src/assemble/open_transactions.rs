@@ -1,3 +1,8 @@
+//! The transactions that the server streams before they have committed, under one byte budget.
+//!
+//! Beyond the budget the largest goes to disk. A subtransaction that was rolled back takes its changes and its
+//! versions of tables with it.
+
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,

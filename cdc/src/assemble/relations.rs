@@ -1,3 +1,8 @@
+//! The versions of tables that are in force in the stream, by OID.
+//!
+//! A Relation message that changes nothing gives the same version, to the address. Versions that a streamed
+//! transaction made belong to it until it has committed.
+
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},

@@ -1,3 +1,8 @@
+//! A streamed transaction that has committed, on its way from the spool to the sink.
+//!
+//! It is written in turns, as far as the sink has room, so that a huge transaction needs no more memory than a small
+//! one and keepalives are answered meanwhile.
+
 use std::{collections::HashSet, sync::Arc};
 
 use pgoutput::{Lsn, PgOutputMessage};

@@ -1,3 +1,8 @@
+//! Where the records of an open transaction are kept until its fate is known: in memory, then in an unnamed file.
+//!
+//! The file has no name, so the operating system frees it however the process ends. Records come back in the order in
+//! which they were pushed; a block that cannot be read whole is an error, never the end.
+
 use std::{
     fs::File,
     io::{BufReader, ErrorKind as IoErrorKind, Read, Seek, SeekFrom, Write},

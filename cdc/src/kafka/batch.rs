@@ -1,3 +1,8 @@
+//! What is delivered in one step: the bytes of the events, where each goes, and what belongs into the same
+//! transaction.
+//!
+//! Records are delivered in the order in which they stand here.
+
 use std::{
     ops::Range,
     sync::{

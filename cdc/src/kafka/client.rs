@@ -1,3 +1,8 @@
+//! Where Kafka is and how to speak to it: the settings that all producers, consumers and admin clients share.
+//!
+//! No setting that decides about delivery can be passed by a connector. librdkafka's log lines go to ours as details,
+//! for the calls that fail tell the errors.
+
 use std::{
     collections::BTreeMap,
     fmt,

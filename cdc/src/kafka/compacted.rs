@@ -1,3 +1,8 @@
+//! Topics that are read from their beginning to their end: offsets, settings, schemas.
+//!
+//! They are read with read_committed, and the end is that of the call: an open transaction is waited for, since it
+//! hides what was committed behind it.
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

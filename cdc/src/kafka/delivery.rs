@@ -1,3 +1,8 @@
+//! Counts the reports of the producer, so that the end of a batch is known when it comes.
+//!
+//! The first failure of a batch is kept until somebody has asked for it; a batch with a failure is never taken for
+//! delivered.
+
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,

@@ -1,3 +1,6 @@
+//! What stands in the offsets topic, in Kafka Connect's form, and what is read back: ours, earlier releases' and
+//! Debezium's.
+
 use super::*;
 
 fn source() -> Source {

@@ -1,3 +1,7 @@
+//! Looks topics up and makes those that are missing, with the settings of `topic.creation.*`.
+//!
+//! A topic counts as there once its partitions have leaders.
+
 use std::{
     collections::{BTreeMap, HashMap},
     time::{Duration, Instant},

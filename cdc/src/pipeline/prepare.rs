@@ -1,3 +1,9 @@
+//! What comes before the stream: the publication, the slot, the check that the server's WAL goes on from the stored
+//! position, and the snapshot where one is due.
+//!
+//! Nothing is delivered before all of it holds. What is lost halts, or is mended by a snapshot where `snapshot.mode`
+//! says so; nothing is passed over.
+
 use std::sync::Arc;
 
 use pgoutput::Lsn;

@@ -1,3 +1,8 @@
+//! Takes the snapshot: where in the WAL, with which slot, and from which earlier life it goes on.
+//!
+//! Positions only grow: rows that an earlier life delivered, then the changes of these tables up to this snapshot,
+//! then its rows, then all changes. Whatever can refuse to stream has refused before the first row is written.
+
 use std::sync::Arc;
 
 use pgoutput::Lsn;

@@ -1,3 +1,8 @@
+//! START_REPLICATION and its options, and the wait for a slot that somebody else still reads.
+//!
+//! The options on which ordinals depend are remembered with the position (`selection`): a connector does not go on
+//! within a transaction with others.
+
 use std::time::Duration;
 
 use super::stream_start::StreamStart;

@@ -1,3 +1,8 @@
+//! The connector while it streams: one task from the socket to the sink.
+//!
+//! The sink's progress goes before reading, and nothing is read while the sink is full. No query stands between two
+//! reads of the socket. What is confirmed to the slot is durable downstream.
+
 mod catching_up;
 mod ending;
 

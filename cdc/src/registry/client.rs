@@ -1,3 +1,8 @@
+//! A client of a schema registry in Confluent's form: registers or looks up schemas, and remembers their ids.
+//!
+//! An id that was told once is not asked for again. Each URL is tried before a request fails; what the registry says
+//! of a schema that it refuses is passed on.
+
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},

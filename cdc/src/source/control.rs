@@ -1,3 +1,7 @@
+//! The ordinary connections beside the replication connection: for the catalog, slots, publications and snapshots.
+//!
+//! They print values as the replication connection does, so that a value is the same text whichever way it came.
+
 use postgres_tls::{ConnectError, LongestMessage};
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;

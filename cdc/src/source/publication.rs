@@ -1,3 +1,7 @@
+//! Makes or adopts the publication, as `publication.autocreate.mode` says.
+//!
+//! It exists before the slot: the server looks it up as of the WAL that it decodes.
+
 use std::collections::BTreeSet;
 
 use debezium::SkippedOperations;

@@ -1,3 +1,7 @@
+//! An ErrorResponse of the server, and what its SQLSTATE means for a connector.
+//!
+//! SQLSTATE, detail and hint are kept, each text up to 4,096 bytes.
+
 use std::fmt;
 
 use fallible_iterator::FallibleIterator;

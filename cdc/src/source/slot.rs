@@ -1,3 +1,5 @@
+//! Who the server is, and the replication slot: found, made, dropped.
+
 use pgoutput::Lsn;
 use tokio_postgres::Client;
 

@@ -1,3 +1,6 @@
+//! A table as its events describe it, made from a Relation message or from the catalog, and from the connector's
+//! settings.
+
 use std::sync::Arc;
 
 use debezium::{Column, ColumnRule, Compat, PgType, PgTypeKind, TableId, TableSchema};

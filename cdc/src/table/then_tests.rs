@@ -1,3 +1,5 @@
+//! What is said of a table at a place in the WAL, from its message, the versions of before and the catalog of now.
+
 use std::sync::Arc;
 
 use debezium::TableId;

@@ -1,3 +1,8 @@
+//! The types of `pg_type` that columns are made of, resolved to what events know: domains to their base, arrays to
+//! their elements.
+//!
+//! A type that the catalog no longer has is `Unknown`, and its values are text. No column is left out for it.
+
 use std::collections::HashMap;
 
 use debezium::{PgType, PgTypeKind};

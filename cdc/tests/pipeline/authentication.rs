@@ -1,3 +1,6 @@
+//! Every way to log in that PostgreSQL asks for, over TCP and the Unix socket, and what is said where a login is
+//! refused.
+
 use anyhow::{Context, Error, Result, ensure};
 use cdc::{
     ErrorKind,

@@ -1,3 +1,5 @@
+//! From snapshot to stream: no change is lost and none comes twice, whatever runs at the moment of the snapshot.
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};

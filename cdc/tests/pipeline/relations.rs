@@ -1,3 +1,5 @@
+//! Tables that change while they are streamed, values that were not sent, tables that are gone, filters and keys.
+
 use anyhow::{Context, Result, ensure};
 use debezium::{Operation, PgTypeKind, ReplicaIdentity};
 use stack::Postgres;

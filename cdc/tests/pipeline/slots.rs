@@ -1,3 +1,5 @@
+//! Slots that are missing, were made anew, were invalidated, belong to another cluster or are of another kind.
+
 use anyhow::{Context, Result, ensure};
 use cdc::{Error, ErrorKind, kafka::StoredOffset};
 use connector::SnapshotMode;

@@ -1,3 +1,5 @@
+//! Transactions that the server streams before they commit: spooled, partly rolled back, resumed in the middle.
+
 use anyhow::{Context, Result, ensure};
 use cdc::{ErrorKind, checkpoint::Resume};
 use stack::{Postgres, PostgresOptions, until};

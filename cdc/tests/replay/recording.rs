@@ -1,3 +1,6 @@
+//! A recorded scenario: its WAL played through the assembler and the sink's encoder, and the records that Debezium
+//! wrote.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

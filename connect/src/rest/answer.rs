@@ -1,3 +1,5 @@
+//! Answers that report an error, with the status codes and the words of Kafka Connect.
+
 use std::collections::BTreeMap;
 
 use axum::{

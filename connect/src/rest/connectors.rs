@@ -1,3 +1,7 @@
+//! `/connectors`: listed, made, shown, changed and deleted.
+//!
+//! Texts and status codes are those of the recordings in `data/golden`.
+
 use std::collections::BTreeMap;
 
 use axum::{

@@ -1,3 +1,5 @@
+//! Status, pause, resume, stop and restart of a connector and its task.
+
 use axum::{
     Json,
     extract::{RawQuery, State},

@@ -1,3 +1,7 @@
+//! `/connectors/{name}/offsets`: shown, altered and reset.
+//!
+//! Offsets can only be changed while the connector is stopped.
+
 use axum::{
     Json,
     extract::State,

@@ -1,3 +1,5 @@
+//! What the Kafka sink promises, on a real broker: transactions, fencing, positions, at-least-once starts.
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};

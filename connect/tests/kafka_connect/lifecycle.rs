@@ -1,3 +1,5 @@
+//! A connector through its states by REST: paused, resumed, restarted, changed, stopped, failed.
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use stack::{Kafka, Postgres, until};

@@ -1,3 +1,5 @@
+//! What REST refuses, and the words in which it does, as Kafka Connect was recorded.
+
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use stack::Postgres;

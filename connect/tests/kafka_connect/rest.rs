@@ -1,3 +1,5 @@
+//! A worker in this process, spoken to by REST, and a connector's whole life by it.
+
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};

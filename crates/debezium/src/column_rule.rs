@@ -1,3 +1,8 @@
+//! What the column properties of a connector do to a column: truncate, mask, hash, propagate its type, keep it for the
+//! key alone.
+//!
+//! Part of what is published of a table's version, so the names of variants and fields are a format.
+
 use serde::{Deserialize, Serialize};
 
 use crate::{PgType, PgTypeKind};

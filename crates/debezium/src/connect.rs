@@ -1,3 +1,5 @@
+//! Kafka Connect's schemas, as far as Debezium's events need them.
+
 use crate::json::write_string;
 
 /// A Kafka Connect schema, as Debezium builds it and `JsonConverter` writes it.

@@ -1,3 +1,5 @@
+//! Values of Kafka Connect, for records that are no change of a row: messages, heartbeats, ends of transactions.
+
 use std::borrow::Cow;
 
 use crate::{

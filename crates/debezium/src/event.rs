@@ -1,3 +1,7 @@
+//! One change of a row with the values as PostgreSQL printed them, and where and when it was made.
+//!
+//! Values are borrowed text; nothing is converted before it is known how it is to be written.
+
 use std::sync::Arc;
 
 use crate::{ChangePosition, SkippedOperations, TableSchema, TransactionOrder};

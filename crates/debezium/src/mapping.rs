@@ -1,3 +1,8 @@
+//! How a column stands in events: the schema of its field and how its values are written, by its type and the handling
+//! modes.
+//!
+//! Debezium's documentation, "Data type mappings" of the PostgreSQL connector; `debezium.compat` says which release.
+
 use crate::{
     BinaryHandling, Column, Compat, ConnectField, ConnectSchema, ConnectType, ContractSettings,
     DecimalFormat, DecimalHandling, Elements, HstoreHandling, IntervalHandling, PgType, PgTypeKind,

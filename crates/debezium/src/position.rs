@@ -1,3 +1,7 @@
+//! The place of a change in everything that a connector ever emits: incarnation, commit LSN, ordinal.
+//!
+//! Positions of one connector only grow. Their text is the header `tributary.position`, and older forms stay readable.
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,7 @@
+//! The settings that decide how a change is written, with Debezium's names, words and defaults.
+//!
+//! They are part of a schema's id: two settings that write differently must differ here.
+
 use serde::{Deserialize, Serialize};
 
 /// `debezium.compat`: the release whose events are written. Later ones map more types and say more of the source, so

@@ -1,3 +1,7 @@
+//! The order of events in their transaction, and the ends of transactions (`provide.transaction.metadata`).
+//!
+//! Tables are listed in the order in which Java's HashMap would list them, as Debezium does.
+
 use crate::{ChangePosition, TableId};
 
 /// Entries of a new `java.util.HashMap`.

@@ -1,3 +1,7 @@
+//! Takes the protocol's primitive types off the front of a message; integers are big-endian.
+//!
+//! It never reads beyond the message, and each error says what was read and at which byte.
+
 use std::ffi::CStr;
 
 use crate::{Lsn, ParseError, PgTimestamp};

@@ -1,3 +1,5 @@
+//! What a walsender puts into CopyData frames; PostgreSQL manual, "Streaming Replication Protocol".
+
 use std::fmt;
 
 use crate::reader::Reader;

@@ -1,3 +1,7 @@
+//! The columns of a row version; PostgreSQL manual, "Logical Replication Message Formats", "TupleData".
+//!
+//! Parsing has walked a tuple from end to end, so that iterating over it cannot fail.
+
 use std::fmt;
 use std::iter::FusedIterator;
 

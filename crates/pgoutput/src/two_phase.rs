@@ -1,3 +1,5 @@
+//! Messages of prepared transactions: protocol version 3 with `two_phase 'on'`.
+
 use crate::reader::Reader;
 use crate::{Lsn, ParseError, PgTimestamp};
 

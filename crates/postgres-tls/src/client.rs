@@ -1,3 +1,6 @@
+//! TLS to a PostgreSQL server: the files that the settings name, and the handshake (PostgreSQL manual, "Message Flow",
+//! "SSL Session Encryption").
+
 use std::{
     io,
     sync::{

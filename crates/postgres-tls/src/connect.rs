@@ -1,3 +1,5 @@
+//! Ordinary connections in the ways that `sslmode` allows, in libpq's order, and why none worked.
+
 use std::{error::Error, fmt, time::Duration};
 
 use tokio::time::timeout;

@@ -1,3 +1,7 @@
+//! Connection strings with libpq's parameters of TLS, which tokio-postgres does not know.
+//!
+//! A parameter that libpq knows and that has no effect here is refused, not passed over.
+
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;

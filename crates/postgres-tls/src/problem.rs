@@ -1,3 +1,5 @@
+//! What went wrong with TLS, found in an error's chain, and what to do about it.
+
 use std::{error::Error, fmt, io};
 
 use rustls::{AlertDescription, CertificateError};

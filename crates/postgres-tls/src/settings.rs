@@ -1,3 +1,5 @@
+//! How a connection is to be secured, in libpq's words.
+
 use std::{path::PathBuf, str::FromStr};
 
 use service::Secret;

@@ -1,3 +1,7 @@
+//! The stream that tokio-postgres reads from and writes to, watched while the server lets us in.
+//!
+//! What the server may not ask for is not answered, and no message is longer than it may be.
+
 use std::{
     future::Future,
     io,

@@ -1,3 +1,8 @@
+//! Verifies a server's certificate as libpq's OpenSSL does.
+//!
+//! webpki's rules hold, and beyond them a self-signed certificate that is trusted itself, and the subject's common
+//! name where there is no alternative name.
+
 use std::sync::Arc;
 
 use rustls::{

@@ -1,3 +1,5 @@
+//! Writes the fields of rows, as lines of COPY or as values of SQL.
+
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {

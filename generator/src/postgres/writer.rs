@@ -1,3 +1,8 @@
+//! Writes transactions to PostgreSQL, each exactly once, across lost connections.
+//!
+//! After a lost connection a row of the transaction tells whether it was committed; only if it was not is it sent
+//! again.
+
 use std::{pin::pin, time::Duration};
 
 use futures::{SinkExt as _, future::try_join};

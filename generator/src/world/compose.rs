@@ -1,3 +1,7 @@
+//! Puts the text of a tweet together, and keeps the places of what stands in it.
+//!
+//! No text is longer than a tweet may be, and the places are right to the code point.
+
 use super::{
     dice::Dice,
     entities::{Entity, EntityKind},

@@ -1,3 +1,5 @@
+//! Tags, names and links in a text, and the `entities` object of X API v2.
+
 use std::io::Write as _;
 
 /// Something in a text that is not plain words. Places are counted as X counts them: code points, `end` exclusive.

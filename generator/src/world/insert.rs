@@ -1,3 +1,5 @@
+//! New tweets: plain ones, replies, retweets and quotes, and new users.
+
 use super::{
     UnixMicros, World,
     compose::{Composer, Link},

@@ -1,3 +1,7 @@
+//! The tweets of the table that updates and deletes choose from: a bounded number of them.
+//!
+//! Counters are kept here, so that an update writes absolute values and can be written twice.
+
 use super::{dice::Dice, entities::Entity};
 
 /// How many tweets later updates and deletes choose from, 64 bytes each.

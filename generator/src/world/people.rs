@@ -1,3 +1,7 @@
+//! Those who write: the popular more often, after Zipf's law.
+//!
+//! Ids of two workers never meet.
+
 use std::fmt::Write as _;
 
 use super::dice::Dice;

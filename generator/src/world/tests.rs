@@ -1,3 +1,5 @@
+//! The same seed makes the same rows, and rows are as the tables want them.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,7 @@
+//! The values of one column while they are gathered, to be made an Arrow array.
+//!
+//! It can be cut back to fewer rows, so that a change of which a later column fails leaves nothing behind.
+
 use std::sync::Arc;
 
 use arrow::{

@@ -1,3 +1,7 @@
+//! Gathers the changes of one version of one table, and makes record batches of them.
+//!
+//! Both roads give the same row for the same change. An append that fails leaves nothing behind.
+
 use std::sync::Arc;
 
 use arrow::{

@@ -1,3 +1,8 @@
+//! What a column's values are in the lake.
+//!
+//! It is a function of the PostgreSQL type alone, whichever road the values come by and whatever the handling modes of
+//! the connector are.
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};

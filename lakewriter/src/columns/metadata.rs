@@ -1,3 +1,5 @@
+//! What each row has beside the columns of its source: operation, position, times and origin.
+
 use arrow::{
     array::ArrayRef,
     datatypes::{DataType, Field},

@@ -1,3 +1,8 @@
+//! Commits of the direct road: first one record of everything, then the files of each table.
+//!
+//! A stored position never decreases, and the rows of a commit stand between the stored position and the new one. Both
+//! are asserted, and halt.
+
 use std::{collections::HashMap, time::Duration};
 
 use debezium::ChangePosition;

@@ -1,3 +1,5 @@
+//! A process in a group of its own with its output in a file, and how it is ended.
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;

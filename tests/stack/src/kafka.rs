@@ -1,3 +1,5 @@
+//! A Kafka broker of a test's own.
+
 mod broker;
 mod records;
 mod security;

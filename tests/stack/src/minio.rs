@@ -1,3 +1,5 @@
+//! A MinIO server of a test's own.
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};

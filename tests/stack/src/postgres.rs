@@ -1,3 +1,5 @@
+//! A PostgreSQL server of a test's own.
+
 mod cluster;
 mod standby;
 

@@ -1,3 +1,8 @@
+//! A producer from its start to its first failure: takes over the transactional id, writes batches, makes topics.
+//!
+//! After an error a session is dropped and a new one is opened, which fences it. A batch is durable with its position
+//! or not at all.
+
 use std::{
     collections::HashMap,
     sync::{

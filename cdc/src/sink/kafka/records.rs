@@ -1,3 +1,5 @@
+//! Records that are no change of a row, on their way to Kafka: ends of transactions, heartbeats, logical messages.
+
 use std::sync::Arc;
 
 use debezium::{

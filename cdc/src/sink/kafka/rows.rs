@@ -1,3 +1,7 @@
+//! Changes of rows on their way to Kafka: the topic and the encoder of each version of a table.
+//!
+//! A version that nobody uses is let go, but not while records of it are in flight.
+
 use std::sync::Arc;
 
 use debezium::{

@@ -1,3 +1,8 @@
+//! The queries of the catalog: a table with its columns, keys and defaults, and the types that it is made of.
+//!
+//! Reading takes no lock on the table, except for the expressions of generated columns, which are asked for only where
+//! nobody has to be waited for.
+
 use std::collections::HashMap;
 
 use debezium::ReplicaIdentity;

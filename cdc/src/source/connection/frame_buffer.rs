@@ -1,3 +1,8 @@
+//! Takes the server's messages out of the bytes that were read, in place.
+//!
+//! A message is handed out whole or not at all, and is borrowed from the buffer until the next one is asked for. A
+//! length that cannot be is an error before anything is allocated for it.
+
 use bytes::BytesMut;
 use postgres_protocol::message::backend::{
     COMMAND_COMPLETE_TAG, COPY_DATA_TAG, COPY_DONE_TAG, ERROR_RESPONSE_TAG, Header, Message,

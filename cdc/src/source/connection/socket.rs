@@ -1,3 +1,7 @@
+//! The socket of the replication connection, which the runtime watches only while somebody waits for it.
+//!
+//! Reading is cancel-safe: bytes are either counted in the buffer or still in the socket.
+
 use std::{
     io,
     os::{fd::OwnedFd, unix::net},

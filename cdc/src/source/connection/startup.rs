@@ -1,3 +1,8 @@
+//! Startup and authentication of the replication connection; PostgreSQL manual, "Message Flow", "Start-up".
+//!
+//! What the server may not ask for (`require_auth`, channel binding) is not answered, and a server that lets us in
+//! before it has proved that it knows the password is refused where that was asked for.
+
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::{

@@ -1,3 +1,5 @@
+//! What the replication connection runs over: a Unix socket, TCP, or TLS over TCP.
+
 use std::{io, path::Path, time::Duration};
 
 use futures::FutureExt;

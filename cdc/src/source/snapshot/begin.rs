@@ -1,3 +1,8 @@
+//! Opens the connections of a snapshot, which all see the same, and locks what they read.
+//!
+//! All connections are in read-only transactions at the same exported snapshot. A table that was altered between that
+//! moment and its lock starts the snapshot over.
+
 use std::collections::BTreeSet;
 
 use debezium::{SnapshotMarker, Source};

@@ -1,3 +1,8 @@
+//! Rows of `COPY ... TO STDOUT` in text format; PostgreSQL manual, "COPY", "Text Format".
+//!
+//! A line with another number of columns, or with an escape that COPY does not write, is an error. The buffers are
+//! used again for each row.
+
 use debezium::ColumnValue;
 use memchr::memchr;
 

@@ -1,3 +1,8 @@
+//! Which rows of a snapshot are the first and the last, of their table and of all: `source.snapshot` in events.
+//!
+//! One row of each open table is held back until the next one, or the end, tells what it is. So every row goes out
+//! exactly once, and exactly one is the last of all.
+
 use debezium::SnapshotMarker;
 
 /// Which rows stand at the edges: of each table, and of everything. One row of each table that is being read is held

@@ -1,3 +1,8 @@
+//! A connection in a read-only transaction that sees one snapshot.
+//!
+//! It sees the same from its first statement to its last. When it is dropped the connection ends at once, in the
+//! middle of a table too.
+
 use std::{pin::pin, time::Duration};
 
 use postgres_tls::LongestMessage;

@@ -1,3 +1,8 @@
+//! What a snapshot reads, locked and compared with what the snapshot sees.
+//!
+//! Nothing that is read as of the snapshot's moment was rewritten, truncated or dropped since; this is made sure of
+//! before a table is read, and once more afterwards.
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use debezium::TableSchema;

@@ -1,3 +1,7 @@
+//! Reads the tables of a snapshot over several connections and writes their rows to the sink.
+//!
+//! No connection is read while the sink is full. Rows of one table stay in their order.
+
 use bytes::Bytes;
 use debezium::{ChangeEvent, ColumnValue, KeyChange, OldRow, Operation, Source};
 use futures::{StreamExt, stream::select_all};

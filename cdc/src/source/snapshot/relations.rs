@@ -1,3 +1,7 @@
+//! What must be the same of a table at the snapshot's moment and now, or its rows cannot be read as of then.
+//!
+//! PostgreSQL manual, "Concurrency Control", "Caveats": TRUNCATE and rewriting forms of ALTER TABLE are not MVCC-safe.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;

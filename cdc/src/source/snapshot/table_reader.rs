@@ -1,3 +1,7 @@
+//! Hands the tables of a snapshot to the connections that are free, and reads each to its end.
+//!
+//! A table is read by one connection. Nothing is read that nobody has asked for.
+
 use std::{
     pin::Pin,
     sync::{

@@ -1,3 +1,7 @@
+//! Connect schemas as Avro schemas, as Confluent's and Apicurio's `AvroData` write them.
+//!
+//! The text is the same to the byte, for registries compare it.
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 

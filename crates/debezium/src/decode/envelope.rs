@@ -1,3 +1,7 @@
+//! Debezium's envelope, from the bytes of a record to the rows in it.
+//!
+//! What has not the form of an envelope is an error that says so.
+
 use std::sync::Arc;
 
 use super::{

@@ -1,3 +1,5 @@
+//! One value of an event's JSON, read by the schema of its field.
+
 use std::borrow::Cow;
 
 use super::{

@@ -1,3 +1,5 @@
+//! Events as CloudEvents 1.0, as Debezium's `CloudEventsConverter` writes them.
+
 use crate::{
     ChangeEvent, ConnectField, ConnectSchema, ConnectType, ContractSettings, SnapshotMarker,
     Source, TableId, TransactionOrder,

@@ -1,3 +1,5 @@
+//! How the values of one column are written, its rules included: a codec and the bytes around it.
+
 use super::{EncodeError, form::Form};
 use crate::{
     Column, ColumnRule, ConnectField, ConnectSchema, ConnectType, ContractSettings, DatumError,

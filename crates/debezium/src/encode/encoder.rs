@@ -1,3 +1,8 @@
+//! Writes the changes of one version of a table as Debezium's keys and values.
+//!
+//! Whatever stays the same from change to change is put together once. An event that cannot be written leaves nothing
+//! behind in the buffer.
+
 use std::sync::Arc;
 
 use super::{

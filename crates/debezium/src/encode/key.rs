@@ -1,3 +1,5 @@
+//! The keys of records: the columns of a table's key, or `message.key.columns`, as their own schema.
+
 use std::sync::Arc;
 
 use super::{

@@ -1,3 +1,5 @@
+//! Logical messages (`pg_logical_emit_message`) as Debezium writes them.
+
 use super::{
     envelope::{field, plain, source_schema, structure, transaction_schema},
     record::RecordEncoder,

@@ -1,3 +1,7 @@
+//! The `source` block of events in JSON.
+//!
+//! All of it but two LSNs is the same for the rows of a transaction, so it is put together once per transaction.
+
 use crate::{
     Compat, ContractSettings, Origin, SnapshotMarker, Source, TableId, json::write_string,
 };

@@ -1,3 +1,5 @@
+//! The `source` block by its schema, as Avro or as Java's text of a struct.
+
 use super::{
     form::Form,
     source::{KnownOrigin, Transaction, snapshot_text},

@@ -1,3 +1,5 @@
+//! What stands before and behind the rows in an event's value: schema, operation, source and times.
+
 use super::{
     cloud_events::CloudEvents,
     form::{Form, avro_prefix},

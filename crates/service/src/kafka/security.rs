@@ -1,3 +1,7 @@
+//! Security settings of Kafka's Java client as those of librdkafka.
+//!
+//! Only settings that are on the list are passed. No error holds a value that may be secret.
+
 use std::{collections::BTreeMap, path::Path};
 
 use super::{

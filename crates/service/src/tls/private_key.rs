@@ -1,3 +1,5 @@
+//! Private keys in files: PEM or DER, in the clear or encrypted, as Java's clients and OpenSSL write them.
+
 use std::path::Path;
 
 use pkcs8::EncryptedPrivateKeyInfoRef;

@@ -1,3 +1,5 @@
+//! Every type of PostgreSQL, and every combination of the settings that change how it is written.
+
 use debezium::{
     BinaryHandling, ContractSettings, DecimalFormat, DecimalHandling, HstoreHandling,
     IntervalHandling, NameAdjustment, PgType, PgTypeKind, RangeKind, TimePrecision,

@@ -1,3 +1,5 @@
+//! Host names and ports of a compose file as those of this machine.
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -1,3 +1,7 @@
+//! Starts the services of a compose file natively, each when what it depends on is ready.
+//!
+//! What was started is ended again when the start is given up.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

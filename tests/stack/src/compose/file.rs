@@ -1,3 +1,5 @@
+//! A compose file, as far as it is read.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

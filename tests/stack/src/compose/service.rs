@@ -1,3 +1,5 @@
+//! The programs that stand for containers: how each is started, and how it is known to be well.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,3 +1,7 @@
+//! What a running stack has written down for the commands that come after it.
+//!
+//! A process is known by its id and its start time, so that nobody else's is ever ended.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

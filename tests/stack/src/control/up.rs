@@ -1,3 +1,5 @@
+//! `stack up`: starts what does not run.
+
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;

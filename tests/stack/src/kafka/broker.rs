@@ -1,3 +1,5 @@
+//! A Kafka node that is broker and controller in one: its files and its start.
+
 use std::path::PathBuf;
 use std::process::Command;
 

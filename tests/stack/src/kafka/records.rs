@@ -1,3 +1,5 @@
+//! Records read from and written to a test's broker.
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

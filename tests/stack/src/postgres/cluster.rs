@@ -1,3 +1,6 @@
+//! A PostgreSQL cluster on disk: made, configured, started. Tests and `make stack` have this one manager; that of
+//! `tributary demo` is another one, because it is shipped and runs without any of this.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
