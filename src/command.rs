@@ -12,6 +12,7 @@ mod image;
 mod kafka;
 mod lake;
 mod lakewriter;
+mod maintain;
 mod nearby;
 pub mod quantity;
 mod sql;
@@ -54,6 +55,8 @@ enum Command {
     Lakewriter(lakewriter::Arguments),
     /// Query the lake
     Sql(sql::Arguments),
+    /// Look at the lake's tables and keep them small by hand; lakewriter does it by itself
+    Lake(maintain::Arguments),
     /// Make the bucket of an S3 lake
     Bucket(bucket::Arguments),
     /// Ask a running part whether it is well
@@ -73,6 +76,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Cdc(arguments) => cdc::run(arguments, &mut settings),
         Command::Lakewriter(arguments) => lakewriter::run(arguments, &mut settings),
         Command::Sql(arguments) => sql::run(arguments, &mut settings),
+        Command::Lake(arguments) => maintain::run(arguments, &mut settings),
         Command::Bucket(arguments) => bucket::run(arguments, &mut settings),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, &settings),

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use service::{HIDDEN, Secret, ShownSettings, without_passwords};
 
+use crate::maintain::Maintenance;
+
 /// Where the lake is.
 #[derive(Clone, Default)]
 pub struct LakeConfig {
@@ -126,6 +128,8 @@ pub struct LakeWriterConfig {
     pub max_batch_bytes: usize,
     /// Commit when this many rows are open, which bounds the time that one commit takes for narrow rows.
     pub max_batch_rows: usize,
+    /// How the tables are kept small; None: they are left to grow, or to somebody else.
+    pub maintenance: Option<Maintenance>,
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ use crate::{
     Error, ErrorKind, LakeConfig, LakeProgress,
     error::task_ended,
     lake::{Lake, LakeTables, PositionLog},
+    maintain::{Maintainer, Maintenance, MaintenanceTask},
 };
 
 /// A table whose open columns reach this size is uploaded before its transaction ends. Larger files read faster;
@@ -78,6 +79,8 @@ pub struct DirectWriter {
     /// Everything at or below it is in the lake already.
     durable: Option<ChangePosition>,
     open: OpenBatch,
+    /// For as long as the writer is there.
+    maintenance: Option<MaintenanceTask>,
 }
 
 impl DirectWriter {
@@ -129,8 +132,15 @@ impl DirectWriter {
             shared,
             durable: position.as_ref().map(|position| position.position),
             open: OpenBatch::default(),
+            maintenance: None,
         };
         Ok((writer, position))
+    }
+
+    /// Keep the tables of the lake small from now on, for as long as this writer is there.
+    pub fn keep_small(&mut self, wanted: Maintenance) {
+        let lake = self.shared.tables.lake().clone();
+        self.maintenance = Maintainer::new(lake, wanted).start();
     }
 
     /// Take one event into the open batch. Nothing of it is borrowed after the return. Must run within a tokio runtime.

@@ -17,6 +17,7 @@ use crate::{
     error::task_ended,
     flush::{FlushLimits, FlushReason, flush_reason, patience},
     lake::Lake,
+    maintain::Maintainer,
     publish::{FlushSet, NextOffsets},
     source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics, reach},
 };
@@ -86,6 +87,8 @@ async fn session(
         () = stop.cancelled() => return Ok(()),
         lake = service::told(what, Lake::open(&config.lake)) => lake?,
     };
+    let maintenance = config.maintenance.clone();
+    let _maintenance = maintenance.map(|wanted| Maintainer::new(lake.clone(), wanted).start());
     let session = Session {
         config: config.clone(),
         assignments: Arc::new(LakeAssignments::new(

@@ -1,9 +1,35 @@
 use std::path::PathBuf;
 
-use lakewriter::LakeConfig;
+use lakewriter::{
+    LakeConfig,
+    maintain::{CompactionLimits, Maintenance},
+};
 use service::Secret;
 
-use crate::settings::Settings;
+use super::quantity;
+use crate::settings::{Settings, SettingsError};
+
+/// What `lake.maintenance`, `lake.history` and `lake.target_file_size` say; None: `off`.
+pub fn maintenance(settings: &Settings) -> Result<Option<Maintenance>, SettingsError> {
+    let schedule = settings.get("lake.maintenance").unwrap_or_default();
+    if schedule == "off" {
+        return Ok(None);
+    }
+    Ok(Some(Maintenance {
+        schedule: service::normalize_schedule(schedule).unwrap_or_else(|| schedule.to_owned()),
+        limits: limits(settings)?,
+        history: settings.parse::<quantity::Time>("lake.history")?.0,
+    }))
+}
+
+/// When files are written anew.
+pub fn limits(settings: &Settings) -> Result<CompactionLimits, SettingsError> {
+    let target = settings.parse::<quantity::Bytes>("lake.target_file_size")?;
+    Ok(CompactionLimits {
+        target_bytes: target.0 as u64,
+        ..CompactionLimits::default()
+    })
+}
 
 /// The `lake.*` settings.
 pub fn config(settings: &Settings) -> LakeConfig {

@@ -77,6 +77,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             .parse::<quantity::Bytes>("lakewriter.max_batch_bytes")?
             .0,
         max_batch_rows: settings.parse("lakewriter.max_batch_rows")?,
+        maintenance: lake::maintenance(settings)?,
     };
     start(settings, "info")?.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use cdc::{Error, ErrorKind, PipelineStatus, checkpoint::StartPosition, pipeline};
 use connector::ConnectorConfig;
-use lakewriter::{DirectWriter, LakeConfig, LakeProgress};
+use lakewriter::{DirectWriter, LakeConfig, LakeProgress, maintain::Maintenance};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -74,9 +74,10 @@ pub async fn run(
         async move {
             let mut namespaced = lake;
             namespaced.namespace = Some(NAME.to_owned());
-            let (writer, position) = DirectWriter::open(namespaced, NAME, progress)
+            let (mut writer, position) = DirectWriter::open(namespaced, NAME, progress)
                 .await
                 .map_err(lake_error)?;
+            writer.keep_small(Maintenance::default());
             let start = StartPosition {
                 resume: position.as_ref().map(resume),
             };

@@ -217,6 +217,24 @@ pub const SETTINGS: &[Setting] = &[
         "S3 access key. Without it: `AWS_ACCESS_KEY_ID`, a web identity or a container's credentials; an EC2 instance is asked only where `AWS_METADATA_ENDPOINT` names its service.",
     ),
     secret("lake.secret_access_key", values::any_line, "S3 secret key."),
+    setting(
+        "lake.maintenance",
+        lakewriter::maintain::DEFAULT_SCHEDULE,
+        values::maintenance,
+        "When the writer looks whether tables have many small files and makes large ones of them: a cron expression with seconds (UTC), or `off`.",
+    ),
+    setting(
+        "lake.history",
+        "6h",
+        values::history,
+        "How long older versions of a table can be read. Entries of its log and files that only older versions need are deleted.",
+    ),
+    setting(
+        "lake.target_file_size",
+        "128MB",
+        values::bytes,
+        "Size of the files that small ones become.",
+    ),
     unset(
         "sql.memory_limit",
         values::bytes,

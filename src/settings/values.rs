@@ -1,7 +1,10 @@
 //! What the text of a setting must be. The list names a rule for each setting, and it is kept whichever command runs and
 //! wherever the text comes from.
 
-use std::{collections::BTreeMap, error::Error, fmt, net::SocketAddr, path::Path, str::FromStr};
+use std::{
+    collections::BTreeMap, error::Error, fmt, net::SocketAddr, path::Path, str::FromStr,
+    time::Duration,
+};
 
 use generator::{Mix, Pace};
 use service::{
@@ -190,6 +193,29 @@ pub fn bytes(text: &str) -> Result<(), String> {
 
 pub fn time(text: &str) -> Result<(), String> {
     is::<Time>(text)
+}
+
+/// Not shorter than a writer may be silent before it reads a table again, and than a query takes.
+const SHORTEST_HISTORY: Duration = Duration::from_secs(15 * 60);
+
+pub fn history(text: &str) -> Result<(), String> {
+    match text.parse::<Time>() {
+        Ok(Time(history)) if history < SHORTEST_HISTORY => {
+            Err("want 15min or more: queries read older versions to their end".to_owned())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_owned()),
+    }
+}
+
+pub fn maintenance(text: &str) -> Result<(), String> {
+    if text == "off" || service::normalize_schedule(text).is_some() {
+        return Ok(());
+    }
+    Err(
+        "want minute, hour, day of month, month and day of week, with seconds before them if wanted, as `0 * * * * *`; or `off`"
+            .to_owned(),
+    )
 }
 
 pub fn rows(text: &str) -> Result<(), String> {

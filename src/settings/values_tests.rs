@@ -81,6 +81,13 @@ const VALUES: &[(&str, &[&str], &[&str])] = &[
     ("lake.region", &["eu central", "a/b"], &["eu-central-1"]),
     ("lake.access_key_id", &["a b", "a/b"], &["AKIA0123"]),
     ("lake.secret_access_key", &["a\nb"], &["a/b+c"]),
+    (
+        "lake.maintenance",
+        &["often", "* * *"],
+        &["off", "*/5 * * * *"],
+    ),
+    ("lake.history", &["1min", "long", "0s"], &["15min", "24h"]),
+    ("lake.target_file_size", &["0", "big"], &["256MB"]),
     ("sql.memory_limit", &["1XB", "much", "0"], &["2GB"]),
     ("lakewriter.pipeline", &[" "], &["mine"]),
     ("lakewriter.group_id", &["g\t"], &["g"]),

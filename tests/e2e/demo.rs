@@ -1,7 +1,7 @@
 //! Proves: `tributary demo` ends by itself, goes on from where it was, shares its folder with nobody, removes what it
 //! made and nothing else, and after a kill has everything once.
 //! Steps: a run that ends by itself; a quiet run, in which the audit begins, ended as by Ctrl-C; a busy run that is
-//! killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL.
+//! compacted by hand and killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL.
 //! Requires: PostgreSQL, DuckDB.
 
 use std::fs::File;
@@ -126,6 +126,27 @@ impl Demo {
         Ok(())
     }
 
+    /// What `tributary lake` says of this demo's lake.
+    async fn lake(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = stack::tributary()?;
+        command
+            .arg("lake")
+            .args(arguments)
+            .arg("--lake")
+            .arg(self.path().join("lake"))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        let output = tokio::process::Command::from(command).output();
+        let output = tokio::time::timeout(RUN, output).await??;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "tributary lake {arguments:?}: {told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(told)
+    }
+
     async fn sql(&self, query: &str) -> Result<PathBuf> {
         let name: String = query
             .chars()
@@ -204,7 +225,21 @@ async fn the_demo_goes_on_after_its_end_and_after_a_kill() -> Result<()> {
     })
     .await
     .with_context(|| killed.output().unwrap_or_default())?;
+    // Small files become large ones beside the writer, and beside its death.
+    let told = demo.lake(&["optimize"]).await?;
+    ensure!(
+        told.contains("public.tweets: ") && told.contains(" files ("),
+        "{told}"
+    );
     killed.kill9()?;
+    let told = demo.lake(&["describe", "public.tweets"]).await?;
+    ensure!(told.contains(" files of older versions"), "{told}");
+    let told = demo
+        .lake(&["history", "public.tweets", "--limit", "100000"])
+        .await?;
+    ensure!(told.contains(" OPTIMIZE: "), "{told}");
+    let told = demo.lake(&["vacuum", "--history", "15min"]).await?;
+    ensure!(told.contains("public.users: 0 files"), "{told}");
 
     let (mut last, client) = demo.start_quiet().await?;
     let truth = demo.folder.path().join("truth.jsonl");

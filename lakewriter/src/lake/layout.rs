@@ -84,6 +84,29 @@ pub(super) fn encode(name: &str) -> String {
     folder
 }
 
+/// Whether a table's folder is that of a name. A name's parts may hold dots.
+fn is_meant(relative: &str, name: &str) -> bool {
+    let mut parts = relative.trim_end_matches('/').split('/');
+    let (Some(namespace), Some(folder)) = (parts.next(), parts.next()) else {
+        return false;
+    };
+    let is_table = |name: &str| {
+        name.match_indices('.').any(|(dot, _)| {
+            let (schema, table) = (name.get(..dot), name.get(dot + 1..));
+            schema.zip(table).is_some_and(|(schema, table)| {
+                format!("{}.{}", encode(schema), encode(table)) == folder
+            })
+        })
+    };
+    let in_namespace = |(dot, _): (usize, &str)| {
+        let (first, rest) = (name.get(..dot), name.get(dot + 1..));
+        first
+            .zip(rest)
+            .is_some_and(|(first, rest)| encode(first) == namespace && is_table(rest))
+    };
+    relative == name || is_table(name) || name.match_indices('.').any(in_namespace)
+}
+
 impl Lake {
     /// The folders, relative to the root, that hold a `changes` table.
     ///
@@ -100,6 +123,20 @@ impl Lake {
             }
         }
         found.sort();
+        Ok(found)
+    }
+
+    /// The folders of the tables that people mean by a name: `schema.table`, with the first folder before it where several
+    /// have one name (`shop.public.orders`), or the folder itself.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn find_tables(&self, name: &str) -> Result<Vec<String>, Error> {
+        let mut found = self.list_changes().await?;
+        found.retain(|relative| is_meant(relative, name));
+        if found.is_empty() && self.is_delta_table(name).await? {
+            found.push(name.to_owned());
+        }
         Ok(found)
     }
 
@@ -158,6 +195,25 @@ mod tests {
             ("表", "_xE8__xA1__xA8_"),
         ] {
             assert_eq!(encode(name), folder);
+        }
+    }
+
+    #[test]
+    fn people_name_tables_as_postgresql_does() {
+        for (relative, name, meant) in [
+            ("shop/public.orders/changes", "public.orders", true),
+            ("shop/public.orders/changes", "shop.public.orders", true),
+            (
+                "shop/public.orders/changes",
+                "shop/public.orders/changes",
+                true,
+            ),
+            ("shop/public.orders/changes", "orders", false),
+            ("shop/public.orders/changes", "other.public.orders", false),
+            ("shop/public.a_x2E_b/changes", "public.a.b", true),
+            ("a_x2E_b/public.t/changes", "a.b.public.t", true),
+        ] {
+            assert_eq!(is_meant(relative, name), meant, "{relative} {name}");
         }
     }
 

@@ -22,7 +22,7 @@ pub use certificate::check as check_certificate;
 pub use delta::property;
 pub(crate) use layout::POSITIONS;
 pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
-pub(crate) use position::{PositionLog, PreparedTable};
+pub(crate) use position::{PositionLog, PreparedTable, promised};
 pub use store::{Lake, check_endpoint, check_url};
 pub use table_version::{
     ColumnType, RowIdentity, Since, TableShape, TableVersion, UNNUMBERED, VersionColumn,

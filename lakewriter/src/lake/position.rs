@@ -7,7 +7,7 @@
 //! Two writers cannot both put record `n`: the loser is fenced before it has changed any table.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,11 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path}
 use serde::{Deserialize, Serialize};
 use service::Backoff;
 
-use super::{Lake, delta::TxnAdvance, layout::encode};
+use super::{
+    Lake,
+    delta::{LakeTable, TxnAdvance},
+    layout::encode,
+};
 use crate::{
     DirectPosition, Error, ErrorKind,
     error::{defect, storage_error},
@@ -57,6 +61,29 @@ const UNVERIFIED: Duration = Duration::from_secs(600);
 
 const MAX_ATTEMPTS: u32 = 8;
 
+/// The files of a table that the newest record of a pipeline names and that the table has not taken over yet: this is bound
+/// to happen, however long the process that must do it is away. Paths within the table's folder.
+///
+/// # Errors
+/// The store's, or a record that cannot be read.
+pub(crate) async fn promised(lake: &Lake, table: &mut LakeTable) -> Result<HashSet<String>, Error> {
+    let root = lake.path("_position");
+    let listed = lake.store().list_with_delimiter(Some(&root)).await;
+    let listed = listed.map_err(|error| storage_error(format!("list `{root}`"), error))?;
+    let mut files = HashSet::new();
+    for folder in listed.common_prefixes {
+        let (_, record) = PositionLog::open_folder(lake, folder, "").await?;
+        for prepared in record.into_iter().flat_map(|record| record.tables) {
+            let is_due = prepared.path == table.relative()
+                && table.txn(&prepared.txn.app_id).await? != Some(prepared.txn.to);
+            if is_due {
+                files.extend(prepared.adds.into_iter().map(|add| add.path));
+            }
+        }
+    }
+    Ok(files)
+}
+
 /// The log, open for appending.
 #[derive(Debug)]
 pub(crate) struct PositionLog {
@@ -78,6 +105,14 @@ impl PositionLog {
         writer: &str,
     ) -> Result<(Self, Option<PositionRecord>), Error> {
         let folder = lake.path(&format!("_position/{}", encode(pipeline)));
+        Self::open_folder(lake, folder, writer).await
+    }
+
+    async fn open_folder(
+        lake: &Lake,
+        folder: Path,
+        writer: &str,
+    ) -> Result<(Self, Option<PositionRecord>), Error> {
         let mut log = Self {
             lake: lake.clone(),
             folder,

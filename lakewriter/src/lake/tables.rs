@@ -35,6 +35,10 @@ impl LakeTables {
         }
     }
 
+    pub(crate) const fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
     /// The table in this folder, if there is one.
     pub(crate) async fn get(&self, relative: &str) -> Result<Option<Arc<Mutex<LakeTable>>>, Error> {
         let mut open = self.open.lock().await;

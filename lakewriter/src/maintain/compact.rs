@@ -47,6 +47,15 @@ impl AddAssign for Compacted {
     }
 }
 
+/// What is worth writing anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Full tiers, and what is left of partitions that have got no file for an hour: for a table that is written.
+    Tiers,
+    /// Every file that is smaller than it should be: by hand, as much as can be done.
+    Everything,
+}
+
 /// Write anew what is small or hollow, until nothing is left to do or the stop signal comes.
 ///
 /// # Errors
@@ -55,6 +64,7 @@ pub async fn compact(
     lake: &Lake,
     table: &mut LakeTable,
     limits: &CompactionLimits,
+    extent: Extent,
     stop: &CancellationToken,
     mut done: impl FnMut(&Compacted),
 ) -> Result<Compacted, Error> {
@@ -80,7 +90,7 @@ pub async fn compact(
         .map(|(partition, _)| partition.to_owned())
         .collect();
     let groups = plan(facts, limits, |partition| {
-        settled.iter().any(|settled| settled == partition)
+        extent == Extent::Everything || settled.iter().any(|settled| settled == partition)
     });
     for group in groups {
         if stop.is_cancelled() {

@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    Compacted, CompactionLimits, DEFAULT_HISTORY, Expired, compact, expire, round, vacuum,
+    Compacted, CompactionLimits, DEFAULT_HISTORY, Expired, Extent, compact, expire, round, vacuum,
 };
 use crate::{
     Error,
     lake::{
         DEAD_LETTERS, Lake, POSITIONS,
-        delta::{LakeTable, TableProperties},
+        delta::{LakeTable, TableProperties, maintenance},
     },
 };
 
@@ -51,6 +51,10 @@ pub struct Upkeep {
     pub deleted_bytes: u64,
 }
 
+/// Maintenance that runs; dropped, it stops at the next batch of rows and leaves nothing behind.
+#[derive(Debug)]
+pub struct MaintenanceTask(#[expect(dead_code, reason = "it is there to be dropped")] DropGuard);
+
 /// Keeps the tables of a lake small.
 #[derive(Debug, Clone)]
 pub struct Maintainer {
@@ -64,6 +68,19 @@ impl Maintainer {
             lake,
             settings: Arc::new(settings),
         }
+    }
+
+    /// Run until the returned value is dropped, on threads of its own. None: there is no runtime for it, which is logged.
+    pub fn start(self) -> Option<MaintenanceTask> {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        maintenance()?.spawn(async move {
+            if let Err(error) = self.run(&stopped).await {
+                let schedule = &self.settings.schedule;
+                tracing::warn!(%error, schedule, "the lake is not kept small: its schedule cannot be started");
+            }
+        });
+        Some(MaintenanceTask(stop.drop_guard()))
     }
 
     /// Until stopped. What goes wrong is logged and tried again the next time: a table that is not compacted is as right
@@ -129,7 +146,8 @@ impl Maintainer {
         let Some(mut table) = LakeTable::open(&self.lake, relative).await? else {
             return Ok(Compacted::default());
         };
-        compact(&self.lake, &mut table, &self.settings.limits, stop, |_| {}).await
+        let limits = &self.settings.limits;
+        compact(&self.lake, &mut table, limits, Extent::Tiers, stop, |_| {}).await
     }
 
     /// Compact a table, delete what its history does not need, and see that it says how long that is.
@@ -143,11 +161,18 @@ impl Maintainer {
         table
             .keep_properties(&TableProperties::of_history(self.settings.history))
             .await?;
-        let compacted =
-            compact(&self.lake, &mut table, &self.settings.limits, stop, |_| {}).await?;
+        let compacted = compact(
+            &self.lake,
+            &mut table,
+            &self.settings.limits,
+            Extent::Tiers,
+            stop,
+            |_| {},
+        )
+        .await?;
         table.checkpoint_if_behind().await?;
         let expired = expire(&self.lake, &mut table, self.settings.history).await?;
-        let vacuumed = vacuum(&self.lake, &table, self.settings.history, false).await?;
+        let vacuumed = vacuum(&self.lake, &mut table, self.settings.history, false).await?;
         Ok(Upkeep {
             compacted,
             expired,

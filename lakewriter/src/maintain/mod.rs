@@ -15,10 +15,10 @@ mod rewrite;
 mod stored_file;
 mod vacuum;
 
-pub use compact::{Compacted, compact};
+pub use compact::{Compacted, Extent, compact};
 pub use expire::{Expired, expire};
 pub use history::DEFAULT_HISTORY;
 pub(crate) use history::round;
-pub use maintainer::{DEFAULT_SCHEDULE, Maintainer, Maintenance, Upkeep};
+pub use maintainer::{DEFAULT_SCHEDULE, Maintainer, Maintenance, MaintenanceTask, Upkeep};
 pub use plan::CompactionLimits;
 pub use vacuum::{ORPHAN_AGE, Vacuumed, vacuum};

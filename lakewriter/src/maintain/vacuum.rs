@@ -3,10 +3,7 @@
 //! The library's own vacuum makes two commits, fails where a writer is faster than they are, and tells an upload whose
 //! commit is still to come from an orphan by the same age as a file that was taken away. Here the two are two things.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -15,7 +12,7 @@ use object_store::{ObjectMeta, path::Path};
 use crate::{
     Error,
     error::storage_error,
-    lake::{Lake, delta::LakeTable},
+    lake::{Lake, delta::LakeTable, promised},
 };
 
 /// A file that no commit names may be part of one that is still to come: of a snapshot that takes days, or of a writer
@@ -36,29 +33,28 @@ pub struct Vacuumed {
 /// The store's; what was deleted stays deleted.
 pub async fn vacuum(
     lake: &Lake,
-    table: &LakeTable,
+    table: &mut LakeTable,
     history: Duration,
     dry_run: bool,
 ) -> Result<Vacuumed, Error> {
     let root = lake.path(table.relative());
-    let taken_away = table.taken_away().await?;
-    let active: HashSet<String> = table
-        .files()
-        .iter()
-        .map(|file| file.path().into_owned())
-        .collect();
+    // Listed before it is asked what is needed: what comes in between is in no list.
     let listed: Vec<ObjectMeta> = lake
         .store()
         .list(Some(&root))
         .try_collect()
         .await
         .map_err(|error| storage_error(format!("list the files of `{root}`"), error))?;
+    table.read_on().await?;
+    let taken_away = table.taken_away().await?;
+    let mut needed = promised(lake, table).await?;
+    needed.extend(table.files().iter().map(|file| file.path().into_owned()));
     let now = Utc::now();
     let mut unneeded: Vec<(String, ObjectMeta)> = listed
         .into_iter()
         .filter_map(|object| {
             let path = below(&root, &object.location)?;
-            let needed = active.contains(&path)
+            let needed = needed.contains(&path)
                 || !is_data(&path)
                 || !is_old(&path, object.last_modified, &taken_away, now, history);
             (!needed).then_some((path, object))

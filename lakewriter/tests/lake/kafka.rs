@@ -349,6 +349,7 @@ fn child_config(bootstrap: &str, prefix: &str, url: &str, endpoint: &str) -> Lak
         freshness: Duration::from_millis(50),
         max_batch_bytes: 1 << 20,
         max_batch_rows: 10_000,
+        maintenance: None,
     }
 }
 

@@ -9,7 +9,9 @@ use futures::TryStreamExt as _;
 use lakewriter::{
     Lake,
     lake::delta::LakeTable,
-    maintain::{Compacted, CompactionLimits, Maintainer, Maintenance, compact, expire, vacuum},
+    maintain::{
+        Compacted, CompactionLimits, Extent, Maintainer, Maintenance, compact, expire, vacuum,
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +45,7 @@ async fn table(lake: &Lake, folder: &str) -> Result<LakeTable> {
 async fn compacted(lake: &Lake, folder: &str) -> Result<Compacted> {
     let mut table = table(lake, folder).await?;
     let stop = CancellationToken::new();
-    Ok(compact(lake, &mut table, &LIMITS, &stop, |_| {}).await?)
+    Ok(compact(lake, &mut table, &LIMITS, Extent::Tiers, &stop, |_| {}).await?)
 }
 
 /// The data files that lie in the table's folder, readers' or not.
@@ -147,8 +149,24 @@ async fn of_two_compactions_one_takes_effect() -> Result<()> {
     let mut first = table(&disk.lake, ORDERS).await?;
     let mut second = table(&disk.lake, ORDERS).await?;
     let stop = CancellationToken::new();
-    let one = compact(&disk.lake, &mut first, &LIMITS, &stop, |_| {}).await?;
-    let two = compact(&disk.lake, &mut second, &LIMITS, &stop, |_| {}).await?;
+    let one = compact(
+        &disk.lake,
+        &mut first,
+        &LIMITS,
+        Extent::Tiers,
+        &stop,
+        |_| {},
+    )
+    .await?;
+    let two = compact(
+        &disk.lake,
+        &mut second,
+        &LIMITS,
+        Extent::Tiers,
+        &stop,
+        |_| {},
+    )
+    .await?;
     ensure!(one.files_before == 8 && one.left == 0, "{one:?}");
     ensure!(two.files_before == 0 && two.left == 1, "{two:?}");
     // What the second wrote is gone again.
@@ -168,7 +186,7 @@ async fn a_foreign_optimize_never_doubles_rows() -> Result<()> {
         foreign.load().await?;
         let stop = CancellationToken::new();
         if ours_first {
-            compact(&disk.lake, &mut ours, &LIMITS, &stop, |_| {}).await?;
+            compact(&disk.lake, &mut ours, &LIMITS, Extent::Tiers, &stop, |_| {}).await?;
             let refused = foreign.optimize().with_type(OptimizeType::Compact).await;
             ensure!(
                 refused.is_err(),
@@ -176,7 +194,8 @@ async fn a_foreign_optimize_never_doubles_rows() -> Result<()> {
             );
         } else {
             foreign.optimize().with_type(OptimizeType::Compact).await?;
-            let left = compact(&disk.lake, &mut ours, &LIMITS, &stop, |_| {}).await?;
+            let left =
+                compact(&disk.lake, &mut ours, &LIMITS, Extent::Tiers, &stop, |_| {}).await?;
             ensure!(left.files_before == 0 && left.left == 1, "{left:?}");
         }
         verify(&disk.lake, 8).await?;
@@ -214,6 +233,25 @@ async fn a_lost_request_or_answer_neither_loses_nor_doubles_a_row() -> Result<()
     Ok(())
 }
 
+/// A process that dies leaves what its requests have done so far: here it is one whose future is dropped, later each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_dies_at_any_point_costs_nothing() -> Result<()> {
+    let disk = disk()?;
+    let shop = Shop::new();
+    let mut written = 0;
+    let mut died = 0;
+    for after in (0..20).map(Duration::from_millis) {
+        write(&disk, &shop, written..written + 5).await?;
+        written += 5;
+        let compaction = tokio::time::timeout(after * 6, compacted(&disk.lake, ORDERS));
+        died += usize::from(compaction.await.is_err());
+    }
+    ensure!(died > 0, "none died");
+    verify(&disk.lake, written).await?;
+    compacted(&disk.lake, ORDERS).await?;
+    verify(&disk.lake, written).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_stopped_leaves_nothing_behind() -> Result<()> {
     let disk = disk()?;
@@ -222,7 +260,15 @@ async fn one_that_is_stopped_leaves_nothing_behind() -> Result<()> {
     let stop = CancellationToken::new();
     stop.cancel();
     let mut orders = table(&disk.lake, ORDERS).await?;
-    let done = compact(&disk.lake, &mut orders, &LIMITS, &stop, |_| {}).await?;
+    let done = compact(
+        &disk.lake,
+        &mut orders,
+        &LIMITS,
+        Extent::Tiers,
+        &stop,
+        |_| {},
+    )
+    .await?;
     ensure!(done == Compacted::default(), "{done:?}");
     ensure!(stored(&disk.lake, ORDERS).await? == before);
     Ok(())
@@ -260,19 +306,43 @@ async fn vacuum_deletes_what_no_version_of_the_history_needs_and_no_upload() -> 
         .replace(".parquet", "-upload.parquet");
     std::fs::write(format!("/{upload}"), b"rows")?;
 
-    let orders = table(&disk.lake, ORDERS).await?;
-    let none = vacuum(&disk.lake, &orders, Duration::from_secs(3600), false).await?;
+    let mut orders = table(&disk.lake, ORDERS).await?;
+    let none = vacuum(&disk.lake, &mut orders, Duration::from_secs(3600), false).await?;
     ensure!(none.files.is_empty(), "{none:?}");
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let would = vacuum(&disk.lake, &orders, Duration::from_millis(10), true).await?;
+    let would = vacuum(&disk.lake, &mut orders, Duration::from_millis(10), true).await?;
     ensure!(would.files.len() == 8 && would.bytes > 0, "{would:?}");
     ensure!(stored(&disk.lake, ORDERS).await?.len() == new.len() + 1);
-    let did = vacuum(&disk.lake, &orders, Duration::from_millis(10), false).await?;
+    let did = vacuum(&disk.lake, &mut orders, Duration::from_millis(10), false).await?;
     ensure!(did == would, "{did:?}");
     let left = stored(&disk.lake, ORDERS).await?;
     let kept: BTreeSet<String> = new.difference(&old).cloned().chain([upload]).collect();
     ensure!(left == kept, "{left:?}");
     verify(&disk.lake, 8).await
+}
+
+/// The direct road's commit point names files of several tables, and its process may be away for long before it has
+/// committed all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn vacuum_keeps_what_a_position_record_promises() -> Result<()> {
+    let disk = disk()?;
+    write(&disk, &Shop::new(), 0..2).await?;
+    // The record is put, the commit of the orders fails, and so does everything after it.
+    disk.store
+        .plan("public.orders/changes/_delta_log/", 0, 1000, Fault::Lost);
+    ensure!(write(&disk, &Shop::new(), 2..3).await.is_err());
+    disk.store.heal();
+    let month_ago = std::time::SystemTime::now() - Duration::from_secs(30 * 24 * 3600);
+    for path in stored(&disk.lake, ORDERS).await? {
+        std::fs::File::open(format!("/{path}"))?.set_modified(month_ago)?;
+    }
+    let mut orders = table(&disk.lake, ORDERS).await?;
+    let hour = Duration::from_secs(3600);
+    let none = vacuum(&disk.lake, &mut orders, hour, false).await?;
+    ensure!(none.files.is_empty(), "{none:?}");
+    // Opening finishes what was begun.
+    write(&disk, &Shop::new(), 3..4).await?;
+    verify(&disk.lake, 4).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -185,6 +185,7 @@ pub fn config(kafka: &Kafka, prefix: &str, lake: LakeConfig) -> LakeWriterConfig
         freshness: Duration::from_millis(200),
         max_batch_bytes: 1 << 20,
         max_batch_rows: 10_000,
+        maintenance: None,
     }
 }
 

@@ -70,10 +70,10 @@ impl LakeTable {
     }
 }
 
-/// Where checkpoints are written: a runtime of their own that lives as long as the process. The library's blocking calls
+/// Where checkpoints and compactions are written: a runtime of their own that lives as long as the process. The library's blocking calls
 /// panic if the runtime below them ends first, and nobody's shutdown should wait for a checkpoint; one that the process
 /// does not finish is simply not there.
-fn maintenance() -> Option<&'static Runtime> {
+pub(crate) fn maintenance() -> Option<&'static Runtime> {
     static MAINTENANCE: OnceLock<Option<Runtime>> = OnceLock::new();
     MAINTENANCE
         .get_or_init(|| {

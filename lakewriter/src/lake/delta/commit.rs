@@ -127,7 +127,10 @@ impl LakeTable {
                 tokio::time::sleep(races.next_delay()).await;
             }
             let read_on = if raced {
-                self.read_on(prepared).await.ok()
+                match self.read_on().await {
+                    Ok(()) => self.standing(prepared).await.ok(),
+                    Err(_) => None,
+                }
             } else {
                 None
             };
@@ -211,16 +214,20 @@ impl LakeTable {
         Ok(())
     }
 
-    /// Read what was committed since, and see where the positions stand.
-    async fn read_on(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
+    /// Read what was committed since the table was read last.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn read_on(&mut self) -> Result<(), Error> {
         let updated = self.state.update(&self.log_store, None).await;
         updated.map_err(|error| {
             delta_error(format!("read the commits of `{}`", self.relative), error)
         })?;
         self.version = self.state.version();
+        self.proved = None;
         self.txns.clear();
         self.refresh = Refresh::default();
-        self.standing(prepared).await
+        Ok(())
     }
 
     /// Reload, however often it takes, and see where the positions stand.

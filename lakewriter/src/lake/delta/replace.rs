@@ -59,17 +59,11 @@ impl LakeTable {
     /// `Storage`: the table could not be read, or the store keeps refusing. Whether the replacement is in is unknown
     /// then; both states show the same rows, and the new files must be left where they are.
     pub(crate) async fn replace(&mut self, replacement: &Replacement) -> Result<Replaced, Error> {
-        let attempted = || format!("replace files of `{}`", self.relative);
+        let attempted = format!("replace files of `{}`", self.relative);
         let mut attempts = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut races = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
         loop {
-            self.state
-                .update(&self.log_store, None)
-                .await
-                .map_err(|error| delta_error(attempted(), error))?;
-            self.version = self.state.version();
-            self.proved = None;
-            self.txns.clear();
+            self.read_on().await?;
             match self.standing_of_files(replacement) {
                 Standing::Before => {}
                 Standing::After => return Ok(Replaced::Committed(self.version)),
@@ -85,7 +79,7 @@ impl LakeTable {
                 (&mut attempts, MAX_ATTEMPTS)
             };
             if backoff.attempt() + 1 >= most {
-                return Err(delta_error(attempted(), error));
+                return Err(delta_error(attempted, error));
             }
             let delay = backoff.next_delay();
             tracing::debug!(%error, table = self.relative, ?delay, "reading the table back, then replacing its files again");
