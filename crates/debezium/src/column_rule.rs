@@ -15,12 +15,20 @@ pub enum ColumnRule {
     /// `column.exclude.list`, of a column of the key: it is in the key, not in the row.
     KeyOnly,
     /// `column.truncate.to.N.chars`: strings keep so many UTF-16 units. Only made for columns that can be longer.
-    Truncate { length: u32 },
+    Truncate {
+        /// UTF-16 units.
+        length: u32,
+    },
     /// `column.mask.with.N.chars`: every value, NULL as well, becomes so many `*`.
-    Mask { length: u32 },
+    Mask {
+        /// Characters.
+        length: u32,
+    },
     /// `column.mask.hash.*`: a string becomes the digest of the salt and the string, in hexadecimal.
     Hash {
+        /// By which the digest is made.
         algorithm: HashAlgorithm,
+        /// What of the string is hashed.
         input: HashInput,
         /// Not part of what is published of a table.
         #[serde(skip)]
@@ -29,11 +37,17 @@ pub enum ColumnRule {
         length: Option<u32>,
     },
     /// `column.propagate.source.type` and `datatype.propagate.source.type`: parameters of the column's schema.
-    SourceType { type_name: String, size: ColumnSize },
+    SourceType {
+        /// The JDBC driver's name of the type, in upper case in events.
+        type_name: String,
+        /// Length and scale, as the driver reports them.
+        size: ColumnSize,
+    },
 }
 
 /// Digests by their names in Java's `MessageDigest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the documentation")]
 pub enum HashAlgorithm {
     #[serde(rename = "MD5")]
     Md5,
@@ -83,7 +97,9 @@ pub enum HashInput {
 /// Length and scale of a column as PostgreSQL's JDBC driver reports them, which Debezium compares and propagates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ColumnSize {
+    /// Characters, digits or bytes, as the type has it; `i32::MAX` where it has no limit.
     pub length: i32,
+    /// Digits behind the point, or of a fraction of seconds; None where the driver reports none.
     pub scale: Option<i32>,
 }
 

@@ -5,12 +5,15 @@ use crate::json::write_string;
 /// A Kafka Connect schema, as Debezium builds it and `JsonConverter` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectSchema {
+    /// What its values are.
     pub kind: ConnectType,
     /// The value may be null.
     pub optional: bool,
     /// The semantic name, such as `io.debezium.time.MicroTimestamp`.
     pub name: Option<String>,
+    /// Version of what `name` names.
     pub version: Option<i32>,
+    /// A sentence about it.
     pub doc: Option<String>,
     /// In the order they were set: it shows in the JSON text.
     pub parameters: Vec<(String, String)>,
@@ -21,27 +24,43 @@ pub struct ConnectSchema {
 /// `type` of a Connect schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectType {
+    /// `true` or `false`.
     Boolean,
+    /// A signed number of 8 bits.
     Int8,
+    /// A signed number of 16 bits.
     Int16,
+    /// A signed number of 32 bits.
     Int32,
+    /// A signed number of 64 bits.
     Int64,
+    /// A float of 32 bits.
     Float32,
+    /// A float of 64 bits.
     Float64,
+    /// UTF-8 text.
     String,
+    /// Any bytes.
     Bytes,
+    /// Any number of values of one schema.
     Array(Box<ConnectSchema>),
+    /// Values by keys.
     Map {
+        /// Of every key.
         keys: Box<ConnectSchema>,
+        /// Of every value.
         values: Box<ConnectSchema>,
     },
+    /// Named fields, in their order.
     Struct(Vec<ConnectField>),
 }
 
 /// A member of a struct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectField {
+    /// The field's name.
     pub name: String,
+    /// Of its values.
     pub schema: ConnectSchema,
 }
 

@@ -7,12 +7,15 @@ use crate::{ConnectField, ConnectSchema, ConnectType};
 /// The text is not a Connect schema.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseSchemaError {
+    /// The text is not JSON.
     #[error("parse a Connect schema")]
     Json(#[from] serde_json::Error),
+    /// The JSON is not a schema.
     #[error("parse a Connect schema: `{at}` {problem}")]
     Shape {
         /// The place within the schema, as the names of fields with dots between.
         at: String,
+        /// What is wrong there.
         problem: &'static str,
     },
 }

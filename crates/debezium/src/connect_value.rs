@@ -13,17 +13,22 @@ use crate::{
 /// a converter writes them. What a converter has to know of such a record is its schema and this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectValue<'a> {
+    /// Of an optional schema.
     Null,
     /// Of `int8` to `int64`.
     Integer(i64),
+    /// Of `string`.
     String(Cow<'a, str>),
+    /// Of `bytes`.
     Bytes(&'a [u8]),
+    /// Of `array`.
     Array(Vec<ConnectValue<'a>>),
     /// One value for each field, in the order of the schema.
     Struct(Vec<ConnectValue<'a>>),
 }
 
 impl<'a> ConnectValue<'a> {
+    /// A string.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self::String(text.into())
     }

@@ -10,9 +10,11 @@ use crate::{ChangePosition, SkippedOperations, TableSchema, TransactionOrder};
 /// `extra_float_digits=3`, `bytea_output=hex`), whether it came by COPY or by pgoutput.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnValue<'a> {
+    /// SQL NULL.
     Null,
     /// A TOASTed value that the UPDATE did not touch: PostgreSQL did not send it.
     Unchanged,
+    /// Its text.
     Text(&'a [u8]),
 }
 
@@ -21,9 +23,13 @@ pub enum ColumnValue<'a> {
 pub enum Operation {
     /// A row of a snapshot.
     Read,
+    /// An INSERT.
     Create,
+    /// An UPDATE.
     Update,
+    /// A DELETE.
     Delete,
+    /// A TRUNCATE: it has no row.
     Truncate,
 }
 
@@ -68,6 +74,7 @@ impl SkippedOperations {
 /// The row before the change, as far as PostgreSQL told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldRow<'a> {
+    /// PostgreSQL told nothing of it.
     None,
     /// Only the columns of the replica identity; all others are `Null`, which says nothing about them.
     Key(&'a [ColumnValue<'a>]),
@@ -89,6 +96,7 @@ impl<'a> OldRow<'a> {
 /// other's key in a header (`__debezium.newkey`, `__debezium.oldkey`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyChange<'a> {
+    /// The key is what it was.
     None,
     /// This is the delete; the row with the new key.
     NewKey(&'a [ColumnValue<'a>]),
@@ -99,11 +107,17 @@ pub enum KeyChange<'a> {
 /// `source.snapshot` of the envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SnapshotMarker {
+    /// The first row of the snapshot.
     First,
+    /// The first row of its table.
     FirstInDataCollection,
+    /// A row in between.
     True,
+    /// The last row of its table.
     LastInDataCollection,
+    /// The last row of the snapshot.
     Last,
+    /// A row of an incremental snapshot.
     Incremental,
     /// Streaming.
     #[default]
@@ -111,6 +125,7 @@ pub enum SnapshotMarker {
 }
 
 impl SnapshotMarker {
+    /// The word that stands in events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::First => "first",
@@ -135,6 +150,7 @@ pub struct Source {
     pub commit_micros: i64,
     /// End LSN of the COMMIT that was processed before this transaction; none before the first.
     pub last_commit_lsn: Option<u64>,
+    /// Which row of a snapshot it is, if it is one.
     pub snapshot: SnapshotMarker,
     /// `catalog_xmin` of the slot, where it is asked for (`xmin.fetch.interval.ms`).
     pub xmin: Option<u64>,
@@ -143,6 +159,7 @@ pub struct Source {
 /// Where a transaction was committed first, if a subscription brought it: its replication origin. Of 3.x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
+    /// As `pg_replication_origin` has it.
     pub name: &'a str,
     /// Its commit there; None where PostgreSQL did not say.
     pub lsn: Option<u64>,
@@ -151,14 +168,21 @@ pub struct Origin<'a> {
 /// One change with Debezium's meaning. All rows have as many values as the table has columns.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeEvent<'a> {
+    /// The version of the table that was in force.
     pub table: &'a Arc<TableSchema>,
+    /// What was done.
     pub op: Operation,
+    /// The row before.
     pub before: OldRow<'a>,
     /// None for deletes and truncates.
     pub after: Option<&'a [ColumnValue<'a>]>,
+    /// Whether it is half of a change of the key.
     pub key_change: KeyChange<'a>,
+    /// Where and when it was done.
     pub source: Source,
+    /// Where it was done first, if a subscription brought it.
     pub origin: Option<Origin<'a>>,
+    /// Its place in everything that the connector ever emits.
     pub position: ChangePosition,
     /// With `provide.transaction.metadata`, of streamed events.
     pub transaction: Option<TransactionOrder>,

@@ -10,6 +10,8 @@
 //! A [`TableSchema`] is one version of a captured table as PostgreSQL describes it; a [`ChangeEvent`] is one
 //! change of one row with its values still borrowed text, exactly as PostgreSQL printed them.
 
+#![warn(missing_docs)]
+
 mod avro;
 mod column_rule;
 mod column_schemas;

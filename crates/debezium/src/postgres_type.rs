@@ -17,6 +17,10 @@ pub struct PgType {
 /// The families of types that the contract tells apart. Lengths and precisions come from the type modifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "PostgreSQL's names of the types; its manual is their documentation"
+)]
 pub enum PgTypeKind {
     Bool,
     Int2,
@@ -105,6 +109,10 @@ pub enum PgTypeKind {
 /// The six range types that Debezium maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "PostgreSQL's names of the types; its manual is their documentation"
+)]
 pub enum RangeKind {
     Int4,
     Int8,

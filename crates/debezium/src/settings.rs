@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 /// schemas differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Compat {
+    /// Release 2.7.
     #[default]
     #[serde(rename = "2.7")]
     V2_7,
+    /// Releases 3.x, as 3.7 writes.
     #[serde(rename = "3")]
     V3,
 }
@@ -29,9 +31,12 @@ impl Compat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DecimalHandling {
+    /// Exact: the bytes of the unscaled integer.
     #[default]
     Precise,
+    /// A float of 64 bits, which may lose digits.
     Double,
+    /// The number's text.
     String,
 }
 
@@ -39,12 +44,18 @@ pub enum DecimalHandling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimePrecision {
+    /// By the precision of each column: days, milliseconds or microseconds.
     #[default]
     Adaptive,
+    /// The same, but times of day are always microseconds.
     AdaptiveTimeMicroseconds,
+    /// Kafka Connect's own types, in milliseconds.
     Connect,
+    /// ISO 8601 text.
     Isostring,
+    /// Microseconds, whatever the precision of the column is.
     Microseconds,
+    /// Nanoseconds, whatever the precision of the column is.
     Nanoseconds,
 }
 
@@ -52,8 +63,10 @@ pub enum TimePrecision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntervalHandling {
+    /// Microseconds, a month being 30.4375 days.
     #[default]
     Numeric,
+    /// ISO 8601 text.
     String,
 }
 
@@ -61,8 +74,10 @@ pub enum IntervalHandling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HstoreHandling {
+    /// A text that holds a JSON object.
     #[default]
     Json,
+    /// A map of texts.
     Map,
 }
 
@@ -70,10 +85,14 @@ pub enum HstoreHandling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BinaryHandling {
+    /// Bytes.
     #[default]
     Bytes,
+    /// Base64.
     Base64,
+    /// Base64 with `-` and `_`.
     Base64UrlSafe,
+    /// Hexadecimal digits.
     Hex,
 }
 
@@ -81,8 +100,10 @@ pub enum BinaryHandling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DecimalFormat {
+    /// The bytes of the unscaled integer in base64.
     #[default]
     Base64,
+    /// A JSON number.
     Numeric,
 }
 
@@ -110,6 +131,7 @@ pub enum HeaderFormat {
     Simple,
     /// `JsonConverter`.
     Json {
+        /// `header.converter.schemas.enable`.
         schemas: bool,
         /// `header.converter.decimal.format`.
         #[serde(default)]
@@ -125,18 +147,25 @@ pub enum HeaderFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameAdjustment {
+    /// Names are left as they are.
     #[default]
     None,
+    /// What Avro does not allow in a name becomes `_`.
     Avro,
+    /// What Avro does not allow in a name becomes `_u` and its code.
     AvroUnicode,
 }
 
 /// `skipped.operations`: which operations are not emitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SkippedOperations {
+    /// `c`: no INSERT is emitted.
     pub create: bool,
+    /// `u`: no UPDATE is emitted.
     pub update: bool,
+    /// `d`: no DELETE is emitted.
     pub delete: bool,
+    /// `t`: no TRUNCATE is emitted.
     pub truncate: bool,
 }
 
@@ -163,18 +192,29 @@ pub struct ContractSettings {
     pub topic_prefix: String,
     /// `source.version`.
     pub source_version: String,
+    /// `decimal.handling.mode`.
     pub decimal_handling: DecimalHandling,
+    /// `time.precision.mode`.
     pub time_precision: TimePrecision,
+    /// `interval.handling.mode`.
     pub interval_handling: IntervalHandling,
+    /// `hstore.handling.mode`.
     pub hstore_handling: HstoreHandling,
+    /// `binary.handling.mode`.
     pub binary_handling: BinaryHandling,
     /// Scale of `money`, 0 to 18.
     pub money_fraction_digits: u8,
+    /// `include.unknown.datatypes`: columns of types without a rule stand as bytes.
     pub include_unknown_datatypes: bool,
+    /// `unavailable.value.placeholder`: stands for a TOASTed value that PostgreSQL did not send.
     pub unavailable_value_placeholder: String,
+    /// `tombstones.on.delete`: a delete is followed by a record without a value.
     pub tombstones_on_delete: bool,
+    /// `skipped.operations`.
     pub skipped_operations: SkippedOperations,
+    /// `schema.name.adjustment.mode`.
     pub schema_name_adjustment: NameAdjustment,
+    /// `field.name.adjustment.mode`.
     pub field_name_adjustment: NameAdjustment,
     /// `key.converter.schemas.enable`.
     pub key_schemas_enable: bool,
@@ -195,10 +235,13 @@ pub struct ContractSettings {
     /// `value.converter.extension.attributes.enable`: cloud events have the fields of `source`.
     #[serde(default = "yes")]
     pub cloud_events_extensions: bool,
+    /// `key.converter`.
     #[serde(default)]
     pub key_format: Format,
+    /// `value.converter`.
     #[serde(default)]
     pub value_format: Format,
+    /// `header.converter`.
     #[serde(default)]
     pub header_format: HeaderFormat,
 }

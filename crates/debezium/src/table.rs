@@ -42,8 +42,11 @@ impl TryFrom<String> for SchemaId {
 /// A table by its PostgreSQL names. Topics get routed and renamed; this does not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableId {
+    /// The database that the connector reads.
     pub database: String,
+    /// Its schema.
     pub schema: String,
+    /// Its name within the schema.
     pub table: String,
 }
 
@@ -58,20 +61,27 @@ impl fmt::Display for TableId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplicaIdentity {
+    /// The columns of the primary key.
     Default,
+    /// Nothing.
     Nothing,
+    /// The whole row.
     Full,
+    /// The columns of an index that `REPLICA IDENTITY USING INDEX` named.
     Index,
 }
 
 /// One version of a captured table. Columns stand in the order of the tuples that refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TableSchema {
+    /// Its names.
     pub table: TableId,
+    /// In the order of the tuples.
     pub columns: Vec<Column>,
     /// Indexes into `columns`, in key order: the primary key, else the first usable unique index, else
     /// `message.key.columns`. Empty: events have no key.
     pub key: Vec<usize>,
+    /// What an UPDATE or DELETE says of the old row.
     pub replica_identity: ReplicaIdentity,
     /// `pg_class.oid`: a table that was dropped and made again under its old name has another one. None where nobody
     /// asked the catalog.
@@ -82,7 +92,9 @@ pub struct TableSchema {
 /// One column.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Column {
+    /// Its name in PostgreSQL.
     pub name: String,
+    /// Domains are resolved to their base type.
     #[serde(rename = "type")]
     pub pg_type: PgType,
     /// The column may be NULL.

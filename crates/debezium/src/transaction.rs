@@ -11,6 +11,7 @@ const JAVA_BUCKETS: usize = 16;
 /// transaction id and the LSN of `source`. Both count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionOrder {
+    /// Among all events of the transaction.
     pub total_order: u64,
     /// Among the events of the same table.
     pub data_collection_order: u64,
@@ -29,6 +30,7 @@ impl TransactionOrder {
 /// One end of a transaction, as a record of the transaction topic (`provide.transaction.metadata`).
 #[derive(Debug, Clone, Copy)]
 pub struct TransactionMetadata<'a> {
+    /// PostgreSQL's transaction id.
     pub tx_id: u64,
     /// BEGIN: position of the first change that pgoutput sent. END: end of the COMMIT record.
     pub lsn: u64,

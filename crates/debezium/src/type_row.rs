@@ -34,6 +34,10 @@ pub struct TypeRow<'t> {
 
 /// What the values of a type are: types of one class are written in events, read back and kept in the lake alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "PostgreSQL's names of the types; its manual is their documentation"
+)]
 pub enum TypeClass<'t> {
     Boolean,
     Int2,

@@ -9,6 +9,8 @@
 //! This crate does no input or output and reads no clock. No input makes it panic: every length is checked before
 //! it is used, and what does not fit is a [`ParseError`].
 
+#![warn(missing_docs)]
+
 mod change;
 mod error;
 mod logical_message;

@@ -28,6 +28,8 @@
 //! assert_eq!(timestamp.day.year, -43);
 //! assert_eq!(timestamp.time.hour, 12);
 //! ```
+
+#![warn(missing_docs)]
 #![deny(missing_docs)]
 
 mod array;

@@ -43,9 +43,11 @@ impl SslMode {
 /// One way to connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
+    /// Without TLS.
     Plain,
     /// With TLS, or on the same socket without it where the server answers that it has none.
     TlsWhereOffered,
+    /// With TLS, or not at all.
     Tls,
 }
 

@@ -36,6 +36,7 @@ use crate::{
 /// Why TLS cannot be used as the settings say.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum TlsSetupError {
     #[error(transparent)]
     File(#[from] TlsFileError),
@@ -190,7 +191,9 @@ pub(crate) fn silent(to: &str) -> io::Error {
 /// What a server answered to SSLRequest.
 #[derive(Debug)]
 pub enum Negotiated<S> {
+    /// It has no TLS; the socket can be used as it is.
     Plain(S),
+    /// The handshake is done.
     Tls(Box<TlsStream<S>>),
 }
 

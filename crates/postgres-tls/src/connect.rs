@@ -16,12 +16,15 @@ use crate::{
 pub enum ConnectError {
     /// A certificate or key cannot be used, or settings contradict each other.
     Setup(Box<TlsSetupError>),
+    /// The server refused, or the connection was lost.
     Postgres(tokio_postgres::Error),
     /// Something accepted the connection and said nothing for so long.
     Silent(Duration),
     /// Neither way that `sslmode` allows worked.
     BothWays {
+        /// Of the way that was tried first.
         first: Box<ConnectError>,
+        /// Of the other one.
         second: Box<ConnectError>,
     },
 }

@@ -12,7 +12,9 @@ use crate::{ConnectError, LongestMessage, PostgresTlsStream, TlsSettings, connec
 /// A connection string with libpq's TLS parameters: where to connect, and how to secure it.
 #[derive(Debug, Clone)]
 pub struct Connector {
+    /// What tokio-postgres knows of it.
     pub config: Config,
+    /// What it does not know.
     pub tls: TlsSettings,
 }
 
@@ -20,8 +22,10 @@ pub struct Connector {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionStringError {
+    /// A parameter of TLS has a value that it cannot have.
     #[error("{0}")]
     Tls(String),
+    /// tokio-postgres cannot read the string.
     #[error(transparent)]
     Postgres(#[from] tokio_postgres::Error),
 }

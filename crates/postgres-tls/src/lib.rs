@@ -9,6 +9,8 @@
 //!
 //! PostgreSQL manual, "SSL Support" of libpq and "SSL Session Encryption" of the protocol.
 
+#![warn(missing_docs)]
+
 mod attempt;
 mod certificate;
 mod client;

@@ -12,8 +12,11 @@ use crate::SslMode;
 pub enum TlsProblem {
     /// The server answered that it has no TLS, and `sslmode` demands it.
     ServerWithoutTls,
+    /// Nobody that is trusted has signed the certificate.
     UnknownIssuer,
+    /// The certificate was valid until some time ago.
     Expired,
+    /// The certificate will be valid from some later time on.
     NotYetValid,
     /// The certificate is for these hosts.
     WrongHost(Vec<String>),

@@ -13,10 +13,15 @@ pub enum AuthMethod {
     None,
     /// The password in clear.
     Password,
+    /// The MD5 of the password, salted.
     Md5,
+    /// SCRAM-SHA-256, with channel binding or without.
     ScramSha256,
+    /// GSSAPI.
     Gss,
+    /// SSPI.
     Sspi,
+    /// OAuth bearer tokens.
     Oauth,
 }
 

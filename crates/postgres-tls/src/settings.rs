@@ -9,6 +9,7 @@ use crate::{RequireAuth, ServerProof, SslMode};
 /// Libpq's `channel_binding`, pgjdbc's `channelBinding`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChannelBindingMode {
+    /// No channel binding.
     Disable,
     /// SCRAM-SHA-256-PLUS where the server offers it over TLS.
     #[default]
@@ -35,6 +36,7 @@ impl FromStr for ChannelBindingMode {
 /// How to secure a connection. The files are read anew for each connection, so that renewed certificates are taken up.
 #[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
+    /// `sslmode`.
     pub mode: SslMode,
     /// `sslrootcert`: a file in PEM or DER, or the word `system` for the operating system's roots. None:
     /// `~/.postgresql/root.crt` where that exists; for `verify-full` the system's otherwise.
@@ -46,6 +48,7 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// `sslpassword`, of the key.
     pub key_password: Option<Secret>,
+    /// `channel_binding`.
     pub channel_binding: ChannelBindingMode,
     /// What the server may ask for. A Unix socket is not looked at.
     pub require_auth: RequireAuth,

@@ -11,6 +11,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// The first delay, and the longest one.
     pub fn new(initial: Duration, max: Duration) -> Self {
         let noise = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

@@ -43,6 +43,7 @@ impl<K: ErrorKind> Error<K> {
         }))
     }
 
+    /// What made it fail; shown as `caused by:`.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
         self.0.source = Some(source.into());
@@ -72,10 +73,12 @@ impl<K: ErrorKind> Error<K> {
         }))
     }
 
+    /// What kind of thing went wrong.
     pub fn kind(&self) -> K {
         self.0.kind
     }
 
+    /// What the process does about it.
     pub fn disposition(&self) -> Disposition {
         self.0.kind.disposition()
     }

@@ -1,5 +1,7 @@
 //! What every long-running part needs: retry delays, secrets, telemetry, the stop signal, errors and their report, TLS.
 
+#![warn(missing_docs)]
+
 mod backoff;
 mod door;
 mod error;

@@ -5,6 +5,7 @@ use crate::without_withheld;
 /// How a command ends: its process exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
+    /// What was asked for is done.
     Clean = 0,
     /// Stopped because going on could lose or repeat data, or because something it needs is gone.
     Halted = 1,

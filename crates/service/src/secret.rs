@@ -8,6 +8,7 @@ use serde::Deserialize;
 pub struct Secret(String);
 
 impl Secret {
+    /// Keep this text secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -17,6 +18,7 @@ impl Secret {
         &self.0
     }
 
+    /// Whether there is any text.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

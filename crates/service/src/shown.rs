@@ -46,7 +46,9 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
 
 /// `Debug` of settings, with `****` for the values of those whose names `is_secret` admits, and for passwords in URLs.
 pub struct ShownSettings<'a> {
+    /// What is shown.
     pub settings: &'a BTreeMap<String, String>,
+    /// Whether the value of this name is hidden.
     pub is_secret: fn(&str) -> bool,
 }
 

@@ -14,8 +14,10 @@ use crate::{LogLines, one_line::OneLine};
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
+    /// Lines for people.
     #[default]
     Text,
+    /// One JSON object a line.
     Json,
 }
 

@@ -19,6 +19,10 @@ pub use private_key::private_key;
 /// Why TLS could not be set up. The message names the file and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "the message of each says what it is, and of which file"
+)]
 pub enum TlsFileError {
     #[error("read `{}`", path.display())]
     Read {
@@ -123,7 +127,9 @@ pub fn system_root_store() -> Result<RootCertStore, TlsFileError> {
 /// A client's certificate, the intermediate ones after it, and its key.
 #[derive(Debug)]
 pub struct ClientCertificate {
+    /// The client's own first.
     pub chain: Vec<CertificateDer<'static>>,
+    /// Of the first certificate of the chain.
     pub key: PrivateKeyDer<'static>,
 }
 

@@ -15,6 +15,7 @@ const DEFAULT_PRECISION: &str = "64";
 
 /// A Connect schema that Avro has no schema for.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum AvroSchemaError {
     #[error(
         "make an Avro schema: `{0}` is not an Avro name (letters, digits and `_`, no digit first); \

@@ -4,6 +4,7 @@
 pub struct DecodeError {
     /// Where in the record's value (in the header, for the header reasons) the trouble was met, from 0.
     pub offset: usize,
+    /// What is wrong with the record.
     pub reason: DecodeReason,
 }
 
@@ -18,6 +19,7 @@ impl From<Boxed> for DecodeError {
 
 /// Why a record could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum DecodeReason {
     #[error("not UTF-8")]
     NotUtf8,

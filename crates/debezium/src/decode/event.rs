@@ -16,10 +16,13 @@ pub struct EventHeaders<'a> {
 /// One change of a row, its values still JSON text of the record.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodedEvent<'a> {
+    /// What was done to the row.
     pub op: Operation,
+    /// The row before the change.
     pub before: DecodedOldRow<'a>,
     /// None for deletes and truncates.
     pub after: Option<DecodedRow<'a>>,
+    /// Where and when it was done.
     pub source: DecodedSource<'a>,
     /// From the header; without one the LSN of the row, and the record's offset as ordinal: both grow for one key.
     pub position: ChangePosition,
@@ -32,9 +35,11 @@ pub struct DecodedEvent<'a> {
 /// The row before the change, as far as the event can be believed.
 #[derive(Debug, Clone, Copy)]
 pub enum DecodedOldRow<'a> {
+    /// Nothing is known of it.
     None,
     /// Only the key columns are real; NOT NULL columns beside them show fallback values.
     Key(DecodedRow<'a>),
+    /// The whole row.
     Full(DecodedRow<'a>),
 }
 
@@ -74,6 +79,7 @@ impl<'a> DecodedRow<'a> {
 pub struct DecodedSource<'a> {
     /// Commit time, microseconds since the Unix epoch; from `ts_us`, `ts_ns` or `ts_ms`, the first there is.
     pub commit_micros: i64,
+    /// PostgreSQL's transaction id.
     pub tx_id: Option<i64>,
     /// WAL position of the change itself; none in incremental snapshots.
     pub lsn: Option<i64>,

@@ -34,16 +34,22 @@ pub struct ForeignDecoders {
 /// A table of another Debezium's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignTable {
+    /// `source.name`; None where the events do not tell it.
     pub topic_prefix: Option<String>,
+    /// Its names in PostgreSQL.
     pub table: TableId,
 }
 
 /// What a column without a schema is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InferredType {
+    /// `true` and `false`.
     Bool,
+    /// Whole numbers.
     Int8,
+    /// Numbers with a point or an exponent.
     Float8,
+    /// Everything else.
     Text,
 }
 

@@ -8,12 +8,14 @@ use super::{error::DecodeError, value::JsonValue};
 pub enum RecordKind {
     /// An envelope, `op` and `source`, of this connector.
     Change {
+        /// `source.connector`, such as `postgresql`.
         connector: Option<String>,
     },
     /// `pg_logical_emit_message`.
     LogicalMessage,
     /// BEGIN or END of a transaction (`provide.transaction.metadata`).
     Transaction,
+    /// A sign of life (`heartbeat.interval.ms`).
     Heartbeat,
     /// A statement of DDL, of the connectors that tell it.
     SchemaChange,

@@ -7,7 +7,9 @@ use crate::{
 /// How the values of a column stand in the JSON of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Representation {
+    /// `true` or `false`.
     Boolean,
+    /// A JSON number without a fraction.
     Integer,
     /// A number, or `"NaN"`, `"Infinity"`, `"-Infinity"`.
     Double,
@@ -20,6 +22,7 @@ pub enum Representation {
     /// `org.apache.kafka.connect.data.Decimal`: base64 of the unscaled integer, big-endian two's complement; under
     /// `decimal.format=NUMERIC` a JSON number. Which of both shows in the text.
     Decimal {
+        /// Digits behind the point.
         scale: i32,
     },
     /// A JSON string with the number's plain text (`decimal.handling.mode=string`).
@@ -44,6 +47,7 @@ pub enum Representation {
     JsonObjectText,
     /// A JSON object.
     Map,
+    /// A JSON array.
     List(Box<Representation>),
     /// Whatever JSON value it is: of a text column the string, or else the JSON text itself.
     Inferred,
@@ -52,8 +56,11 @@ pub enum Representation {
 /// What one unit of a number of time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeUnit {
+    /// 10^-3 seconds.
     Milliseconds,
+    /// 10^-6 seconds.
     Microseconds,
+    /// 10^-9 seconds.
     Nanoseconds,
 }
 

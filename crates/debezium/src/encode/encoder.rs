@@ -39,7 +39,9 @@ pub struct EventEncoder {
 /// Values of one column that their event type cannot hold: they were written as null.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unconverted {
+    /// The column's name in PostgreSQL.
     pub column: String,
+    /// How many values, since they were last asked for.
     pub count: u64,
 }
 

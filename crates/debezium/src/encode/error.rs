@@ -2,6 +2,7 @@ use crate::TableId;
 
 /// A change cannot be written as an event. The table, its schema or the settings have to change: a retry does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each shows its fields")]
 pub enum EncodeError {
     /// The event's type cannot hold this value, and the column is NOT NULL without default, so null is no way out.
     #[error(

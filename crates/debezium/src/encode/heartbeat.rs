@@ -12,6 +12,7 @@ pub struct HeartbeatEncoder {
 }
 
 impl HeartbeatEncoder {
+    /// An encoder for the form that the settings ask for.
     pub fn new(settings: &ContractSettings) -> Self {
         let key = structure(
             "io.debezium.connector.common.ServerNameKey",

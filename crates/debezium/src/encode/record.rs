@@ -65,6 +65,7 @@ impl Part {
 }
 
 impl RecordEncoder {
+    /// An encoder of records with these schemas, in the form that the settings ask for.
     pub fn new(key: ConnectSchema, value: ConnectSchema, settings: &ContractSettings) -> Self {
         let replace_null = settings.replace_null_with_default;
         Self {
@@ -83,10 +84,12 @@ impl RecordEncoder {
         }
     }
 
+    /// Of the keys.
     pub fn key_schema(&self) -> &ConnectSchema {
         &self.key.schema
     }
 
+    /// Of the values.
     pub fn value_schema(&self) -> &ConnectSchema {
         &self.value.schema
     }

@@ -11,6 +11,7 @@ pub struct TransactionEncoder {
 }
 
 impl TransactionEncoder {
+    /// An encoder for the form that the settings ask for.
     pub fn new(settings: &ContractSettings) -> Self {
         use ConnectType::{Array, Int64, String};
         let key = structure(

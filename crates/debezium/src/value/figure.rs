@@ -4,6 +4,10 @@ use super::{Unconvertible, base64, float};
 
 /// A geometric type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "PostgreSQL's names of the types; its manual is their documentation"
+)]
 pub enum Figure {
     Line,
     Circle,

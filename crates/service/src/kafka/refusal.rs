@@ -3,6 +3,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct KafkaRefusal {
+    /// What has to change.
     pub kind: RefusalKind,
     /// In librdkafka's words, from the broker's address on.
     pub reason: String,

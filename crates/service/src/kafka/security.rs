@@ -14,7 +14,9 @@ use crate::read_settings_file;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the Kafka setting `{setting}` cannot be used: {reason}")]
 pub struct KafkaSettingError {
+    /// Its name, as it was given.
     pub setting: String,
+    /// What is wrong with it, and what is wanted.
     pub reason: String,
 }
 

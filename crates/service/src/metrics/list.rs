@@ -31,17 +31,21 @@ impl Kind {
 /// One metric.
 #[derive(Debug)]
 pub struct Metric {
+    /// As Prometheus knows it.
     pub name: &'static str,
+    /// How it behaves.
     pub kind: Kind,
     /// `bytes`, `seconds`, ..., or `1` for what is a yes or no. Times are seconds since 1970, LSNs their 64 bits as a number.
     pub unit: &'static str,
     /// Beside those that all metrics of its process have.
     pub labels: &'static [&'static str],
+    /// One sentence, with a full stop.
     pub meaning: &'static str,
 }
 
 /// What tells about a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the meaning of each stands in the list below")]
 pub enum OfConnector {
     Streaming,
     State,
@@ -60,6 +64,7 @@ pub enum OfConnector {
 /// A label of every metric of a connector: its name. Those of `custom.metric.tags` follow it.
 pub const CONNECTOR_LABEL: &str = "connector";
 
+/// Every metric of a connector, in the order of the page.
 pub static OF_CONNECTORS: [(OfConnector, Metric); 12] = [
     (
         OfConnector::Streaming,
@@ -185,6 +190,7 @@ pub static OF_CONNECTORS: [(OfConnector, Metric); 12] = [
 
 /// What tells about a lakewriter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the meaning of each stands in the list below")]
 pub enum OfLakewriter {
     Rows,
     Commits,
@@ -196,6 +202,7 @@ pub enum OfLakewriter {
     FreshnessP99,
 }
 
+/// Every metric of a lakewriter, in the order of the page.
 pub static OF_LAKEWRITER: [(OfLakewriter, Metric); 8] = [
     (
         OfLakewriter::Rows,

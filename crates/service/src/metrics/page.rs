@@ -20,7 +20,9 @@ type Labels = Vec<(String, String)>;
 /// What a metric says under one set of labels.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// A whole number.
     Whole(u64),
+    /// Any other number.
     Real(f64),
     /// As [`Histogram`] was when it was read.
     Histogram {
