@@ -62,7 +62,12 @@ impl Failure {
             {
                 ExitStatus::Configuration
             }
-            _ => ExitStatus::Halted,
+            Self::Halted { .. }
+            | Self::Cdc(_)
+            | Self::LakeWriter(_)
+            | Self::Generator(_)
+            | Self::Console(_)
+            | Self::Other(_) => ExitStatus::Halted,
         }
     }
 }

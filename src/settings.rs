@@ -118,7 +118,7 @@ impl Settings {
         // The default of a topic pattern would make each start of each command compile it.
         let problem = match origin {
             Origin::Default => return None,
-            _ => setting.check(text).err()?,
+            Origin::File(_) | Origin::Environment(_) | Origin::Flag => setting.check(text).err()?,
         };
         let text = match setting.secret {
             true => "****".into(),

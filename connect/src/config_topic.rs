@@ -216,7 +216,7 @@ pub(super) fn target_record(
         serde_json::to_vec(&StoredTarget {
             state: match target {
                 TargetState::Stopped => TargetState::Paused,
-                other => other,
+                other @ (TargetState::Started | TargetState::Paused) => other,
             }
             .as_connect()
             .to_owned(),

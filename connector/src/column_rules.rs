@@ -53,7 +53,9 @@ impl ColumnRules {
         let (_, rule) = self.rules.iter().find(|(list, rule)| {
             let subject = match rule {
                 Rule::SourceTypeByType => &type_name,
-                _ => &name,
+                Rule::Truncate { .. } | Rule::Mask { .. } | Rule::SourceType | Rule::Hash(..) => {
+                    &name
+                }
             };
             list.iter().any(|regex| regex.is_match(subject))
         })?;

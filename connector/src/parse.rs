@@ -287,7 +287,9 @@ fn failure_handling(reader: &mut Reader<'_>) -> FailureHandling {
     match handling {
         FailureHandling::Fail if tolerant && is_logged => FailureHandling::Warn,
         FailureHandling::Fail if tolerant => FailureHandling::Skip,
-        handling => handling,
+        handling @ (FailureHandling::Fail | FailureHandling::Warn | FailureHandling::Skip) => {
+            handling
+        }
     }
 }
 

@@ -146,25 +146,28 @@ fn is_retyped(before: &ColumnType, now: &ColumnType) -> bool {
     }
 }
 
-/// `numeric(10,2)`.
+/// `numeric(10,2)`: the type with what events tell of its modifier.
 fn written(of: &ColumnType) -> String {
     use debezium::PgTypeKind as Kind;
-    match &of.kind {
-        Kind::Numeric { precision, scale } => format!("{}({precision},{scale})", of.name),
-        Kind::Bit { length }
-        | Kind::Varbit {
-            length: Some(length),
-        } => format!("{}({length})", of.name),
-        Kind::Time { precision }
-        | Kind::TimeTz { precision }
-        | Kind::Timestamp { precision }
-        | Kind::TimestampTz { precision }
-            if *precision < 6 =>
-        {
-            format!("{}({precision})", of.name)
-        }
-        _ => of.name.clone(),
+    if let Kind::Numeric { precision, scale } = &of.kind {
+        return format!("{}({precision},{scale})", of.name);
     }
+    if let Kind::Bit { length }
+    | Kind::Varbit {
+        length: Some(length),
+    } = &of.kind
+    {
+        return format!("{}({length})", of.name);
+    }
+    if let Kind::Time { precision }
+    | Kind::TimeTz { precision }
+    | Kind::Timestamp { precision }
+    | Kind::TimestampTz { precision } = &of.kind
+        && *precision < 6
+    {
+        return format!("{}({precision})", of.name);
+    }
+    of.name.clone()
 }
 
 /// What a replay saw that no log should have.

@@ -43,6 +43,10 @@ pub(crate) fn printable(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 /// None: nothing in it is too far away.
 fn as_text(column: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other types of Arrow are alike here"
+    )]
     let days = |row: usize| match column.data_type() {
         DataType::Date32 => Some(i64::from(column.as_primitive::<Date32Type>().value(row))),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
@@ -51,6 +55,10 @@ fn as_text(column: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
         }
         _ => None,
     };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other types of Arrow are alike here"
+    )]
     match column.data_type() {
         DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _) => {
             let is_far = |row: usize| {

@@ -31,6 +31,10 @@ enum Kind<'a> {
 impl<'a> Parts<'a> {
     pub(crate) fn new(columns: Vec<&'a ArrayRef>) -> Result<Self, ArrowError> {
         let parts = columns.into_iter().map(|column| {
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "all other types of Arrow are alike here"
+            )]
             let kind = match column.data_type() {
                 DataType::Int64 => Kind::Number,
                 DataType::Date32 => Kind::Day,

@@ -22,6 +22,10 @@ impl EncoderFactory for SpecialNumbers {
         array: &'a dyn Array,
         _options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other types of Arrow are alike here"
+        )]
         let values: Vec<f64> = match array.data_type() {
             DataType::Float64 => array.as_primitive::<Float64Type>().values().to_vec(),
             DataType::Float32 => {

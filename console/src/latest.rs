@@ -362,6 +362,10 @@ impl Reading {
                 continue;
             };
             // One type for all texts, however the reader of Parquet gives them.
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "all other types of Arrow are alike here"
+            )]
             let value = match column.data_type {
                 DataType::Utf8View | DataType::LargeUtf8 => {
                     try_cast(column.identity.clone(), DataType::Utf8)

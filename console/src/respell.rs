@@ -62,6 +62,10 @@ fn texts(column: &ArrayRef, spelling: Spelling) -> Result<StringArray> {
         rows.map(|row| column.is_valid(row).then(|| value(row)).flatten())
             .collect()
     };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other types of Arrow are alike here"
+    )]
     Ok(match column.data_type() {
         DataType::Float64 => {
             let values = column.as_primitive::<Float64Type>();

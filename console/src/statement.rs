@@ -56,6 +56,10 @@ pub(crate) fn check(sql: &str) -> Result<(), Unreasonable> {
         let Some(level) = levels.last_mut() else {
             break;
         };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other tokens of SQL are alike here"
+        )]
         let links = match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 level.chain += 1;
@@ -77,6 +81,10 @@ pub(crate) fn check(sql: &str) -> Result<(), Unreasonable> {
                 level.chain = 0;
                 0
             }
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "all other keywords of SQL are alike here"
+            )]
             Token::Word(word) => match word.keyword {
                 Keyword::NoKeyword => 0,
                 Keyword::FROM | Keyword::WITH => {

@@ -118,7 +118,7 @@ impl World {
                     return false;
                 }
             }
-            operation => operation,
+            operation @ (Operation::Insert | Operation::Update | Operation::Delete) => operation,
         };
         let at = self.clock.tick(&mut self.dice);
         match operation {

@@ -97,6 +97,10 @@ pub(crate) fn storage_error(attempted: impl Into<String>, source: object_store::
             .with_source(told)
             .with_hint("make it with `tributary bucket create`, or correct lake.url");
     }
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the object store are alike here"
+    )]
     let kind = match source {
         object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. } => ErrorKind::Permission,
@@ -129,6 +133,10 @@ pub(crate) fn delta_error(
     attempted: impl Into<String>,
     source: deltalake_core::DeltaTableError,
 ) -> Error {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the Delta library are alike here"
+    )]
     match source {
         deltalake_core::DeltaTableError::ObjectStore { source } => storage_error(attempted, source),
         other => Error::new(ErrorKind::Storage, attempted).with_source(other),

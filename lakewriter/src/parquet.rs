@@ -159,6 +159,10 @@ fn leaves(field: &Field) -> Vec<(ColumnPath, DataType)> {
             walk(path, data_type, out);
             path.truncate(depth);
         };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other types of Arrow are alike here"
+        )]
         match data_type {
             DataType::List(item) => child(&["list", item.name()], item.data_type()),
             DataType::Map(entry, _) => child(&[entry.name()], entry.data_type()),
@@ -176,6 +180,10 @@ fn leaves(field: &Field) -> Vec<(ColumnPath, DataType)> {
 }
 
 fn is_integer(data_type: &DataType) -> bool {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other types of Arrow are alike here"
+    )]
     match data_type {
         // Wider ones are fixed-length bytes.
         DataType::Decimal128(precision, _) => *precision <= 18,
@@ -307,6 +315,10 @@ fn number_value(data_type: &DataType, number: i64) -> Option<Value> {
         (1..=9999).contains(&time.year())
     };
     let at = |micros| chrono::DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc());
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other types of Arrow are alike here"
+    )]
     match data_type {
         DataType::Timestamp(_, zone) => {
             let time = at(number).filter(of_four_digits)?;

@@ -121,7 +121,13 @@ pub fn lake_error(error: lakewriter::Error) -> Error {
         lakewriter::ErrorKind::Fenced => ErrorKind::Fenced,
         lakewriter::ErrorKind::Defect => ErrorKind::Defect,
         _ if error.disposition() == lakewriter::Disposition::Retry => ErrorKind::Delivery,
-        _ => ErrorKind::Configuration,
+        lakewriter::ErrorKind::Configuration
+        | lakewriter::ErrorKind::Storage
+        | lakewriter::ErrorKind::Permission
+        | lakewriter::ErrorKind::UnsafeStore
+        | lakewriter::ErrorKind::Table
+        | lakewriter::ErrorKind::Kafka
+        | lakewriter::ErrorKind::OffsetsLost => ErrorKind::Configuration,
     };
     let hint = error.hint().to_owned();
     Error::new(kind, "write to the lake")

@@ -11,6 +11,10 @@ use super::{Origin, Settings, SettingsError};
 pub(super) fn flat(table: &toml::Table) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (key, value) in table {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other TOML values are alike here"
+        )]
         match value {
             toml::Value::Table(inner) => pairs.extend(
                 flat(inner)
@@ -29,6 +33,10 @@ pub(super) fn flat(table: &toml::Table) -> Vec<(String, String)> {
 }
 
 fn text(value: &toml::Value) -> String {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other TOML values are alike here"
+    )]
     match value {
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -36,6 +36,10 @@ pub async fn first_column(client: &Client, sql: &str) -> Result<Vec<String>> {
         .simple_query(sql)
         .await
         .with_context(|| format!("query: {sql}"))?;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other messages of a server are alike here"
+    )]
     let texts = messages.into_iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,

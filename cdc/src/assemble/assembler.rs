@@ -258,12 +258,7 @@ impl Assembler {
         xlog: &XLogData<'_>,
         message: &PgOutputMessage<'_>,
     ) -> Option<Step> {
-        let id = match message {
-            PgOutputMessage::Insert(insert) => insert.relation_id,
-            PgOutputMessage::Update(update) => update.relation_id,
-            PgOutputMessage::Delete(delete) => delete.relation_id,
-            _ => return None,
-        };
+        let id = message.row_relation()?;
         let (version, xid) = (self.relations.get(id)?, self.transaction?.xid);
         let enums = self.enum_values.unlisted(message, Some(version));
         let for_labels = !enums.is_empty();

@@ -49,7 +49,21 @@ impl RowBuffers {
             PgOutputMessage::Update(update) => (Operation::Update, update.old, Some(update.new)),
             PgOutputMessage::Delete(delete) => (Operation::Delete, delete.old, None),
             PgOutputMessage::Truncate(_) => (Operation::Truncate, OldTuple::None, None),
-            _ => return Ok(Written::Nothing),
+            PgOutputMessage::Begin(_)
+            | PgOutputMessage::Commit(_)
+            | PgOutputMessage::Origin(_)
+            | PgOutputMessage::Relation(_)
+            | PgOutputMessage::Type(_)
+            | PgOutputMessage::Message(_)
+            | PgOutputMessage::StreamStart(_)
+            | PgOutputMessage::StreamStop
+            | PgOutputMessage::StreamCommit(_)
+            | PgOutputMessage::StreamAbort(_)
+            | PgOutputMessage::BeginPrepare(_)
+            | PgOutputMessage::Prepare(_)
+            | PgOutputMessage::CommitPrepared(_)
+            | PgOutputMessage::RollbackPrepared(_)
+            | PgOutputMessage::StreamPrepare(_) => return Ok(Written::Nothing),
         };
         let mut old_values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.old);
         let mut new_values: Vec<ColumnValue<'_>> = std::mem::take(&mut self.new);

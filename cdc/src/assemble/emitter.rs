@@ -167,7 +167,20 @@ impl Emitter {
                 self.transactional_message(transaction, wal_start, message, sink)?;
                 return Ok(None);
             }
-            _ => {
+            PgOutputMessage::Begin(_)
+            | PgOutputMessage::Commit(_)
+            | PgOutputMessage::Origin(_)
+            | PgOutputMessage::Relation(_)
+            | PgOutputMessage::Type(_)
+            | PgOutputMessage::StreamStart(_)
+            | PgOutputMessage::StreamStop
+            | PgOutputMessage::StreamCommit(_)
+            | PgOutputMessage::StreamAbort(_)
+            | PgOutputMessage::BeginPrepare(_)
+            | PgOutputMessage::Prepare(_)
+            | PgOutputMessage::CommitPrepared(_)
+            | PgOutputMessage::RollbackPrepared(_)
+            | PgOutputMessage::StreamPrepare(_) => {
                 transaction.skip(1);
                 return Ok(None);
             }

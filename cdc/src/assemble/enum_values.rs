@@ -34,10 +34,8 @@ impl EnumValues {
         message: &PgOutputMessage<'_>,
         version: Option<&RelationVersion>,
     ) -> Vec<u32> {
-        let tuple = match message {
-            PgOutputMessage::Insert(insert) if self.enabled => insert.new,
-            PgOutputMessage::Update(update) if self.enabled => update.new,
-            _ => return Vec::new(),
+        let Some(tuple) = message.new_row().filter(|_| self.enabled) else {
+            return Vec::new();
         };
         match version.map(|version| &version.capture) {
             Some(Capture::Yes(table)) if !table.enums.is_empty() => {
@@ -53,15 +51,13 @@ impl EnumValues {
 
     /// The catalog was asked, and `version` is what came of it: what is still not listed is not looked for again.
     pub(super) fn remember(&mut self, message: &PgOutputMessage<'_>, version: &RelationVersion) {
-        let (PgOutputMessage::Insert(pgoutput::Insert { new, .. })
-        | PgOutputMessage::Update(pgoutput::Update { new, .. })) = message
-        else {
+        let Some(new) = message.new_row() else {
             return;
         };
         let Capture::Yes(table) = &version.capture else {
             return;
         };
-        for (oid, value) in unlisted_values(*new, table) {
+        for (oid, value) in unlisted_values(new, table) {
             if self.gone.len() < MOST_REMEMBERED {
                 self.gone.insert((oid, value.to_vec()));
             }

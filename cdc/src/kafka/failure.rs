@@ -8,6 +8,10 @@ use crate::{Error, ErrorKind};
 /// The kind of a code that a broker or the client gave.
 pub(super) fn kind_of(code: RDKafkaErrorCode) -> ErrorKind {
     use RDKafkaErrorCode as Code;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other codes of librdkafka are alike here"
+    )]
     match code {
         Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => ErrorKind::Fenced,
         Code::TopicAuthorizationFailed
@@ -39,6 +43,10 @@ pub(super) fn kind_of(code: RDKafkaErrorCode) -> ErrorKind {
 }
 
 fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the Kafka library are alike here"
+    )]
     match error {
         KafkaError::Transaction(error) => Some(error.code()),
         other => other.rdkafka_error_code(),
@@ -47,10 +55,18 @@ fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
 
 /// `attempted` failed with what librdkafka says.
 pub(super) fn failed(attempted: impl Into<String>, error: KafkaError) -> Error {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the Kafka library are alike here"
+    )]
     let kind = match &error {
         KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => ErrorKind::Configuration,
         other => code_of(other).map_or(ErrorKind::Delivery, kind_of),
     };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the Kafka library are alike here"
+    )]
     let error = match error {
         // Its text names the value, which may be a password.
         KafkaError::ClientConfig(_, description, name, _) => {
@@ -106,7 +122,9 @@ pub(super) fn not_let_in(attempted: impl Into<String>, refusal: KafkaRefusal) ->
     let kind = match refusal.kind {
         RefusalKind::Credentials => ErrorKind::Permission,
         RefusalKind::Protocol => ErrorKind::Connection,
-        _ => ErrorKind::Configuration,
+        RefusalKind::Mechanism | RefusalKind::Certificate | RefusalKind::ClientCertificate => {
+            ErrorKind::Configuration
+        }
     };
     let hint = refusal.hint();
     Error::new(kind, attempted)

@@ -193,6 +193,10 @@ impl Holder {
     /// What no patience helps against.
     fn refusal(&self, error: &KafkaError) -> Option<LeaseState> {
         let code = error.rdkafka_error_code()?;
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other codes of librdkafka are alike here"
+        )]
         let hint = match code {
             RDKafkaErrorCode::FencedInstanceId => {
                 "another worker with the same address and the same topics has started and runs the connectors now: give each worker an address of its own (rest.advertised.host.name), or topics of its own (config.storage.topic, offset.storage.topic, status.storage.topic)".to_owned()
@@ -209,6 +213,10 @@ impl Holder {
                 return None;
             }
         };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other codes of librdkafka are alike here"
+        )]
         let kind = match code {
             RDKafkaErrorCode::FencedInstanceId => ErrorKind::Fenced,
             code => kind_of(code),

@@ -282,6 +282,10 @@ fn structure(schema: Value) -> Value {
         "symbols",
         "size",
     ];
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other JSON values are alike here"
+    )]
     match schema {
         Value::Object(members) => {
             let mut kept: serde_json::Map<String, Value> = members

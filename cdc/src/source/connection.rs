@@ -100,6 +100,10 @@ impl ReplicationConnection {
         let mut rows = Vec::new();
         let mut failed = None;
         loop {
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "all other messages of a server are alike here"
+            )]
             match self.next_message().await? {
                 Message::DataRow(body) => {
                     let mut row = Vec::new();

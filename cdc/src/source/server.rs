@@ -79,6 +79,10 @@ pub(crate) async fn wal_flush_lsn(client: &Client) -> Result<Lsn, Error> {
         .simple_query(WAL_END)
         .await
         .map_err(|error| control_error(ATTEMPTED, error))?;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other messages of a server are alike here"
+    )]
     let text = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,

@@ -154,10 +154,11 @@ async fn labels_of_enums_that_grow() -> Result<()> {
         let name = if compat == "3" { "later" } else { "older" };
         let events = captured(&postgres, name, &[("debezium.compat", compat)], &sql, 3005).await?;
         let labels = |at: usize| -> Result<String> {
-            match &events[at].table.columns[1].pg_type.kind {
-                PgTypeKind::Enum { labels } => Ok(labels.join(",")),
-                other => anyhow::bail!("{other:?}"),
-            }
+            let kind = &events[at].table.columns[1].pg_type.kind;
+            let PgTypeKind::Enum { labels } = kind else {
+                anyhow::bail!("{kind:?}");
+            };
+            Ok(labels.join(","))
         };
         ensure!(labels(0)? == "sad,ok" || compat == "3", "{}", labels(0)?);
         if compat == "2.7" {

@@ -149,7 +149,7 @@ fn ensure_markers(events: &[Recorded]) -> Result<()> {
                 FirstInDataCollection => row == 0 && count > 1,
                 True => row > 0 && row + 1 < count,
                 LastInDataCollection | Last => row + 1 == count,
-                _ => false,
+                SnapshotMarker::Incremental | SnapshotMarker::False => false,
             };
             ensure!(right, "{table}: row {row} of {count} is {marker:?}");
         }

@@ -196,7 +196,7 @@ async fn a_way_that_the_server_refuses() -> Result<()> {
             let open = match mode {
                 SslMode::Disable => !only_encrypted,
                 SslMode::Allow | SslMode::Prefer => true,
-                _ => only_encrypted,
+                SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => only_encrypted,
             };
             if open {
                 let encrypted = connect(&database)

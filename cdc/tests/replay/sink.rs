@@ -154,7 +154,7 @@ impl<'c> Records<'c> {
 fn shown(format: Format, bytes: Vec<u8>) -> String {
     match format {
         Format::Avro => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        _ => text(bytes),
+        Format::Json | Format::Text | Format::CloudEvents => text(bytes),
     }
 }
 

@@ -116,6 +116,10 @@ pub(super) fn object(
     } else {
         serde_json::from_str(raw.get()).map_err(failed)?
     };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other JSON values are alike here"
+    )]
     match value {
         Value::Object(object) => Ok(object),
         Value::Null => Err(no_body()),
@@ -161,6 +165,10 @@ pub(super) fn settings(
 }
 
 /// What Kafka Connect says of a value that is not of the form that `class` has.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other JSON values are alike here"
+)]
 pub(super) fn unfit(class: &str, value: &Value) -> ErrorAnswer {
     let simple = class.split('<').next().unwrap_or_default();
     let no_constructor = |argument: &str, shown: String| {

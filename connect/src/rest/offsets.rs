@@ -74,6 +74,10 @@ fn pairs(request: &Map<String, Value>) -> Result<Vec<(Value, Option<Value>)>, Er
 }
 
 fn pair(entry: &Value) -> Result<(Value, Option<Value>), ErrorAnswer> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other JSON values are alike here"
+    )]
     let entry = match entry {
         Value::Object(entry) => entry,
         Value::Null => {
@@ -119,6 +123,10 @@ fn known_fields(
 /// An offset has something in it that is neither text nor a number nor a boolean.
 fn primitive(offset: &Value) -> Result<(), ErrorAnswer> {
     for (field, value) in offset.as_object().into_iter().flatten() {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other JSON values are alike here"
+        )]
         let kind = match value {
             Value::Array(_) => "ARRAY",
             Value::Object(_) => "MAP",

@@ -121,10 +121,19 @@ impl ConnectSchema {
 
     /// The members, if this is a struct.
     pub fn fields(&self) -> &[ConnectField] {
-        match &self.kind {
-            ConnectType::Struct(fields) => fields,
-            _ => &[],
+        if let ConnectType::Struct(fields) = &self.kind {
+            fields
+        } else {
+            &[]
         }
+    }
+
+    /// The schema of the items, if this is an array.
+    pub(crate) fn items(&self) -> Option<&Self> {
+        let ConnectType::Array(items) = &self.kind else {
+            return None;
+        };
+        Some(items)
     }
 
     /// Appends the JSON text exactly as Connect's `JsonConverter` writes it: no spaces, attributes in its order,
@@ -165,7 +174,15 @@ impl ConnectSchema {
                 }
                 out.push(b']');
             }
-            _ => {}
+            ConnectType::Boolean
+            | ConnectType::Int8
+            | ConnectType::Int16
+            | ConnectType::Int32
+            | ConnectType::Int64
+            | ConnectType::Float32
+            | ConnectType::Float64
+            | ConnectType::String
+            | ConnectType::Bytes => {}
         }
         out.extend_from_slice(if self.optional {
             b",\"optional\":true"

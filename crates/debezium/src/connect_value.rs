@@ -65,10 +65,7 @@ impl<'a> ConnectValue<'a> {
             Self::Bytes(bytes) => write_binary(bytes, BinaryHandling::Bytes, out),
             Self::Array(items) => {
                 let none = ConnectSchema::new(ConnectType::String, true);
-                let schema = match &schema.kind {
-                    ConnectType::Array(items) => items,
-                    _ => &none,
-                };
+                let schema = schema.items().unwrap_or(&none);
                 out.push(b'[');
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
@@ -115,10 +112,7 @@ impl ConnectValue<'_> {
             }
             Self::Array(items) => {
                 let none = ConnectSchema::new(ConnectType::String, true);
-                let schema = match &schema.kind {
-                    ConnectType::Array(items) => items,
-                    _ => &none,
-                };
+                let schema = schema.items().unwrap_or(&none);
                 out.push(b'[');
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
@@ -147,18 +141,16 @@ impl ConnectValue<'_> {
 
     /// Appends binary Avro: a union's branch before what is optional.
     pub(crate) fn write_avro(&self, schema: &ConnectSchema, out: &mut Vec<u8>) {
-        match self {
+        if *self == Self::Null {
             // The branch of a default comes first.
-            Self::Null => {
-                out.push(if schema.default.is_some() {
-                    binary::SECOND
-                } else {
-                    binary::FIRST
-                });
-                return;
-            }
-            _ => write_branch(schema, out),
+            out.push(if schema.default.is_some() {
+                binary::SECOND
+            } else {
+                binary::FIRST
+            });
+            return;
         }
+        write_branch(schema, out);
         match self {
             Self::Null => {}
             Self::Integer(number) => binary::write_long(*number, out),
@@ -166,10 +158,7 @@ impl ConnectValue<'_> {
             Self::Bytes(bytes) => binary::write_bytes(bytes, out),
             Self::Array(items) => {
                 let none = ConnectSchema::new(ConnectType::String, true);
-                let schema = match &schema.kind {
-                    ConnectType::Array(items) => items,
-                    _ => &none,
-                };
+                let schema = schema.items().unwrap_or(&none);
                 if !items.is_empty() {
                     binary::write_length(items.len(), out);
                     for item in items {

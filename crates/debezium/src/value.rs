@@ -342,7 +342,32 @@ impl Codec {
             Self::Moment(moment) if style == Style::HeaderLogicalTime => {
                 write_logical_time(moment.millis(text)?, out);
             }
-            _ => self.write_json(text, out)?,
+            Self::Boolean
+            | Self::Integer
+            | Self::DecimalNumber { .. }
+            | Self::VariableScaleDecimal
+            | Self::DecimalText { .. }
+            | Self::MoneyText { .. }
+            | Self::Bytea(_)
+            | Self::Opaque(_)
+            | Self::OpaqueFigure(_)
+            | Self::Bit
+            | Self::Bits
+            | Self::Date
+            | Self::Time { .. }
+            | Self::ZonedTime { .. }
+            | Self::Timestamp { .. }
+            | Self::ZonedTimestamp { .. }
+            | Self::IntervalMicros
+            | Self::IntervalText
+            | Self::Point
+            | Self::Geometry { .. }
+            | Self::HstoreMap
+            | Self::Ruled(_)
+            | Self::Moment(_)
+            | Self::Iso(_)
+            | Self::Figure(_)
+            | Self::Never => self.write_json(text, out)?,
         }
         Ok(())
     }

@@ -243,10 +243,10 @@ proptest! {
     #[test]
     fn any_default_expression_is_read_or_ignored(expression in prop_oneof![any::<String>(), "[()':a-z0-9 B|-]{0,30}"]) {
         for kind in kinds() {
-            let name = match kind { PgTypeKind::Text => "text", PgTypeKind::Int4 => "int4", _ => "numeric" };
+            let name = PgType::plain(kind.clone(), -1).name;
             let column = Column {
                 name: "c".to_owned(),
-                pg_type: PgType { oid: 0, name: name.to_owned(), modifier: -1, kind },
+                pg_type: PgType { oid: 0, name, modifier: -1, kind },
                 optional: true,
                 default_expression: Some(expression.clone()),
                 generated: false,

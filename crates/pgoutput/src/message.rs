@@ -2,7 +2,7 @@ use crate::reader::Reader;
 use crate::{
     Begin, BeginPrepare, Commit, CommitPrepared, Delete, Insert, Message, Origin, ParseError,
     Prepare, Relation, RollbackPrepared, StreamAbort, StreamCommit, StreamPrepare, StreamStart,
-    Truncate, Type, Update,
+    Truncate, TupleData, Type, Update,
 };
 
 /// One message of the `pgoutput` plugin; PostgreSQL manual, "Logical Replication Message Formats".
@@ -49,6 +49,41 @@ pub enum PgOutputMessage<'a> {
 }
 
 impl<'a> PgOutputMessage<'a> {
+    /// The table of a row that was inserted, updated or deleted; None of every other message.
+    #[inline]
+    pub const fn row_relation(&self) -> Option<u32> {
+        match self {
+            Self::Insert(insert) => Some(insert.relation_id),
+            Self::Update(update) => Some(update.relation_id),
+            Self::Delete(delete) => Some(delete.relation_id),
+            Self::Begin(_)
+            | Self::Commit(_)
+            | Self::Origin(_)
+            | Self::Relation(_)
+            | Self::Type(_)
+            | Self::Truncate(_)
+            | Self::Message(_)
+            | Self::StreamStart(_)
+            | Self::StreamStop
+            | Self::StreamCommit(_)
+            | Self::StreamAbort(_)
+            | Self::BeginPrepare(_)
+            | Self::Prepare(_)
+            | Self::CommitPrepared(_)
+            | Self::RollbackPrepared(_)
+            | Self::StreamPrepare(_) => None,
+        }
+    }
+
+    /// The row as it is after the change; None of what leaves no row behind.
+    #[inline]
+    pub const fn new_row(&self) -> Option<TupleData<'a>> {
+        let (Self::Insert(Insert { new, .. }) | Self::Update(Update { new, .. })) = self else {
+            return None;
+        };
+        Some(*new)
+    }
+
     /// Reads the `data` of one XLogData.
     ///
     /// `in_stream` says that the last StreamStart has had no StreamStop yet. The bytes do not tell: in there,

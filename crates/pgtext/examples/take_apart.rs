@@ -53,7 +53,9 @@ fn number(text: &[u8]) -> Result<String, ParseError> {
             String::from_utf8_lossy(decimal.integer),
             String::from_utf8_lossy(decimal.fraction)
         ),
-        special => format!("{special:?}"),
+        special @ (Numeric::NaN | Numeric::NegativeInfinity | Numeric::Infinity) => {
+            format!("{special:?}")
+        }
     })
 }
 

@@ -91,6 +91,10 @@ pub(crate) fn common_names(der: &[u8]) -> Vec<String> {
 
 fn text(value: &x509_cert::der::Any) -> Option<String> {
     use x509_cert::der::Tag;
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other tags of ASN.1 are alike here"
+    )]
     let text = match value.tag() {
         Tag::Utf8String => value
             .decode_as::<Utf8StringRef<'_>>()

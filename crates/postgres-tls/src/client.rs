@@ -165,6 +165,10 @@ impl ClientTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         self.begun.store(true, Ordering::Relaxed);
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other kinds of names are alike here"
+        )]
         let config = match name {
             ServerName::DnsName(_) => &self.config,
             _ => &self.nameless,
@@ -227,7 +231,11 @@ fn trust(settings: &TlsSettings) -> Result<Trust, TlsSetupError> {
     };
     Ok(match settings.mode {
         SslMode::VerifyFull => Trust::RootsAndHost(trusted),
-        _ => Trust::Roots(trusted),
+        SslMode::Disable
+        | SslMode::Allow
+        | SslMode::Prefer
+        | SslMode::Require
+        | SslMode::VerifyCa => Trust::Roots(trusted),
     })
 }
 

@@ -39,7 +39,7 @@ impl ConnectError {
     pub fn postgres(&self) -> Option<&tokio_postgres::Error> {
         match self.decisive() {
             Self::Postgres(error) => Some(error),
-            _ => None,
+            Self::Setup(_) | Self::Silent(_) | Self::BothWays { .. } => None,
         }
     }
 
@@ -70,7 +70,7 @@ impl ConnectError {
         match self {
             Self::BothWays { first, second } if second.is_locked_way() => first,
             Self::BothWays { second, .. } => second,
-            one => one,
+            one @ (Self::Setup(_) | Self::Postgres(_) | Self::Silent(_)) => one,
         }
     }
 

@@ -52,6 +52,10 @@ impl TlsProblem {
     }
 
     fn of(error: &rustls::Error) -> Self {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other errors of rustls are alike here"
+        )]
         match error {
             rustls::Error::InvalidCertificate(error) => Self::of_certificate(error),
             rustls::Error::AlertReceived(alert) => Self::of_alert(*alert),
@@ -60,6 +64,10 @@ impl TlsProblem {
     }
 
     fn of_certificate(error: &CertificateError) -> Self {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other errors of rustls are alike here"
+        )]
         match error {
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
@@ -76,6 +84,10 @@ impl TlsProblem {
 
     fn of_alert(alert: AlertDescription) -> Self {
         use AlertDescription as Alert;
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other alerts of TLS are alike here"
+        )]
         match alert {
             Alert::UnknownCA
             | Alert::BadCertificate

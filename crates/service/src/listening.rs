@@ -2,6 +2,10 @@ use std::io;
 
 /// What to do where an address cannot be listened on.
 pub fn listening_hint(error: &io::Error) -> &'static str {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the system are alike here"
+    )]
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another process listens there: stop it, or choose another address"

@@ -88,7 +88,9 @@ impl Error {
             Self::NothingToChange => {
                 Some("add inserts to the mix, for example insert=80,update=15,delete=5")
             }
-            _ => None,
+            Self::CreateTables(_) | Self::Schedule { .. } | Self::Settings(_) | Self::Rows(_) => {
+                None
+            }
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn write_json(out: &mut Vec<u8>, text: &str, entities: &[Entity]) {
                 r#","tag":"{}""#,
                 entity.slice(text).get(1..).unwrap_or_default()
             )),
-            _ => None,
+            EntityKind::Mention { .. } | EntityKind::Link(_) => None,
         },
     );
     array(
@@ -73,7 +73,7 @@ pub fn write_json(out: &mut Vec<u8>, text: &str, entities: &[Entity]) {
                 let username = entity.slice(text).get(1..).unwrap_or_default();
                 Some(write!(out, r#","username":"{username}","id":"{user_id}""#))
             }
-            _ => None,
+            EntityKind::Hashtag | EntityKind::Link(_) => None,
         },
     );
     array(
@@ -95,7 +95,7 @@ pub fn write_json(out: &mut Vec<u8>, text: &str, entities: &[Entity]) {
                     ),
                 })
             }
-            _ => None,
+            EntityKind::Hashtag | EntityKind::Mention { .. } => None,
         },
     );
     out.push(b'}');

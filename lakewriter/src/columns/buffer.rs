@@ -89,6 +89,10 @@ fn offset_at(offsets: &[i32], row: usize) -> usize {
 
 impl ColumnBuffer {
     pub fn new(data_type: &DataType) -> Self {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other types of Arrow are alike here"
+        )]
         let values = match data_type {
             DataType::Boolean => Values::Boolean(Vec::new()),
             DataType::Int32 | DataType::Date32 => Values::Int32(Vec::new()),
@@ -100,6 +104,10 @@ impl ColumnBuffer {
                 items: Box::new(Self::new(item.data_type())),
             },
             DataType::Map(entry, _) => {
+                #[expect(
+                    clippy::wildcard_enum_match_arm,
+                    reason = "all other types of Arrow are alike here"
+                )]
                 let column = |index: usize| match entry.data_type() {
                     DataType::Struct(fields) => fields
                         .get(index)
@@ -193,10 +201,10 @@ impl ColumnBuffer {
     }
 
     pub fn push_bool(&mut self, value: bool) -> Result<(), ValueError> {
-        match &mut self.values {
-            Values::Boolean(values) => values.push(value),
-            _ => return Err(ValueError::Expected("a boolean column")),
-        }
+        let Values::Boolean(values) = &mut self.values else {
+            return Err(ValueError::Expected("a boolean column"));
+        };
+        values.push(value);
         self.validity.push(true);
         Ok(())
     }
@@ -207,26 +215,32 @@ impl ColumnBuffer {
             Values::Int32(values) => {
                 values.push(i32::try_from(value).map_err(|_| ValueError::OutOfRange)?);
             }
-            _ => return Err(ValueError::Expected("an integer column")),
+            Values::Boolean(_)
+            | Values::Float64(_)
+            | Values::Decimal(_)
+            | Values::Bytes(_)
+            | Values::List { .. }
+            | Values::Map { .. }
+            | Values::Struct(_) => return Err(ValueError::Expected("an integer column")),
         }
         self.validity.push(true);
         Ok(())
     }
 
     pub fn push_f64(&mut self, value: f64) -> Result<(), ValueError> {
-        match &mut self.values {
-            Values::Float64(values) => values.push(value),
-            _ => return Err(ValueError::Expected("a double column")),
-        }
+        let Values::Float64(values) = &mut self.values else {
+            return Err(ValueError::Expected("a double column"));
+        };
+        values.push(value);
         self.validity.push(true);
         Ok(())
     }
 
     pub fn push_i128(&mut self, value: i128) -> Result<(), ValueError> {
-        match &mut self.values {
-            Values::Decimal(values) => values.push(value),
-            _ => return Err(ValueError::Expected("a decimal column")),
-        }
+        let Values::Decimal(values) = &mut self.values else {
+            return Err(ValueError::Expected("a decimal column"));
+        };
+        values.push(value);
         self.validity.push(true);
         Ok(())
     }
@@ -243,31 +257,29 @@ impl ColumnBuffer {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
     ) -> Result<(), ValueError> {
-        match &mut self.values {
-            Values::Bytes(bytes) => {
-                write(&mut bytes.data)?;
-                bytes.end()?;
-            }
-            _ => return Err(ValueError::Expected("a text column")),
-        }
+        let Values::Bytes(bytes) = &mut self.values else {
+            return Err(ValueError::Expected("a text column"));
+        };
+        write(&mut bytes.data)?;
+        bytes.end()?;
         self.validity.push(true);
         Ok(())
     }
 
     /// The items of the list that is being appended.
     pub fn list_items(&mut self) -> Result<&mut Self, ValueError> {
-        match &mut self.values {
-            Values::List { items, .. } => Ok(items),
-            _ => Err(ValueError::Expected("a list column")),
-        }
+        let Values::List { items, .. } = &mut self.values else {
+            return Err(ValueError::Expected("a list column"));
+        };
+        Ok(items)
     }
 
     /// The keys and values of the map that is being appended.
     pub fn map_entries(&mut self) -> Result<(&mut Self, &mut Self), ValueError> {
-        match &mut self.values {
-            Values::Map { keys, values, .. } => Ok((keys, values)),
-            _ => Err(ValueError::Expected("a map column")),
-        }
+        let Values::Map { keys, values, .. } = &mut self.values else {
+            return Err(ValueError::Expected("a map column"));
+        };
+        Ok((keys, values))
     }
 
     /// Ends the list or map: everything appended since the last end is in it.
@@ -275,7 +287,13 @@ impl ColumnBuffer {
         let (offsets, end) = match &mut self.values {
             Values::List { offsets, items } => (offsets, items.len()),
             Values::Map { offsets, keys, .. } => (offsets, keys.len()),
-            _ => return Err(ValueError::Expected("a list column")),
+            Values::Boolean(_)
+            | Values::Int32(_)
+            | Values::Int64(_)
+            | Values::Float64(_)
+            | Values::Decimal(_)
+            | Values::Bytes(_)
+            | Values::Struct(_) => return Err(ValueError::Expected("a list column")),
         };
         offsets.push(i32::try_from(end).map_err(|_| ValueError::Full)?);
         self.validity.push(true);
@@ -284,13 +302,11 @@ impl ColumnBuffer {
 
     /// A struct of two doubles.
     pub fn push_point(&mut self, x: f64, y: f64) -> Result<(), ValueError> {
-        match &mut self.values {
-            Values::Struct(fields) => {
-                for (field, value) in fields.iter_mut().zip([x, y]) {
-                    field.push_f64(value)?;
-                }
-            }
-            _ => return Err(ValueError::Expected("a struct column")),
+        let Values::Struct(fields) = &mut self.values else {
+            return Err(ValueError::Expected("a struct column"));
+        };
+        for (field, value) in fields.iter_mut().zip([x, y]) {
+            field.push_f64(value)?;
         }
         self.validity.push(true);
         Ok(())
@@ -339,6 +355,10 @@ impl ColumnBuffer {
                 Arc::new(Date32Array::try_new(values.into(), nulls)?)
             }
             Values::Int32(values) => Arc::new(Int32Array::try_new(values.into(), nulls)?),
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "all other types of Arrow are alike here"
+            )]
             Values::Int64(values) => match data_type {
                 DataType::Timestamp(_, zone) => Arc::new(
                     TimestampMicrosecondArray::try_new(values.into(), nulls)?

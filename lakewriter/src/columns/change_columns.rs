@@ -167,7 +167,7 @@ impl ChangeColumns {
                 // A TOASTed value that the new row lacks may stand in the old one.
                 let old = match event.key_change {
                     KeyChange::OldKey(old) => Some(old),
-                    _ => before.columns(),
+                    KeyChange::None | KeyChange::NewKey(_) => before.columns(),
                 };
                 self.append_row(&change, |column| {
                     let index = column.lake.index;

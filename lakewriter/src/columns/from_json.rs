@@ -80,20 +80,22 @@ pub(super) fn append(
                 Some(usize::from(MONEY_DIGITS)),
             )?;
         }
-        LakeType::Utf8 => match representation {
-            Representation::Inferred if !value.is_string() => {
+        LakeType::Utf8 => {
+            if *representation == Representation::Inferred && !value.is_string() {
                 column.push_bytes(value.as_json().as_bytes())?;
+            } else {
+                column.write_bytes(|out| {
+                    value
+                        .append_string(out)
+                        .ok_or(ValueError::Expected("a string"))
+                })?;
             }
-            _ => column.write_bytes(|out| {
-                value
-                    .append_string(out)
-                    .ok_or(ValueError::Expected("a string"))
-            })?,
-        },
+        }
         LakeType::Binary => {
-            let handling = match representation {
-                Representation::Binary(handling) => *handling,
-                _ => BinaryHandling::Bytes,
+            let handling = if let Representation::Binary(handling) = representation {
+                *handling
+            } else {
+                BinaryHandling::Bytes
             };
             column.write_bytes(|out| append_binary(value, handling, out))?;
         }
@@ -109,24 +111,28 @@ pub(super) fn append(
             column.write_bytes(|out| append_binary(wkb, BinaryHandling::Bytes, out))?;
         }
         LakeType::Date => return append_moment(column, date(value)?),
-        LakeType::Time => match representation {
-            Representation::Time(unit) => {
-                column.push_i64(micros(integer(value)?, *unit).ok_or(ValueError::OutOfRange)?)?;
-            }
-            _ => column.push_i64(parse_time(string(value)?.trim_end_matches('Z'))?)?,
-        },
+        LakeType::Time => {
+            let micros = if let Representation::Time(unit) = representation {
+                micros(integer(value)?, *unit).ok_or(ValueError::OutOfRange)?
+            } else {
+                parse_time(string(value)?.trim_end_matches('Z'))?
+            };
+            column.push_i64(micros)?;
+        }
         LakeType::TimeTz => column.push_bytes(utc_time(&string(value)?)?.as_bytes())?,
         LakeType::Timestamp | LakeType::TimestampTz => {
-            let moment = match representation {
-                Representation::Time(unit) => timestamp(integer(value)?, *unit),
-                _ => parse_timestamp(&string(value)?)?,
+            let moment = if let Representation::Time(unit) = representation {
+                timestamp(integer(value)?, *unit)
+            } else {
+                parse_timestamp(&string(value)?)?
             };
             return append_moment(column, moment);
         }
         LakeType::Interval => {
-            let micros = match representation {
-                Representation::MicroDuration => integer(value)?,
-                _ => interval::parse_iso(&string(value)?)?,
+            let micros = if *representation == Representation::MicroDuration {
+                integer(value)?
+            } else {
+                interval::parse_iso(&string(value)?)?
             };
             column.push_bytes(interval::iso(micros).as_bytes())?;
         }
@@ -235,20 +241,23 @@ fn decimal_text<'a>(
         append_binary(value, BinaryHandling::Bytes, &mut bytes)?;
         decimal::text_of_bytes(&bytes, scale).map(Into::into)
     };
-    match representation {
-        Representation::Decimal { scale } if value.is_string() => unscaled(value, *scale),
-        Representation::VariableScaleDecimal if !value.is_string() => {
-            let expected = ValueError::Expected("a struct of scale and value");
-            let scale = value
-                .member("scale")
-                .and_then(JsonValue::integer)
-                .and_then(|scale| i32::try_from(scale).ok())
-                .ok_or_else(|| expected.clone())?;
-            unscaled(value.member("value").ok_or(expected)?, scale)
-        }
-        _ if value.is_string() => string(value),
-        _ => Ok(value.as_json().into()),
+    if value.is_string() {
+        return if let Representation::Decimal { scale } = representation {
+            unscaled(value, *scale)
+        } else {
+            string(value)
+        };
     }
+    if *representation == Representation::VariableScaleDecimal {
+        let expected = ValueError::Expected("a struct of scale and value");
+        let scale = value
+            .member("scale")
+            .and_then(JsonValue::integer)
+            .and_then(|scale| i32::try_from(scale).ok())
+            .ok_or_else(|| expected.clone())?;
+        return unscaled(value.member("value").ok_or(expected)?, scale);
+    }
+    Ok(value.as_json().into())
 }
 
 fn date(value: JsonValue<'_>) -> Result<Moment, ValueError> {

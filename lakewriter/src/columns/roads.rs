@@ -296,7 +296,9 @@ fn every_operation_is_the_same_by_both_roads() {
         ];
         let old = match identity {
             ReplicaIdentity::Full => OldRow::Full(&full),
-            _ => OldRow::Key(&key),
+            ReplicaIdentity::Default | ReplicaIdentity::Nothing | ReplicaIdentity::Index => {
+                OldRow::Key(&key)
+            }
         };
         let unchanged = row("1", ColumnValue::Unchanged);
         let moved = row("2", ColumnValue::Unchanged);
@@ -364,7 +366,7 @@ fn every_operation_is_the_same_by_both_roads() {
                 "d 1 old ",
                 "t   ",
             ],
-            _ => [
+            ReplicaIdentity::Default | ReplicaIdentity::Nothing | ReplicaIdentity::Index => [
                 "r 1 old ",
                 "c 1 old ",
                 "u 1  [big]",

@@ -170,6 +170,10 @@ impl Postgres {
             .simple_query(sql)
             .await
             .with_context(|| format!("query in database `{database}`: {sql}"))?;
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other messages of a server are alike here"
+        )]
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(
                 (0..row.len())

@@ -57,7 +57,18 @@ impl Assembler {
             PgOutputMessage::Message(message) => {
                 (message.xid, 1, self.emitter.emits_message(message.prefix))
             }
-            _ => return Err(out_of_place("a transaction's border within a stream block")),
+            PgOutputMessage::Begin(_)
+            | PgOutputMessage::Commit(_)
+            | PgOutputMessage::StreamStart(_)
+            | PgOutputMessage::StreamCommit(_)
+            | PgOutputMessage::StreamAbort(_)
+            | PgOutputMessage::BeginPrepare(_)
+            | PgOutputMessage::Prepare(_)
+            | PgOutputMessage::CommitPrepared(_)
+            | PgOutputMessage::RollbackPrepared(_)
+            | PgOutputMessage::StreamPrepare(_) => {
+                return Err(out_of_place("a transaction's border within a stream block"));
+            }
         };
         if self.enum_values.enabled {
             self.note_unlisted_enums(xid, message);
@@ -82,11 +93,8 @@ impl Assembler {
 
     /// Their labels are read again before the transaction is written.
     fn note_unlisted_enums(&mut self, xid: u32, message: &PgOutputMessage<'_>) {
-        let version = match message {
-            PgOutputMessage::Insert(insert) => self.version(xid, insert.relation_id),
-            PgOutputMessage::Update(update) => self.version(xid, update.relation_id),
-            _ => None,
-        };
+        let relation = message.row_relation();
+        let version = relation.and_then(|id| self.version(xid, id));
         let enums = self.enum_values.unlisted(message, version.map(Arc::as_ref));
         self.open.add_enums(xid, enums);
     }

@@ -67,6 +67,10 @@ impl ReplicationConnection {
         let mut unproven = database.tls.channel_binding == ChannelBindingMode::Require;
         loop {
             out.clear();
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "all other messages of a server are alike here"
+            )]
             match self.next_message().await? {
                 Message::ReadyForQuery(_) => {
                     self.buffer.login_is_over();

@@ -184,7 +184,9 @@ const fn reason(asked: SnapshotIsolation) -> &'static str {
         SnapshotIsolation::Serializable => {
             "a serializable transaction cannot take over the snapshot of a slot, which alone fits the changes streamed after it"
         }
-        _ => {
+        SnapshotIsolation::RepeatableRead
+        | SnapshotIsolation::ReadCommitted
+        | SnapshotIsolation::ReadUncommitted => {
             "every table is read as of the same moment, so that no row is missing and none comes twice"
         }
     }

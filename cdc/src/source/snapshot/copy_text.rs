@@ -122,7 +122,7 @@ mod tests {
             .values()
             .map(|value| match value.expect("within the row") {
                 ColumnValue::Text(text) => Some(text.to_vec()),
-                _ => None,
+                ColumnValue::Null | ColumnValue::Unchanged => None,
             })
             .collect())
     }

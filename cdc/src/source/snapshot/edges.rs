@@ -272,7 +272,9 @@ mod tests {
                     let edge = match marker {
                         First | FirstInDataCollection => row == 0,
                         LastInDataCollection | Last => row + 1 == rows,
-                        _ => row > 0 && row + 1 < rows,
+                        SnapshotMarker::True | SnapshotMarker::Incremental | SnapshotMarker::False => {
+                            row > 0 && row + 1 < rows
+                        }
                     };
                     prop_assert!(edge, "{table} {row} {marker:?}");
                 }

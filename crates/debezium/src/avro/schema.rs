@@ -221,7 +221,16 @@ impl<'s> Writer<'s> {
         match schema.kind {
             ConnectType::Int8 => self.property("connect.type", "\"int8\""),
             ConnectType::Int16 => self.property("connect.type", "\"int16\""),
-            _ => {}
+            ConnectType::Boolean
+            | ConnectType::Int32
+            | ConnectType::Int64
+            | ConnectType::Float32
+            | ConnectType::Float64
+            | ConnectType::String
+            | ConnectType::Bytes
+            | ConnectType::Array(_)
+            | ConnectType::Map { .. }
+            | ConnectType::Struct(_) => {}
         }
     }
 

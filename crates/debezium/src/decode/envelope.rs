@@ -164,7 +164,7 @@ impl EnvelopeDecoder {
             Operation::Delete if members.before.is_none() => return missing("before"),
             Operation::Delete => members.after = None,
             _ if members.after.is_none() => return missing("after"),
-            _ => {}
+            Operation::Read | Operation::Create | Operation::Update => {}
         }
         let position = match headers.position {
             Some(position) => std::str::from_utf8(position)

@@ -74,7 +74,12 @@ impl CloudEvents {
         let number = |value: Option<u64>| value.map_or("null".to_owned(), |n| n.to_string());
         let (tx_id, lsn) = match source.snapshot {
             SnapshotMarker::Incremental => (None, None),
-            _ => (source.tx_id, Some(source.lsn)),
+            SnapshotMarker::First
+            | SnapshotMarker::FirstInDataCollection
+            | SnapshotMarker::True
+            | SnapshotMarker::LastInDataCollection
+            | SnapshotMarker::Last
+            | SnapshotMarker::False => (source.tx_id, Some(source.lsn)),
         };
         let sequence = sequence(source);
         let id = format!(

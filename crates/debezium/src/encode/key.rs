@@ -127,7 +127,7 @@ impl KeyEncoder {
         }
         let values = row.iter().enumerate().map(|(at, value)| match value {
             ColumnValue::Unchanged => resolved(at, old),
-            other => *other,
+            ColumnValue::Null | ColumnValue::Text(_) => *value,
         });
         Some(values.collect())
     }

@@ -76,7 +76,9 @@ impl MessageEncoder {
     pub fn encode_value(&self, message: &LogicalMessage<'_>, now_millis: i64, out: &mut Vec<u8>) {
         let content = match self.binary_handling {
             BinaryHandling::Bytes => ConnectValue::Bytes(message.content),
-            handling => {
+            handling @ (BinaryHandling::Base64
+            | BinaryHandling::Base64UrlSafe
+            | BinaryHandling::Hex) => {
                 let mut quoted = Vec::new();
                 write_binary(message.content, handling, &mut quoted);
                 let text = String::from_utf8_lossy(&quoted);

@@ -75,7 +75,12 @@ impl Transaction {
 pub(super) const fn snapshot_text(marker: SnapshotMarker) -> Option<&'static str> {
     match marker {
         SnapshotMarker::False => None,
-        marker => Some(marker.as_str()),
+        marker @ (SnapshotMarker::First
+        | SnapshotMarker::FirstInDataCollection
+        | SnapshotMarker::True
+        | SnapshotMarker::LastInDataCollection
+        | SnapshotMarker::Last
+        | SnapshotMarker::Incremental) => Some(marker.as_str()),
     }
 }
 
@@ -146,7 +151,12 @@ impl SourceWriter {
         out.extend_from_slice(b",\"snapshot\":");
         match transaction.snapshot {
             SnapshotMarker::False => out.extend_from_slice(self.streaming),
-            marker => {
+            marker @ (SnapshotMarker::First
+            | SnapshotMarker::FirstInDataCollection
+            | SnapshotMarker::True
+            | SnapshotMarker::LastInDataCollection
+            | SnapshotMarker::Last
+            | SnapshotMarker::Incremental) => {
                 out.push(b'"');
                 out.extend_from_slice(marker.as_str().as_bytes());
                 out.push(b'"');

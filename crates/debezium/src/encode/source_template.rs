@@ -54,7 +54,7 @@ impl SourceTemplate {
     ) -> Self {
         let mut parts = vec![Part::Fixed(match form {
             Form::Text => b"Struct{".to_vec(),
-            _ => Vec::new(),
+            Form::Json | Form::Avro | Form::Header => Vec::new(),
         })];
         for field in schema.fields() {
             let text = match field.name.as_str() {
@@ -119,7 +119,7 @@ impl SourceTemplate {
         if source.snapshot != SnapshotMarker::Incremental {
             match self.form {
                 Form::Avro => write_long(i64::try_from(source.lsn).unwrap_or(i64::MAX), out),
-                _ => out.extend_from_slice(lsn),
+                Form::Json | Form::Text | Form::Header => out.extend_from_slice(lsn),
             }
         }
         out.extend_from_slice(tail);
@@ -204,7 +204,7 @@ fn transaction_value<'o>(
 fn write_label(form: Form, field: &ConnectField, out: &mut Vec<u8>) {
     match form {
         Form::Avro => write_branch(&field.schema, out),
-        _ => {
+        Form::Json | Form::Text | Form::Header => {
             if out.last() != Some(&b'{') {
                 out.push(b',');
             }
@@ -226,14 +226,16 @@ fn write_field(form: Form, field: &ConnectField, value: Value<'_>, out: &mut Vec
             write_label(form, field, out);
             match form {
                 Form::Avro => write_string(text.as_bytes(), out),
-                _ => out.extend_from_slice(text.as_bytes()),
+                Form::Json | Form::Text | Form::Header => out.extend_from_slice(text.as_bytes()),
             }
         }
         (form, Value::Number(number)) => {
             write_label(form, field, out);
             match form {
                 Form::Avro => write_long(number, out),
-                _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+                Form::Json | Form::Text | Form::Header => {
+                    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes())
+                }
             }
         }
     }

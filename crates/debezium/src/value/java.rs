@@ -55,7 +55,9 @@ impl Codec {
                 let bytes = Hex::parse_bytea(text)?.bytes();
                 match handling {
                     BinaryHandling::Bytes => write_buffer(bytes.len(), out),
-                    _ => binary::write_encoded(bytes, *handling, out),
+                    BinaryHandling::Base64
+                    | BinaryHandling::Base64UrlSafe
+                    | BinaryHandling::Hex => binary::write_encoded(bytes, *handling, out),
                 }
             }
             Self::OpaqueFigure(handling) => {

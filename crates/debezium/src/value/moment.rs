@@ -27,7 +27,9 @@ impl Moment {
         let number = self.of(text)?;
         Ok(match self {
             Self::Date => number.saturating_mul(86_400_000),
-            _ => number,
+            Self::NanoTime | Self::MilliTimestamp | Self::MicroTimestamp | Self::NanoTimestamp => {
+                number
+            }
         })
     }
 

@@ -50,10 +50,12 @@ impl RuledText {
     pub(crate) fn substitute(&self, json: &[u8]) -> Vec<u8> {
         let text = match &self.rule {
             TextRule::Constant(constant) => constant.clone(),
-            rule => match serde_json::from_slice::<String>(json) {
-                Ok(text) => rule.apply(&text),
-                Err(_) => return json.to_vec(),
-            },
+            rule @ (TextRule::Truncate { .. } | TextRule::Hash { .. }) => {
+                match serde_json::from_slice::<String>(json) {
+                    Ok(text) => rule.apply(&text),
+                    Err(_) => return json.to_vec(),
+                }
+            }
         };
         let mut out = Vec::new();
         write_string(&mut out, text.as_bytes());

@@ -84,7 +84,23 @@ fn decode(capture: &Capture) -> String {
         match message {
             PgOutputMessage::StreamStart(_) => in_stream = true,
             PgOutputMessage::StreamStop => in_stream = false,
-            _ => {}
+            PgOutputMessage::Begin(_)
+            | PgOutputMessage::Commit(_)
+            | PgOutputMessage::Origin(_)
+            | PgOutputMessage::Relation(_)
+            | PgOutputMessage::Type(_)
+            | PgOutputMessage::Insert(_)
+            | PgOutputMessage::Update(_)
+            | PgOutputMessage::Delete(_)
+            | PgOutputMessage::Truncate(_)
+            | PgOutputMessage::Message(_)
+            | PgOutputMessage::StreamCommit(_)
+            | PgOutputMessage::StreamAbort(_)
+            | PgOutputMessage::BeginPrepare(_)
+            | PgOutputMessage::Prepare(_)
+            | PgOutputMessage::CommitPrepared(_)
+            | PgOutputMessage::RollbackPrepared(_)
+            | PgOutputMessage::StreamPrepare(_) => {}
         }
         out.push_str(&render::message(&message));
         out.push('\n');

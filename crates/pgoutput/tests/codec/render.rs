@@ -69,7 +69,15 @@ pub fn message(message: &PgOutputMessage<'_>) -> String {
             m.content.escape_ascii()
         ),
         // The others have neither row values nor columns: their Debug form shows every field.
-        other => format!("{other:?}"),
+        other @ (M::StreamStart(_)
+        | M::StreamStop
+        | M::StreamCommit(_)
+        | M::StreamAbort(_)
+        | M::BeginPrepare(_)
+        | M::Prepare(_)
+        | M::CommitPrepared(_)
+        | M::RollbackPrepared(_)
+        | M::StreamPrepare(_)) => format!("{other:?}"),
     }
 }
 

@@ -44,6 +44,10 @@ pub fn private_key(
     decrypt(&encrypted, password).map_err(refused)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other errors of the library are alike here"
+)]
 fn plain_pem(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     if memchr::memmem::find(bytes, b"Proc-Type: 4,ENCRYPTED").is_some() {
         return Err(format!("its encryption is OpenSSL's old one: {CONVERT}"));
@@ -71,6 +75,10 @@ fn end_of(section: &[u8]) -> Option<&str> {
     std::str::from_utf8(section.get(..end)?).ok()
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other errors of the library are alike here"
+)]
 fn decrypt(der: &[u8], password: Option<&Secret>) -> Result<PrivateKeyDer<'static>, String> {
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(der)
         .map_err(|_| "it is neither a private key nor PEM".to_owned())?;

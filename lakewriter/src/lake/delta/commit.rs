@@ -287,6 +287,10 @@ impl LakeTable {
 
 /// Whether an error says that another writer put the entry of this version.
 pub(super) fn is_race(error: &DeltaTableError) -> bool {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other errors of the Delta library are alike here"
+    )]
     match error {
         DeltaTableError::VersionAlreadyExists(_) => true,
         DeltaTableError::Transaction { source } => matches!(

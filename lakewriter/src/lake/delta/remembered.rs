@@ -22,6 +22,10 @@ fn inferred_types(schema: &StructType) -> HashMap<String, InferredType> {
             continue;
         };
         // Of the other types an event without schema does not tell which of several ways its value is written in.
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other types of Delta are alike here"
+        )]
         let inferred = match data_type {
             PrimitiveType::Boolean => InferredType::Bool,
             PrimitiveType::Long => InferredType::Int8,

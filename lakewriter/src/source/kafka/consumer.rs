@@ -107,6 +107,10 @@ impl<A: Assignments> ConsumerContext for RebalanceContext<A> {
         what: RDKafkaRespErr,
         list: &mut TopicPartitionList,
     ) {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other codes of librdkafka are alike here"
+        )]
         let outcome = match what {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
             _ => {

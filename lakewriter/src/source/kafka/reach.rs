@@ -106,7 +106,9 @@ pub(crate) fn reach(config: &KafkaConfig, stop: &CancellationToken) -> Result<()
                 let kind = match refusal.kind {
                     RefusalKind::Credentials => ErrorKind::Permission,
                     RefusalKind::Protocol => ErrorKind::Kafka,
-                    _ => ErrorKind::Configuration,
+                    RefusalKind::Mechanism
+                    | RefusalKind::Certificate
+                    | RefusalKind::ClientCertificate => ErrorKind::Configuration,
                 };
                 let hint = refusal.hint();
                 return Err(Error::new(kind, attempted)

@@ -122,6 +122,10 @@ impl Addresses {
     /// A JSON document with the addresses in its texts mapped, those also that are spread over two members
     /// `<name>.hostname` and `<name>.port`.
     pub fn rewrite_json(&self, own: &str, value: &mut Value) -> Result<()> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other YAML values are alike here"
+        )]
         match value {
             Value::String(text) => *text = self.rewrite(own, text)?,
             Value::Array(items) => items

@@ -127,6 +127,10 @@ fn parse(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<BTreeMap<
 }
 
 fn fill(tree: &mut Value, value: &dyn Fn(&str) -> Option<String>) -> Result<()> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other YAML values are alike here"
+    )]
     match tree {
         Value::String(text) => *text = interpolate(text, value)?,
         Value::Sequence(items) => items.iter_mut().try_for_each(|item| fill(item, value))?,
