@@ -154,21 +154,19 @@ pub(crate) enum Style {
 impl Codec {
     /// How the rows of a snapshot are written, where that is another way: 2.7.3 reads `money` as a double.
     pub(crate) fn of_snapshot(&self, compat: Compat) -> Option<Self> {
-        match (self, compat) {
-            (
-                Self::MoneyText {
-                    printed,
-                    fraction_digits,
-                    double: _,
-                },
-                Compat::V2_7,
-            ) => Some(Self::MoneyText {
-                printed: *printed,
-                fraction_digits: *fraction_digits,
-                double: true,
-            }),
-            _ => None,
-        }
+        let Self::MoneyText {
+            printed,
+            fraction_digits,
+            double: _,
+        } = self
+        else {
+            return None;
+        };
+        (compat == Compat::V2_7).then_some(Self::MoneyText {
+            printed: *printed,
+            fraction_digits: *fraction_digits,
+            double: true,
+        })
     }
 
     /// Appends the value's text. Nothing is appended if it cannot be converted.

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use debezium::{
     BinaryHandling, ChangeEvent, ChangePosition, Column, ColumnValue, ContractSettings,
     DecimalFormat, DecimalHandling, EventEncoder, Format, HstoreHandling, IntervalHandling,
-    KeyChange, OldRow, Operation, PgType, PgTypeKind, RangeKind, ReplicaIdentity, SnapshotMarker,
-    Source, TableId, TableSchema, TimePrecision, TransactionOrder,
+    KeyChange, OldRow, Operation, PgType, PgTypeKind, ReplicaIdentity, SnapshotMarker, Source,
+    TableId, TableSchema, TimePrecision, TransactionOrder,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -31,78 +31,28 @@ fn of_kind(kind: PgTypeKind) -> PgType {
     }
 }
 
+/// Every type that there is, some with modifiers, and arrays of them all.
 fn kinds() -> Vec<PgTypeKind> {
-    use PgTypeKind::*;
-    let scalars = vec![
-        Bool,
-        Int2,
-        Int4,
-        Int8,
-        Oid,
-        Float4,
-        Float8,
-        Numeric {
-            precision: 10,
-            scale: 2,
-        },
-        Numeric {
-            precision: 5,
-            scale: -2,
-        },
-        UnconstrainedNumeric,
-        Money,
-        Bpchar,
-        Varchar,
-        Text,
-        Name,
-        Citext,
-        InternalChar,
-        Bytea,
-        Uuid,
-        Json,
-        Jsonb,
-        Xml,
-        Inet,
-        Cidr,
-        Macaddr,
-        Macaddr8,
-        Bit { length: 1 },
-        Bit { length: 3 },
-        Varbit { length: None },
-        Date,
-        Time { precision: 3 },
-        Time { precision: 6 },
-        TimeTz { precision: 6 },
-        Timestamp { precision: 0 },
-        Timestamp { precision: 6 },
-        TimestampTz { precision: 0 },
-        TimestampTz { precision: 6 },
-        Interval,
-        Range {
-            range: RangeKind::TsTz,
-        },
-        Point,
-        Enum {
-            labels: vec!["a".to_owned()],
-        },
-        Hstore,
-        Ltree,
-        Isbn,
-        Geometry,
-        Geography,
-        Tsvector,
-        Line,
-        Circle,
-        Box,
-        Lseg,
-        Path,
-        Polygon,
-        Unknown,
-    ];
-    let arrays = scalars.iter().map(|kind| Array {
-        element: std::boxed::Box::new(of_kind(kind.clone())),
+    let mut scalars: Vec<_> = [-1, 3, ((10 << 16) | 2) + 4, ((5 << 16) | (-2 & 0x7ff)) + 4]
+        .into_iter()
+        .flat_map(PgTypeKind::recognised)
+        .map(|of| of.kind)
+        .collect();
+    scalars.push(PgTypeKind::Enum {
+        labels: vec!["a".to_owned()],
     });
-    scalars.iter().cloned().chain(arrays).collect()
+    scalars.push(PgTypeKind::Unknown);
+    let mut kinds: Vec<PgTypeKind> = Vec::new();
+    for kind in scalars {
+        // Most types have no modifier.
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let arrays = kinds.iter().map(|kind| PgTypeKind::Array {
+        element: Box::new(of_kind(kind.clone())),
+    });
+    kinds.iter().cloned().chain(arrays).collect()
 }
 
 fn table() -> Arc<TableSchema> {
