@@ -67,7 +67,7 @@ fn sources_under(folders: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-const TRUNKS: [&str; 12] = [
+const TRUNKS: [&str; 13] = [
     "src",
     "connector/src",
     "connect/src",
@@ -75,6 +75,7 @@ const TRUNKS: [&str; 12] = [
     "lakewriter/src",
     "generator/src",
     "console/src",
+    "mirror/src",
     "crates/pgoutput/src",
     "crates/pgtext/src",
     "crates/debezium/src",
@@ -134,6 +135,7 @@ fn the_trunks_meet_only_in_types() {
                 "connector",
                 "generator",
                 "console",
+                "mirror",
                 "pgoutput",
             ],
         ),
@@ -143,6 +145,17 @@ fn the_trunks_meet_only_in_types() {
         ),
         (
             "console",
+            &[
+                "cdc",
+                "connect",
+                "connector",
+                "generator",
+                "pgoutput",
+                "mirror",
+            ],
+        ),
+        (
+            "mirror",
             &["cdc", "connect", "connector", "generator", "pgoutput"],
         ),
         (

@@ -21,6 +21,7 @@ use crate::{
     Error,
     describe::{self, Listed},
     latest::LatestRows,
+    log::Log,
     memory, multiply,
     names::{CATALOG, DEFAULT_SCHEMA, SourceName, SqlNames, sql_names},
     notices::Notices,
@@ -189,14 +190,17 @@ impl SqlEngine {
     ) -> Result<(), DataFusionError> {
         let info = &table.info;
         let latest: Arc<dyn TableProvider> = Arc::new(LatestRows {
-            name: format!("{}.{}", info.schema, info.table),
-            session: self.session.clone(),
-            changes: Arc::clone(&table.changes),
-            history: Arc::clone(&table.history),
+            log: Log {
+                name: format!("{}.{}", info.schema, info.table),
+                session: self.session.clone(),
+                changes: Arc::clone(&table.changes),
+                history: Arc::clone(&table.history),
+            },
             rows: table.rows,
             part_bytes,
             doubts: table.doubts.as_slice().into(),
             notices: self.notices.clone(),
+            positions: false,
         });
         let mut catalogs = vec![names.catalog.as_str()];
         if names.is_unique {
@@ -266,7 +270,7 @@ impl SqlEngine {
     }
 
     async fn register_set_aside(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let (_, provider) = tables::provider(&self.lake, &self.session, DEAD_LETTERS).await?;
+        let (_, provider) = tables::provider(&self.lake, &self.session, DEAD_LETTERS, None).await?;
         let table = vec![(DEAD_LETTERS.to_owned(), provider)];
         Ok(self.register_tables(CATALOG, DEFAULT_SCHEMA, table)?)
     }

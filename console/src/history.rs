@@ -51,6 +51,8 @@ pub(crate) struct ColumnHistory {
     pub(crate) value: Expr,
     /// The value as rows are told apart by it: equal where PostgreSQL takes it for equal.
     pub(crate) identity: Expr,
+    /// How [`Self::identity`] is made of the value, where it is another one.
+    pub(crate) spelling: Option<Spelling>,
     pub(crate) data_type: DataType,
     /// The text of a value that the type cannot hold.
     pub(crate) raw: Option<Expr>,
@@ -297,14 +299,13 @@ impl Chains {
         };
         let value = value.unwrap_or_else(|| lit(ScalarValue::Null));
         let canonical = newest.as_ref().and_then(|newest| canonical(&newest.kind));
-        let identity = match canonical {
-            Some(spelling) if is_text(&data_type) => spelled(value.clone(), spelling),
-            _ => value.clone(),
-        };
+        let spelling = canonical.filter(|_| is_text(&data_type));
+        let identity = identity_of(value.clone(), spelling);
         ColumnHistory {
             links,
             value,
             identity,
+            spelling,
             data_type,
             raw,
             shows_raw,
@@ -377,6 +378,14 @@ impl Chains {
             choice = choice.when(is_it, value);
         }
         choice.end().ok()
+    }
+}
+
+/// A value as rows are told apart by it.
+pub(crate) fn identity_of(value: Expr, spelling: Option<Spelling>) -> Expr {
+    match spelling {
+        Some(spelling) => spelled(value, spelling),
+        None => value,
     }
 }
 

@@ -15,51 +15,42 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch},
+    array::{BooleanArray, RecordBatch},
     compute::filter_record_batch,
-    datatypes::{DataType, Int32Type, SchemaRef},
+    datatypes::SchemaRef,
 };
 use datafusion::{
     catalog::{Session, TableProvider},
     error::{DataFusionError, Result},
     execution::{SendableRecordBatchStream, TaskContext, memory_pool::MemoryConsumer},
-    functions::expr_fn::coalesce,
-    logical_expr::{Expr, TableType, ident, lit, try_cast},
+    logical_expr::{Expr, TableType, ident, lit},
     physical_plan::{
         ExecutionPlan,
         stream::RecordBatchStreamAdapter,
         streaming::{PartitionStream, StreamingTableExec},
     },
-    prelude::{DataFrame, SessionContext},
 };
 use debezium::Operation;
 use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use lakewriter::lake::{TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+use lakewriter::lake::UNAVAILABLE_COLUMN;
 
 use crate::{
-    change::{Change, EraRule, Narrower, Row, Rule},
+    change::Row,
     doubt::{Doubt, Evidence, notices},
     eras::EraIdentity,
     fill::Donors,
-    history::{History, version_number},
-    identity::Parts,
+    log::Log,
     notices::Notices,
-    places::{PLACE, PLACE_COLUMNS, POSITION_COLUMNS, Places, place_column},
+    places::{PLACE_COLUMNS, Places},
     replay::Replay,
 };
 
 /// What a row of the table takes while the log is replayed, with a key of one or two numbers.
 const BYTES_PER_ROW: usize = 220;
 
-/// Column of the narrow reading: false for the old row of an UPDATE of the key.
-const SECOND_HALF: &str = "second half";
-
 /// A table's latest rows.
 pub(crate) struct LatestRows {
-    pub(crate) name: String,
-    pub(crate) session: SessionContext,
-    pub(crate) changes: Arc<dyn TableProvider>,
-    pub(crate) history: Arc<History>,
+    pub(crate) log: Log,
     /// Rows of the log.
     pub(crate) rows: usize,
     /// Bytes that the rows of one part may take.
@@ -67,18 +58,23 @@ pub(crate) struct LatestRows {
     /// In the order of their beginning.
     pub(crate) doubts: Arc<[Doubt]>,
     pub(crate) notices: Notices,
+    /// Where each row's last change stands is shown, behind its columns.
+    pub(crate) positions: bool,
 }
 
 impl fmt::Debug for LatestRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LatestRows({})", self.name)
+        write!(f, "LatestRows({})", self.log.name)
     }
 }
 
 #[async_trait::async_trait]
 impl TableProvider for LatestRows {
     fn schema(&self) -> SchemaRef {
-        self.history.schema()
+        match self.positions {
+            false => self.log.history.schema(),
+            true => self.log.positioned_schema(),
+        }
     }
 
     fn table_type(&self) -> TableType {
@@ -94,14 +90,11 @@ impl TableProvider for LatestRows {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let shown: Vec<usize> = match projection {
             Some(wanted) => wanted.clone(),
-            None => (0..self.history.shown.len()).collect(),
+            None => (0..self.schema().fields().len()).collect(),
         };
-        let schema = Arc::new(self.history.schema().project(&shown)?);
+        let schema = Arc::new(self.schema().project(&shown)?);
         let reading = Reading {
-            name: self.name.clone(),
-            session: self.session.clone(),
-            changes: Arc::clone(&self.changes),
-            history: Arc::clone(&self.history),
+            log: self.log.clone(),
             rows: self.rows,
             part_bytes: self.part_bytes,
             doubts: Arc::clone(&self.doubts),
@@ -119,17 +112,14 @@ impl TableProvider for LatestRows {
 /// One query's reading of the latest rows.
 #[derive(Clone)]
 struct Reading {
-    name: String,
-    session: SessionContext,
-    changes: Arc<dyn TableProvider>,
-    history: Arc<History>,
+    log: Log,
     rows: usize,
     part_bytes: usize,
     doubts: Arc<[Doubt]>,
     notices: Notices,
     /// What the parts that were read show of the doubts.
     seen: Arc<Mutex<Seen>>,
-    /// Into [`History::shown`].
+    /// Into the schema of the latest rows.
     shown: Vec<usize>,
     schema: SchemaRef,
 }
@@ -143,7 +133,7 @@ struct Seen {
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "latest rows of {}", self.name)
+        write!(f, "latest rows of {}", self.log.name)
     }
 }
 
@@ -174,30 +164,22 @@ impl PartitionStream for Reading {
 }
 
 impl Reading {
-    fn log(&self) -> Result<DataFrame> {
-        self.session.read_table(Arc::clone(&self.changes))
-    }
-
-    fn has(&self, column: &str) -> bool {
-        self.changes.schema().column_with_name(column).is_some()
-    }
-
     /// Into how many parts the keys are divided. Only where each row has one key all the time: a row that moves to
     /// another key, or is told apart by other columns some day, may not lose its earlier part.
     async fn parts(&self) -> Result<u64> {
         let wanted = (self.rows.saturating_mul(BYTES_PER_ROW)).div_ceil(self.part_bytes.max(1));
         let one_key = matches!(
-            self.history.eras.as_slice(),
+            self.log.history.eras.as_slice(),
             [era] if matches!(era.identity, EraIdentity::Key(_)) && era.narrower.is_empty()
         );
         if wanted <= 1 || !one_key {
             return Ok(1);
         }
-        if self.has(UNAVAILABLE_COLUMN) {
+        if self.log.has(UNAVAILABLE_COLUMN) {
             let moved = ident("_op")
                 .eq(lit("c"))
                 .and(ident(UNAVAILABLE_COLUMN).is_not_null());
-            let moved = self.log()?.filter(moved)?.limit(0, Some(1))?;
+            let moved = self.log.rows()?.filter(moved)?.limit(0, Some(1))?;
             if moved.count().await? > 0 {
                 return Ok(1);
             }
@@ -212,10 +194,10 @@ impl Reading {
         parts: u64,
         context: &TaskContext,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-        let memory = MemoryConsumer::new(format!("latest rows of {}", self.name))
+        let memory = MemoryConsumer::new(format!("latest rows of {}", self.log.name))
             .register(context.memory_pool());
-        let mut replay = Replay::new(self.rules());
-        let mut changes = self.narrow()?.execute_stream().await?;
+        let mut replay = Replay::new(self.log.rules());
+        let mut changes = self.log.narrow()?.execute_stream().await?;
         while let Some(batch) = changes.next().await {
             self.replay(&batch?, part, parts, &mut replay)?;
             memory.try_resize(replay.bytes())?;
@@ -225,17 +207,10 @@ impl Reading {
         let rows = Arc::new(rows);
         memory.try_resize(rows.len() * size_of::<Row>())?;
 
-        let columns = self
-            .shown
-            .iter()
-            .filter_map(|at| self.history.shown.get(*at));
-        let columns: Vec<_> = columns.collect();
-        let values = columns.iter().map(|shown| self.history.expression(shown));
-        let of_column: Vec<usize> = columns.iter().map(|shown| shown.column).collect();
-        let values: Vec<Expr> = values.collect();
+        let (values, of_column) = self.log.columns(&self.shown);
         let mut donors = Donors::needed(&rows, &of_column);
         if !donors.is_empty() {
-            let mut log = self.wide(&values)?.execute_stream().await?;
+            let mut log = self.log.wide(&values)?.execute_stream().await?;
             while let Some(batch) = log.next().await {
                 let batch = batch?;
                 let places = Places::of(&batch)?;
@@ -243,7 +218,7 @@ impl Reading {
             }
             donors.finish()?;
         }
-        let log = self.wide(&values)?.execute_stream().await?;
+        let log = self.log.wide(&values)?.execute_stream().await?;
         let schema = Arc::clone(&self.schema);
         let rows = log.map(move |batch| {
             // The places stay accounted for as long as the rows are read.
@@ -280,120 +255,11 @@ impl Reading {
             let before = rows.partition_point(|row| row.place.position() < doubt.since);
             *older += u64::try_from(before).unwrap_or(u64::MAX);
         }
-        let said = notices(&self.name, &self.doubts, &seen.older, &seen.evidence);
-        self.notices.set(&self.name, said);
+        let said = notices(&self.log.name, &self.doubts, &seen.older, &seen.evidence);
+        self.notices.set(&self.log.name, said);
     }
 
-    /// Columns of the identities of a [`Change`].
-    fn identities(&self) -> Vec<&[usize]> {
-        let eras = self.history.eras.iter();
-        let of_eras = eras.clone().map(|era| match &era.identity {
-            EraIdentity::Key(columns) | EraIdentity::WholeRow(columns) => columns.as_slice(),
-            EraIdentity::Hidden => &[],
-        });
-        let narrower = eras.flat_map(|era| era.narrower.iter());
-        let narrower = narrower.map(|rows| rows.columns.as_slice());
-        of_eras.chain(narrower).collect()
-    }
-
-    fn rules(&self) -> Vec<EraRule> {
-        let mut identities = self.history.eras.len();
-        let eras = self.history.eras.iter();
-        eras.map(|era| EraRule {
-            since: era.since,
-            narrower: era
-                .narrower
-                .iter()
-                .map(|rows| {
-                    identities += 1;
-                    Narrower {
-                        from: rows.from,
-                        until: rows.until,
-                        identity: identities - 1,
-                    }
-                })
-                .collect(),
-            rule: match era.identity {
-                EraIdentity::Key(_) => Rule::Key,
-                EraIdentity::WholeRow(_) => Rule::Bag,
-                EraIdentity::Hidden => Rule::AddOnly,
-            },
-            new_table: era.new_table,
-        })
-        .collect()
-    }
-
-    fn place(&self) -> Vec<Expr> {
-        let number = |(name, default): (&str, i64)| {
-            let number = if self.has(name) {
-                coalesce(vec![try_cast(ident(name), DataType::Int64), lit(default)])
-            } else {
-                lit(default)
-            };
-            number.alias(place_column(name))
-        };
-        PLACE.map(number).into()
-    }
-
-    /// Columns of the history that tell rows apart in any era.
-    fn identifying(&self) -> Vec<usize> {
-        // What is narrower has no columns but those of its era.
-        let mut columns: Vec<usize> = self.identities().concat();
-        columns.sort_unstable();
-        columns.dedup();
-        columns
-    }
-
-    /// The log without values, in the order of positions. The sort comes last: what the planner puts over a sort may be
-    /// done in parallel, and then the batches come in any order.
-    fn narrow(&self) -> Result<DataFrame> {
-        let mut columns = self.place();
-        columns.push(try_cast(ident("_op"), DataType::Utf8).alias("operation"));
-        // The halves of an UPDATE of the key share a position: the old row goes first.
-        columns.push(ident("_op").not_eq(lit("d")).alias(SECOND_HALF));
-        columns.push(version_number(self.has(TABLE_VERSION_COLUMN)).alias("version"));
-        if self.has(UNAVAILABLE_COLUMN) {
-            columns.push(ident(UNAVAILABLE_COLUMN).alias("unsent"));
-        } else {
-            columns.push(lit(false).alias("unsent"));
-        }
-        for at in self.identifying() {
-            let Some(column) = self.history.columns.get(at) else {
-                continue;
-            };
-            // One type for all texts, however the reader of Parquet gives them.
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "all other types of Arrow are alike here"
-            )]
-            let value = match column.data_type {
-                DataType::Utf8View | DataType::LargeUtf8 => {
-                    try_cast(column.identity.clone(), DataType::Utf8)
-                }
-                _ => column.identity.clone(),
-            };
-            columns.push(value.alias(format!("value {at}")));
-            let raw = column.raw.clone();
-            let raw = raw.unwrap_or_else(|| lit(datafusion::scalar::ScalarValue::Utf8(None)));
-            columns.push(try_cast(raw, DataType::Utf8).alias(format!("raw {at}")));
-        }
-        let mut order: Vec<String> = PLACE.iter().map(|(name, _)| place_column(name)).collect();
-        order.insert(POSITION_COLUMNS, SECOND_HALF.to_owned());
-        let order = order.iter().map(|name| ident(name).sort(true, false));
-        self.log()?.select(columns)?.sort(order.collect())
-    }
-
-    /// The rows of the log with the wanted columns.
-    fn wide(&self, values: &[Expr]) -> Result<DataFrame> {
-        let values = values.iter().enumerate();
-        let values = values.map(|(at, value)| value.clone().alias(format!("value {at}")));
-        let rows = ident("_op").in_list(vec![lit("d"), lit("t")], true);
-        self.log()?
-            .filter(rows)?
-            .select(self.place().into_iter().chain(values).collect::<Vec<_>>())
-    }
-
-    /// Applies the changes of a batch of [`Self::narrow`] that belong to this part.
+    /// Applies the changes of a batch of [`Log::narrow`] that belong to this part.
     fn replay(
         &self,
         batch: &RecordBatch,
@@ -401,78 +267,21 @@ impl Reading {
         parts: u64,
         replay: &mut Replay,
     ) -> Result<()> {
-        let places = Places::of(batch)?;
-        let column = |name: &str| {
-            batch.column_by_name(name).ok_or_else(|| {
-                DataFusionError::Internal(format!("the log was read without `{name}`"))
-            })
-        };
-        let operations = column("operation")?.as_string::<i32>();
-        let versions = column("version")?.as_primitive::<Int32Type>();
-        let unsent = column("unsent")?.as_list_opt::<i32>();
-        let mut identities = Vec::new();
-        for of_identity in self.identities() {
-            let mut columns: Vec<&ArrayRef> = Vec::with_capacity(2 * of_identity.len());
-            for at in of_identity {
-                columns.push(column(&format!("value {at}"))?);
-                columns.push(column(&format!("raw {at}"))?);
-            }
-            identities.push(Parts::new(columns)?);
-        }
-        let mut scratch = Vec::new();
-        for row in 0..batch.num_rows() {
-            let letter = operations.value(row);
-            let operation = match letter.as_bytes() {
-                [code] => Operation::from_code(*code),
-                _ => None,
-            };
-            let Some(operation) = operation else {
-                return Err(DataFusionError::Execution(format!(
-                    "a change of {} has the unknown operation `{letter}`",
-                    self.name
-                )));
-            };
-            let identities: Vec<_> = identities
-                .iter()
-                .map(|parts| parts.of(row, &mut scratch))
-                .collect::<Result<_, _>>()?;
-            let whole_table = matches!(operation, Operation::Truncate | Operation::Read);
-            if parts > 1
-                && !whole_table
-                && identities.first().is_some_and(|id| !is_in(id, part, parts))
-            {
-                continue;
-            }
-            let mut change = Change {
-                operation,
-                place: places.at(row),
-                identities,
-                unsent: Vec::new(),
-            };
-            if let Some(unsent) = unsent
-                && unsent.is_valid(row)
-            {
-                let version = versions.value(row);
-                let names = arrow::compute::cast(&unsent.value(row), &DataType::Utf8)?;
-                let names = names.as_string::<i32>().iter().flatten();
-                let columns = names.filter_map(|name| self.history.column_of(version, name));
-                change.unsent = columns.collect();
-            }
-            if parts > 1 && operation == Operation::Read {
-                let mine = change
-                    .identities
-                    .first()
-                    .is_some_and(|id| is_in(id, part, parts));
+        self.log.changes_of(batch, &mut |change| {
+            let whole_table = change.operation == Operation::Truncate;
+            let mut identities = change.identities.iter();
+            let mine = parts == 1 || identities.next().is_some_and(|id| is_in(id, part, parts));
+            if change.operation == Operation::Read && !mine {
+                // A snapshot takes rows of every part.
                 replay.begin_snapshot(&change.place);
-                if !mine {
-                    continue;
-                }
+            }
+            if !mine && !whole_table {
+                return Ok(());
             }
             replay.apply(change).map_err(|error| {
-                DataFusionError::Internal(format!("the log of {}: {error}", self.name))
-            })?;
-        }
-        Ok(())
+                DataFusionError::Internal(format!("the log of {}: {error}", self.log.name))
+            })
+        })
     }
 }
 

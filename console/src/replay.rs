@@ -106,6 +106,27 @@ impl Replay {
         }
     }
 
+    /// Goes on from rows that a replay left, one for each key. `snapshot`: the newest that it met, as the incarnation and
+    /// the LSN of its rows.
+    pub(crate) fn resumed(
+        rows: impl Iterator<Item = (Identity, Place)>,
+        snapshot: Option<(i64, i64)>,
+    ) -> Self {
+        let mut replay = Self::new(vec![EraRule {
+            since: (i64::MIN, 0, 0),
+            rule: Rule::Key,
+            new_table: false,
+            narrower: Vec::new(),
+        }]);
+        // Before the first one nothing is forgotten that is no snapshot's.
+        replay.snapshot = Some(snapshot.unwrap_or((0, i64::MIN)));
+        for (identity, place) in rows {
+            let row = Row::new(place, &[], None, Box::default());
+            replay.hold(identity, row);
+        }
+        replay
+    }
+
     /// About how much memory the rows take.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
@@ -387,16 +408,18 @@ impl Replay {
 
     /// A row that comes to an identity. Another one may still be there, until the same transaction moves or deletes it.
     fn add(&mut self, identity: Identity, row: Row) {
-        // The same change once more is no other row.
-        let is_another = |held: &&mut Rows| {
-            held.last()
-                .is_some_and(|last| last.place.position() != row.place.position())
-        };
         let rule = self.rule();
-        let held = self.live.get_mut(&identity);
-        let Some(held) = held.filter(|_| rule == Rule::Key).filter(is_another) else {
+        let held = self.live.get_mut(&identity).filter(|_| rule == Rule::Key);
+        let Some(held) = held else {
             return self.hold(identity, row);
         };
+        // The same change once more is no other row, and it does not know any more what the first one took from the row
+        // that moved here.
+        if let Some(last) = held.last()
+            && last.place.position() == row.place.position()
+        {
+            return;
+        }
         self.bytes += row.bytes() + identity.len();
         held.push(row);
         self.doubled.push(identity);

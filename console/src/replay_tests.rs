@@ -361,3 +361,20 @@ fn what_comes_once_more_and_what_a_transaction_moves_is_nothing_strange() {
     ];
     assert_eq!(evidence(swapped), (0, 0));
 }
+
+#[test]
+fn a_moved_row_that_comes_once_more_keeps_what_it_took() {
+    let again = |lsn| Place {
+        offset: 9,
+        ..at(lsn)
+    };
+    let changes = vec![
+        change("c", at(1), &["1"], &[]),
+        change("d", at(2), &["1"], &[]),
+        change("d", again(2), &["1"], &[]),
+        change("c", at(2), &["2"], &[7]),
+        change("c", again(2), &["2"], &[7]),
+    ];
+    let rows = left(vec![era(0, Rule::Key)], changes);
+    assert_eq!(rows, [(2, vec![Some(1)])]);
+}

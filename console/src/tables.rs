@@ -13,7 +13,7 @@ use crate::{
     names::{DEFAULT_SCHEMA, SourceName},
 };
 
-type Boxed = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Boxed = Box<dyn std::error::Error + Send + Sync>;
 
 /// A source table that the lake holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,16 @@ pub(crate) async fn open(
     session: &SessionContext,
     folder: &str,
 ) -> Result<OpenTable, Boxed> {
-    let (table, changes) = provider(lake, session, folder).await?;
+    let (table, changes) = provider(lake, session, folder, None).await?;
+    describe(&table, changes, folder)
+}
+
+/// What the log is that was opened there.
+pub(crate) fn describe(
+    table: &DeltaTable,
+    changes: Arc<dyn TableProvider>,
+    folder: &str,
+) -> Result<OpenTable, Boxed> {
     let schema = changes.schema();
     if let Some(lacks) = NEEDED
         .iter()
@@ -96,23 +105,27 @@ pub(crate) async fn open(
         notes: notes(&history, &schema),
     };
     Ok(OpenTable {
-        rows: row_count(&table),
+        rows: row_count(table),
         doubts: history.doubts.clone(),
-        incarnation: newest_incarnation(&table),
+        incarnation: newest_incarnation(table),
         info,
         changes,
         history: Arc::new(history),
     })
 }
 
-/// The Delta table in this folder, for queries of this session.
+/// The Delta table in this folder at a version or its newest one, for queries of this session.
 pub(crate) async fn provider(
     lake: &Lake,
     session: &SessionContext,
     folder: &str,
+    version: Option<u64>,
 ) -> Result<(DeltaTable, Arc<dyn TableProvider>), Boxed> {
     let mut table = DeltaTable::new(lake.log_store(folder)?);
-    table.load().await?;
+    match version {
+        Some(version) => table.load_version(version).await?,
+        None => table.load().await?,
+    }
     let state = session.state();
     table.update_datafusion_session(&state)?;
     let provider = table.table_provider().with_session(Arc::new(state)).await?;

@@ -15,6 +15,9 @@ use crate::{Error, error::storage_error};
 /// The folder of a table's append-only log of changes.
 pub const CHANGES: &str = "changes";
 
+/// The folder of a table's rows as they are now, beside [`CHANGES`].
+pub const CURRENT: &str = "current";
+
 /// The table of records that could not become rows, directly below the root.
 pub const DEAD_LETTERS: &str = "_dead_letters";
 

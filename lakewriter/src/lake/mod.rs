@@ -8,6 +8,7 @@ mod credentials;
 pub mod delta;
 mod durable_disk;
 mod layout;
+mod objects;
 mod position;
 mod probe;
 mod store;
@@ -17,11 +18,13 @@ mod versioned_rows;
 
 pub use crate::columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
 pub use crate::dead_letter::dead_letter_schema;
+pub use crate::parquet::{ParquetEncoder, ParquetFile, write_parquet};
 pub use bucket::{Bucket, create_bucket};
 pub use certificate::check as check_certificate;
 pub use delta::property;
 pub(crate) use layout::POSITIONS;
-pub use layout::{CHANGES, DEAD_LETTERS, LakeTableName};
+pub use layout::{CHANGES, CURRENT, DEAD_LETTERS, LakeTableName};
+pub use objects::{read_object, upload};
 pub(crate) use position::{PositionLog, PreparedTable, promised};
 pub use store::{Lake, check_endpoint, check_url};
 pub use table_version::{

@@ -108,7 +108,7 @@ impl Lake {
     }
 
     /// A path within the store, from one relative to the lake's root.
-    pub(crate) fn path(&self, relative: &str) -> Path {
+    pub fn path(&self, relative: &str) -> Path {
         relative
             .split('/')
             .filter(|part| !part.is_empty())

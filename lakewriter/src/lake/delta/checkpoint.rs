@@ -15,7 +15,7 @@ use super::{
 use crate::{Error, error::delta_error};
 
 /// A reader fetches at most this many log entries beside the checkpoint.
-const COMMITS_BETWEEN_CHECKPOINTS: u32 = 50;
+pub const COMMITS_BETWEEN_CHECKPOINTS: u32 = 50;
 
 impl LakeTable {
     /// Count one commit; start the checkpoint when it is due.
@@ -88,7 +88,9 @@ pub(crate) fn maintenance() -> Option<&'static Runtime> {
         .as_ref()
 }
 
-async fn checkpoint_and_reopen(log_store: LogStoreRef) -> Result<DeltaTableState, DeltaTableError> {
+pub(super) async fn checkpoint_and_reopen(
+    log_store: LogStoreRef,
+) -> Result<DeltaTableState, DeltaTableError> {
     let table = open_handle(&log_store).await?;
     checkpoints::create_checkpoint(&table, None).await?;
     load(&log_store).await

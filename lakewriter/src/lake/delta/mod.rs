@@ -7,6 +7,7 @@
 mod checkpoint;
 mod commit;
 mod create;
+mod entry;
 mod evolve;
 mod files;
 mod handle;
@@ -18,9 +19,11 @@ mod replace;
 mod staged;
 mod table;
 
+pub use checkpoint::COMMITS_BETWEEN_CHECKPOINTS;
 pub(crate) use checkpoint::maintenance;
 pub use commit::{CommitOutcome, PreparedCommit, TxnAdvance};
 pub use create::TableProperties;
+pub use entry::{Put, next_entry_is_free, put_entry, write_checkpoint};
 pub(crate) use evolve::{Evolution, delta_schema, kernel_schema};
 pub use history::{TableSize, VersionEntry};
 pub(crate) use replace::{Replaced, Replacement};

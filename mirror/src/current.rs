@@ -1,0 +1,420 @@
+//! The Delta table `current`, as it was last read or written here, and commits to it.
+//!
+//! A commit says what it takes for true: that the log ends where it was read. It puts exactly the next entry, which the
+//! store refuses if there is one, so nobody can have changed a file, a deletion vector or the `txn` in between. Whatever
+//! else comes of a commit, the table is read again and its `txn` decides.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use deltalake_core::{
+    DeltaTable, DeltaTableError,
+    kernel::{
+        Action, Add, Remove, StructType, Transaction, engine::arrow_conversion::TryIntoKernel as _,
+        transaction::CommitData,
+    },
+    protocol::DeltaOperation,
+};
+use lakewriter::lake::{
+    Lake,
+    delta::{COMMITS_BETWEEN_CHECKPOINTS, Put, next_entry_is_free, put_entry, write_checkpoint},
+    read_object,
+};
+use serde_json::json;
+
+use crate::{
+    deletion_vector::{self, DeletedRows},
+    error::{Attempted as _, Error},
+    files::now_millis,
+    folded::Progress,
+    news,
+};
+
+/// The name under which `current` keeps the version of `changes` that it is the fold of.
+pub const APP_ID: &str = "tributary/current";
+
+/// What a commit says of itself stands in its `commitInfo` under this name.
+const INFO: &str = "tributary";
+
+/// The property that holds what the rows were made under ([`console::SourceLog::shape`]).
+const SHAPE: &str = "tributary.current_of";
+
+/// After this much silence a commit looks before it puts: entries are deleted after two days, and one that was written
+/// and deleted meanwhile could be written a second time.
+const UNPROVED: Duration = Duration::from_secs(600);
+
+/// So many foreign entries behind the last of ours are looked at for whether they touch a row.
+const MOST_FOREIGN: u64 = 50;
+
+/// A file of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFile {
+    pub(crate) add: Add,
+    pub(crate) deleted: DeletedRows,
+}
+
+/// The table at one version.
+pub(crate) struct Current {
+    lake: Lake,
+    relative: String,
+    version: u64,
+    proved: Instant,
+    /// By the numbers that this process gave them.
+    pub(crate) files: BTreeMap<u32, DataFile>,
+    next_file: u32,
+    pub(crate) progress: Progress,
+    pub(crate) shape: String,
+    id: String,
+    commits: u32,
+}
+
+/// What there is at the table's place.
+pub(crate) enum Found {
+    Nothing,
+    Table(Box<Current>),
+    /// A table that another program changed, or whose last commit of ours cannot be read: its version and id.
+    Foreign {
+        version: u64,
+        id: String,
+    },
+}
+
+/// What a commit does with one of the table's files.
+pub(crate) struct Change {
+    pub(crate) file: u32,
+    /// None: the file goes.
+    pub(crate) deleted: Option<(
+        DeletedRows,
+        deltalake_core::kernel::DeletionVectorDescriptor,
+    )>,
+}
+
+/// What came of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// Somebody else committed, or nobody knows: the table has to be opened again.
+    Overtaken,
+}
+
+impl Current {
+    /// The table in this folder at its newest version.
+    pub(crate) async fn open(lake: &Lake, relative: &str) -> Result<Found, Error> {
+        let attempted = || format!("open `{relative}`");
+        if !lake.is_delta_table(relative).await.attempted(attempted)? {
+            return Ok(Found::Nothing);
+        }
+        let log = lake.log_store(relative).attempted(attempted)?;
+        let proved = Instant::now();
+        let mut table = DeltaTable::new(log.clone());
+        match table.load().await {
+            Ok(()) => {}
+            Err(DeltaTableError::NotATable(_)) => return Ok(Found::Nothing),
+            Err(error) => return Err(error).attempted(attempted),
+        }
+        let snapshot = table.snapshot().attempted(attempted)?;
+        let version = snapshot.version();
+        let id = snapshot.metadata().id().to_owned();
+        let configuration = snapshot.metadata().configuration();
+        let shape = configuration.get(SHAPE).cloned();
+        let txn = snapshot
+            .snapshot()
+            .transaction_version(log.as_ref(), APP_ID)
+            .await
+            .attempted(attempted)?;
+        let progress = last_of_ours(&log, version).await?;
+        let progress = progress.filter(|progress| {
+            // The two are written by one commit: another program's would have to copy both.
+            txn == i64::try_from(progress.changes_version).ok()
+        });
+        let (Some(progress), Some(shape)) = (progress, shape) else {
+            return Ok(Found::Foreign { version, id });
+        };
+        let url = lake.table_url(relative).attempted(attempted)?;
+        let mut files = BTreeMap::new();
+        let mut next_file = 0;
+        for file in snapshot.log_data() {
+            #[expect(
+                deprecated,
+                reason = "a commit needs the action, and there is no other way to it"
+            )]
+            let add = file.add_action();
+            let deleted = match &add.deletion_vector {
+                None => DeletedRows::default(),
+                Some(descriptor) => {
+                    let bytes = match deletion_vector::path(descriptor, &url)? {
+                        None => None,
+                        Some(path) => {
+                            let bytes = read_object(lake, relative, &path).await;
+                            Some(bytes.attempted(attempted)?)
+                        }
+                    };
+                    deletion_vector::read(descriptor, &url, bytes)?
+                }
+            };
+            files.insert(next_file, DataFile { add, deleted });
+            next_file += 1;
+        }
+        Ok(Found::Table(Box::new(Self {
+            lake: lake.clone(),
+            relative: relative.to_owned(),
+            version,
+            proved,
+            files,
+            next_file,
+            progress,
+            shape,
+            id,
+            commits: 0,
+        })))
+    }
+
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// One commit: files whose rows go, a file of rows that come, and what the table is the fold of from now on.
+    pub(crate) async fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        added: Option<Add>,
+        progress: Progress,
+    ) -> Result<(Outcome, Option<u32>), Error> {
+        let mut actions = Vec::new();
+        let mut updates: Vec<(u32, Option<DataFile>)> = Vec::new();
+        for Change { file, deleted } in changes {
+            let missing =
+                || Error::new(format!("find a file of `{}` that is active", self.relative));
+            let before = self.files.get(&file).ok_or_else(missing)?;
+            actions.push(Action::Remove(remove(&before.add)));
+            let after = deleted.map(|(deleted, descriptor)| {
+                let mut add = before.add.clone();
+                add.deletion_vector = Some(descriptor);
+                add.stats = add.stats.as_deref().map(loosened);
+                add.data_change = true;
+                DataFile { add, deleted }
+            });
+            actions.extend(after.iter().map(|after| Action::Add(after.add.clone())));
+            updates.push((file, after));
+        }
+        let mut number = None;
+        if let Some(add) = added {
+            actions.push(Action::Add(add.clone()));
+            let deleted = DeletedRows::default();
+            updates.push((self.next_file, Some(DataFile { add, deleted })));
+            number = Some(self.next_file);
+        }
+        if self.proved.elapsed() >= UNPROVED {
+            let free = next_entry_is_free(&self.lake, &self.relative, self.version).await;
+            if !free.attempted(|| format!("commit to `{}`", self.relative))? {
+                return Ok((Outcome::Overtaken, None));
+            }
+        }
+        let proved = Instant::now();
+        let data = data(actions, &progress)?;
+        match put(&self.lake, &self.relative, self.version + 1, &data).await? {
+            Outcome::Overtaken => Ok((Outcome::Overtaken, None)),
+            Outcome::Done => {
+                self.version += 1;
+                self.proved = proved;
+                for (file, after) in updates {
+                    match after {
+                        Some(after) => self.files.insert(file, after),
+                        None => self.files.remove(&file),
+                    };
+                }
+                self.next_file += u32::from(number.is_some());
+                self.progress = progress;
+                self.commits += 1;
+                if self.commits.is_multiple_of(COMMITS_BETWEEN_CHECKPOINTS) {
+                    write_checkpoint(&self.lake, &self.relative);
+                }
+                Ok((Outcome::Done, number))
+            }
+        }
+    }
+}
+
+/// What is replaced when the table is made anew.
+pub(crate) struct Before {
+    pub(crate) version: u64,
+    pub(crate) id: String,
+    pub(crate) files: Vec<Add>,
+}
+
+/// All files of a table whatever is known of it.
+pub(crate) async fn files_at(lake: &Lake, relative: &str, version: u64) -> Result<Vec<Add>, Error> {
+    let attempted = || format!("open version {version} of `{relative}`");
+    let log = lake.log_store(relative).attempted(attempted)?;
+    let mut table = DeltaTable::new(log);
+    table.load_version(version).await.attempted(attempted)?;
+    let snapshot = table.snapshot().attempted(attempted)?;
+    #[expect(
+        deprecated,
+        reason = "a commit needs the action, and there is no other way to it"
+    )]
+    let files = snapshot
+        .log_data()
+        .into_iter()
+        .map(|file| file.add_action());
+    Ok(files.collect())
+}
+
+/// One commit that makes the table, or replaces everything in it.
+pub(crate) async fn replace(
+    lake: &Lake,
+    relative: &str,
+    before: Option<Before>,
+    schema: &SchemaRef,
+    shape: &str,
+    adds: Vec<Add>,
+    progress: &Progress,
+) -> Result<Outcome, Error> {
+    let attempted = || format!("make `{relative}`");
+    let columns: StructType = schema.as_ref().try_into_kernel().attempted(attempted)?;
+    let mut features = vec!["deletionVectors"];
+    if schema
+        .fields()
+        .iter()
+        .any(|field| has_local_time(field.data_type()))
+    {
+        features.push("timestampNtz");
+    }
+    let (version, id, files) = match before {
+        None => (0, uuid::Uuid::new_v4().to_string(), Vec::new()),
+        Some(before) => (before.version + 1, before.id, before.files),
+    };
+    let protocol = json!({"protocol": {
+        "minReaderVersion": 3, "minWriterVersion": 7,
+        "readerFeatures": features, "writerFeatures": features,
+    }});
+    let metadata = json!({"metaData": {
+        "id": id,
+        "name": null,
+        "description": null,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": serde_json::to_string(&columns).attempted(attempted)?,
+        "partitionColumns": [],
+        "createdTime": now_millis(),
+        "configuration": {
+            "delta.enableDeletionVectors": "true",
+            "delta.enableExpiredLogCleanup": "false",
+            "delta.logRetentionDuration": "interval 2 days",
+            "delta.deletedFileRetentionDuration": "interval 1 day",
+            "delta.checkpointInterval": "1000000",
+            SHAPE: shape,
+        },
+    }});
+    let mut actions: Vec<Action> = Vec::new();
+    for action in [protocol, metadata] {
+        actions.push(serde_json::from_value(action).attempted(attempted)?);
+    }
+    actions.extend(files.iter().map(|add| Action::Remove(remove(add))));
+    actions.extend(adds.into_iter().map(Action::Add));
+    put(lake, relative, version, &data(actions, progress)?).await
+}
+
+fn data(actions: Vec<Action>, progress: &Progress) -> Result<CommitData, Error> {
+    let attempted = || "write what a commit says of itself".to_owned();
+    let info = serde_json::to_value(progress).attempted(attempted)?;
+    let version = i64::try_from(progress.changes_version).attempted(attempted)?;
+    // Whoever checks for conflicts takes it for one that has read the whole table.
+    let operation = DeltaOperation::Merge {
+        predicate: None,
+        merge_predicate: None,
+        matched_predicates: Vec::new(),
+        not_matched_predicates: Vec::new(),
+        not_matched_by_source_predicates: Vec::new(),
+    };
+    let info = [(INFO.to_owned(), info)].into();
+    let txns = vec![Transaction::new(APP_ID, version)];
+    Ok(CommitData::new(actions, operation, info, txns))
+}
+
+async fn put(
+    lake: &Lake,
+    relative: &str,
+    version: u64,
+    data: &CommitData,
+) -> Result<Outcome, Error> {
+    match put_entry(lake, relative, version, data).await {
+        Ok(Put::Done) => Ok(Outcome::Done),
+        Ok(Put::Taken) => Ok(Outcome::Overtaken),
+        Err(error) => Err(error).attempted(|| format!("bring `{relative}` on")),
+    }
+}
+
+fn remove(add: &Add) -> Remove {
+    Remove {
+        path: add.path.clone(),
+        data_change: true,
+        deletion_timestamp: Some(now_millis()),
+        extended_file_metadata: Some(true),
+        partition_values: Some(add.partition_values.clone()),
+        size: Some(add.size),
+        tags: None,
+        deletion_vector: add.deletion_vector.clone(),
+        base_row_id: None,
+        default_row_commit_version: None,
+    }
+}
+
+/// The statistics of a file of which rows are deleted: its bounds may be wider than what is left.
+fn loosened(stats: &str) -> String {
+    match serde_json::from_str(stats) {
+        Ok(serde_json::Value::Object(mut stats)) => {
+            stats.insert("tightBounds".to_owned(), false.into());
+            serde_json::Value::Object(stats).to_string()
+        }
+        _ => stats.to_owned(),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all other types of Arrow are alike here"
+)]
+fn has_local_time(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Microsecond, None) => true,
+        DataType::List(item) | DataType::Map(item, _) => has_local_time(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_local_time(field.data_type())),
+        _ => false,
+    }
+}
+
+/// What our last commit said, if nobody touched a row or the columns since.
+async fn last_of_ours(
+    log: &Arc<dyn deltalake_core::logstore::LogStore>,
+    newest: u64,
+) -> Result<Option<Progress>, Error> {
+    for version in (newest.saturating_sub(MOST_FOREIGN)..=newest).rev() {
+        // Entries are deleted in the end: then nobody knows who wrote it.
+        let Some(entry) = news::entry(log, version).await? else {
+            return Ok(None);
+        };
+        let info = entry.info.as_ref().and_then(|info| info.get(INFO));
+        let is_ours = entry.txns.iter().any(|(app, _)| app == APP_ID);
+        if let (Some(info), true) = (info, is_ours) {
+            let progress = serde_json::from_value(info.clone());
+            return progress.map(Some).attempted(|| {
+                format!(
+                    "read what version {version} of `{}` says of itself",
+                    log.root_url()
+                )
+            });
+        }
+        if entry.metadata || !entry.adds.is_empty() || !entry.removes.is_empty() {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,482 @@
+//! One table's `current`, brought on step by step. A step ends with a commit or changes nothing; whoever dies within one
+//! goes on from the `txn` of the last.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use console::{Keeping, LoggedChange, RowKey, SourceLog};
+use datafusion::prelude::SessionContext;
+use lakewriter::lake::{CHANGES, CURRENT, Lake};
+
+use crate::{
+    current::{self, Before, Change, Current, Found, Outcome},
+    deletion_vector::{VectorFile, VectorWriter},
+    error::{Attempted as _, Error},
+    files,
+    folded::{Progress, Recent},
+    key_index::Spot,
+    news::{self, News},
+    plan::{Plan, Reason, open_moves, plan, remember},
+    rebuild,
+    rows::{Loaded, Lookup, Rows, by_file, records},
+};
+
+/// How tables are kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bytes that the index of a table's keys may take. Above it keys are looked up in the files.
+    pub index_bytes: usize,
+    /// Bytes that a part of the replay may take.
+    pub part_bytes: usize,
+    /// Nothing in the log tells the last row of a snapshot. It is taken to be whole when a later change of the table has
+    /// come, or nothing for this long.
+    pub snapshot_pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            index_bytes: 512 << 20,
+            part_bytes: 128 << 20,
+            snapshot_pause: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing came.
+    Idle,
+    /// Changes were folded.
+    Folded {
+        version: u64,
+        gone: usize,
+        come: usize,
+    },
+    /// All rows were replaced.
+    Rebuilt { version: u64, reason: Reason },
+    /// The rows of a snapshot are not shown before the last of them is there.
+    Held,
+    /// It has to be made anew, and was a moment ago.
+    Resting,
+    /// Somebody else committed: the next step reads the table again.
+    Overtaken,
+    /// No key tells the rows apart: there is no `current`.
+    NoKey,
+}
+
+/// The table as it was read, with what is known of its rows.
+struct Open {
+    current: Box<Current>,
+    lookup: Lookup,
+    recent: Recent,
+}
+
+/// Brings one table on.
+pub struct Follower {
+    lake: Lake,
+    session: SessionContext,
+    settings: Settings,
+    changes: String,
+    current: String,
+    open: Option<Open>,
+    /// The newest version of the log, and since when it is.
+    seen: Option<(u64, Instant)>,
+    /// When it was made anew, and how long that took.
+    rebuilt: Option<(Instant, Duration)>,
+}
+
+impl Follower {
+    /// `changes`: the folder of the table's log.
+    pub fn new(lake: &Lake, session: &SessionContext, changes: &str, settings: Settings) -> Self {
+        let table = changes.strip_suffix(CHANGES).unwrap_or(changes);
+        Self {
+            lake: lake.clone(),
+            session: session.clone(),
+            settings,
+            changes: changes.to_owned(),
+            current: format!("{table}{CURRENT}"),
+            open: None,
+            seen: None,
+            rebuilt: None,
+        }
+    }
+
+    /// The folder of the table that it brings on.
+    pub fn folder(&self) -> &str {
+        &self.current
+    }
+
+    /// Brings the table on by what came, or by a part of it.
+    ///
+    /// # Errors
+    /// The store's, or the log cannot be read. The table is as before or as after the step.
+    pub async fn step(&mut self) -> Result<Step, Error> {
+        let step = self.try_step().await;
+        // After anything but a clean end the table is read again: only that tells what became of a commit.
+        if !matches!(
+            step,
+            Ok(Step::Idle | Step::Folded { .. } | Step::Held | Step::Resting)
+        ) {
+            self.open = None;
+        }
+        step
+    }
+
+    async fn try_step(&mut self) -> Result<Step, Error> {
+        let Some(mut open) = self.open.take() else {
+            return self.begin().await;
+        };
+        let attempted = || format!("look for commits to `{}`", self.changes);
+        let log = self.lake.log_store(&self.changes).attempted(attempted)?;
+        let news = news::news(&log, open.current.progress.changes_version).await?;
+        let Some(version) = news.version else {
+            self.open = Some(open);
+            return Ok(Step::Idle);
+        };
+        if news.lost_rows {
+            return self.anew(Reason::ForeignCommit, Some(&open)).await;
+        }
+        let log = self.log(Some(version)).await?;
+        let reason = match log.keeping() {
+            Keeping::Never => return Ok(Step::NoKey),
+            _ if log.shape() != open.current.shape => Some(Reason::NewShape),
+            Keeping::Anew => Some(Reason::NarrowerRows),
+            Keeping::ByKey { .. } => None,
+        };
+        if let Some(reason) = reason {
+            return self.anew(reason, Some(&open)).await;
+        }
+        match self.fold(&mut open, &log, version, news).await? {
+            Folding::Done(step) => {
+                self.open = Some(open);
+                Ok(step)
+            }
+            Folding::Overtaken => Ok(Step::Overtaken),
+            Folding::NotPlain(reason) => self.anew(reason, Some(&open)).await,
+        }
+    }
+
+    async fn log(&self, version: Option<u64>) -> Result<SourceLog, Error> {
+        let part_bytes = self.settings.part_bytes;
+        SourceLog::open(
+            &self.lake,
+            &self.session,
+            &self.changes,
+            version,
+            part_bytes,
+        )
+        .await
+        .attempted(|| format!("open `{}`", self.changes))
+    }
+
+    /// Opens the table, and makes it if it is not there or not ours any more.
+    async fn begin(&mut self) -> Result<Step, Error> {
+        let log = self.log(None).await?;
+        if log.keeping() == Keeping::Never {
+            return Ok(Step::NoKey);
+        }
+        let current = match Current::open(&self.lake, &self.current).await? {
+            Found::Nothing => return self.make(&log, Reason::NoCurrent, None, None).await,
+            Found::Foreign { version, id } => {
+                let files = current::files_at(&self.lake, &self.current, version).await?;
+                let before = Before { version, id, files };
+                return self
+                    .make(&log, Reason::ForeignCommit, Some(before), None)
+                    .await;
+            }
+            Found::Table(current) => current,
+        };
+        let folded = current.progress.changes_version;
+        let reason = if current.shape != log.shape() {
+            Some(Reason::NewShape)
+        } else if folded > log.version() {
+            // The log was replaced by another one.
+            Some(Reason::LogGone)
+        } else if folded < log.version() && !self.goes_on(folded).await? {
+            Some(Reason::LogGone)
+        } else if log.keeping() == Keeping::Anew {
+            // What came since is not known yet.
+            None
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            return self.replace(&log, reason, &current).await;
+        }
+        let lookup = if log.keeping() == Keeping::Anew {
+            Lookup::Scan
+        } else {
+            let rows = Rows {
+                lake: &self.lake,
+                relative: &self.current,
+                current: &current,
+                schema: log.schema(),
+            };
+            match rows.load(&log, self.settings.index_bytes).await? {
+                Loaded::Unique(lookup) => lookup,
+                Loaded::TwoRows => return self.replace(&log, Reason::TwoRows, &current).await,
+                Loaded::Unknown if matches!(log.keeping(), Keeping::ByKey { since: Some(_) }) => {
+                    // Rows from before there was a key: which they are only the whole log tells.
+                    if folded == log.version() {
+                        return Ok(Step::Idle);
+                    }
+                    return self.replace(&log, Reason::NarrowerRows, &current).await;
+                }
+                Loaded::Unknown => Lookup::Scan,
+            }
+        };
+        let recent = Recent::behind(current.progress.through);
+        self.open = Some(Open {
+            current,
+            lookup,
+            recent,
+        });
+        Box::pin(self.try_step()).await
+    }
+
+    /// Whether the entry after this version of the log is still there.
+    async fn goes_on(&self, version: u64) -> Result<bool, Error> {
+        let attempted = || format!("open `{}`", self.changes);
+        let log = self.lake.log_store(&self.changes).attempted(attempted)?;
+        Ok(news::entry(&log, version + 1).await?.is_some())
+    }
+
+    async fn anew(&mut self, reason: Reason, open: Option<&Open>) -> Result<Step, Error> {
+        let log = self.log(None).await?;
+        match open {
+            Some(open) => self.replace(&log, reason, &open.current).await,
+            None => self.make(&log, reason, None, None).await,
+        }
+    }
+
+    async fn replace(
+        &mut self,
+        log: &SourceLog,
+        reason: Reason,
+        current: &Current,
+    ) -> Result<Step, Error> {
+        let before = Before {
+            version: current.version(),
+            id: current.id().to_owned(),
+            files: current
+                .files
+                .values()
+                .map(|file| file.add.clone())
+                .collect(),
+        };
+        let shown = current.progress.snapshot;
+        self.make(log, reason, Some(before), Some(shown)).await
+    }
+
+    /// Makes the table anew, if it is time for it. `shown`: the snapshot whose rows it shows.
+    async fn make(
+        &mut self,
+        log: &SourceLog,
+        reason: Reason,
+        before: Option<Before>,
+        shown: Option<Option<(i64, i64)>>,
+    ) -> Result<Step, Error> {
+        if log.keeping() == Keeping::Never {
+            return Ok(Step::NoKey);
+        }
+        if self
+            .seen
+            .is_none_or(|(version, _)| version != log.version())
+        {
+            self.seen = Some((log.version(), Instant::now()));
+        }
+        let attempted = || format!("look for a snapshot in `{}`", self.changes);
+        let snapshot = log.snapshot().await.attempted(attempted)?;
+        if let Some(begun) = snapshot
+            && shown.is_none_or(|shown| shown != snapshot)
+        {
+            let newest = log.newest().await.attempted(attempted)?;
+            let goes_on = newest.is_some_and(|(incarnation, lsn, _)| (incarnation, lsn) > begun);
+            let pause = self.settings.snapshot_pause;
+            let is_quiet = self.seen.is_some_and(|(_, since)| since.elapsed() >= pause);
+            if !goes_on && !is_quiet {
+                return Ok(Step::Held);
+            }
+        }
+        if reason.may_come_often()
+            && let Some((when, took)) = self.rebuilt
+            && when.elapsed() < took * 10
+        {
+            return Ok(Step::Resting);
+        }
+        let began = Instant::now();
+        let outcome = rebuild::rebuild(&self.lake, &self.current, log, before).await?;
+        self.rebuilt = Some((Instant::now(), began.elapsed()));
+        Ok(match outcome {
+            Outcome::Overtaken => Step::Overtaken,
+            Outcome::Done => Step::Rebuilt {
+                version: log.version(),
+                reason,
+            },
+        })
+    }
+
+    async fn fold(
+        &self,
+        open: &mut Open,
+        log: &SourceLog,
+        version: u64,
+        news: News,
+    ) -> Result<Folding, Error> {
+        let attempted = || format!("fold version {version} of `{}`", self.changes);
+        let Keeping::ByKey { since } = log.keeping() else {
+            return Ok(Folding::NotPlain(Reason::NarrowerRows));
+        };
+        let files: Vec<String> = news.adds.iter().map(|add| add.path.clone()).collect();
+        let mut changes = log.changes(files.clone()).await.attempted(attempted)?;
+        if changes
+            .iter()
+            .any(|change| since.is_some_and(|since| change.position < since))
+        {
+            return Ok(Folding::NotPlain(Reason::OlderEra));
+        }
+        let progress = &open.current.progress;
+        let stale = loop {
+            match plan(changes.iter(), progress, &open.recent) {
+                Plan::Fold { stale } => break stale,
+                Plan::Rebuild(reason) => return Ok(Folding::NotPlain(reason)),
+                Plan::LookBack { from } => {
+                    open.recent.lower(from);
+                    let earlier = log.changes_from(from, &files).await.attempted(attempted)?;
+                    for LoggedChange {
+                        operation,
+                        position,
+                        key,
+                        is_partial,
+                    } in earlier.iter()
+                    {
+                        open.recent.tell(key, position, operation, is_partial, None);
+                    }
+                }
+            }
+        };
+        let mut through = progress.through;
+        for change in changes.iter() {
+            through = through.max(change.position);
+        }
+        changes.without(&stale);
+        let keys = log.keys().attempted(attempted)?;
+        let wanted: HashSet<RowKey> = changes.iter().map(|change| change.key.clone()).collect();
+        let rows = Rows {
+            lake: &self.lake,
+            relative: &self.current,
+            current: &open.current,
+            schema: log.schema(),
+        };
+        let Some(kept) = rows.find(&open.lookup, &keys, &wanted).await? else {
+            return Ok(Folding::NotPlain(Reason::TwoRows));
+        };
+        let folded = changes
+            .clone()
+            .replay(&kept, progress.snapshot)
+            .attempted(attempted)?;
+        if !open_moves(changes.iter(), folded.lacking()).is_empty() {
+            return Ok(Folding::NotPlain(Reason::SplitMove));
+        }
+        let gone = folded.gone.clone();
+        let come = folded.rows();
+        let old = rows.read(&folded.needed()).await?;
+        let added = match come {
+            0 => None,
+            _ => Some(folded.values(old).await.attempted(attempted)?),
+        };
+        let next = Progress {
+            changes_version: version,
+            through,
+            snapshot: progress.snapshot,
+            open_halves: progress.open_halves.clone(),
+        };
+        let (deletions, vectors) = self.deletions(&open.current, &gone)?;
+        if let Some((path, bytes)) = vectors {
+            let uploaded = lakewriter::lake::upload(&self.lake, &self.current, &path, bytes);
+            uploaded.await.attempted(attempted)?;
+        }
+        let add = match &added {
+            Some(rows) => Some(files::write(&self.lake, &self.current, vec![rows.clone()]).await?),
+            None => None,
+        };
+        let (outcome, number) = open.current.commit(deletions, add, next).await?;
+        if outcome == Outcome::Overtaken {
+            return Ok(Folding::Overtaken);
+        }
+        remember(changes.iter(), &mut open.recent, |key| {
+            kept.contains_key(key)
+        });
+        open.recent.bound(through);
+        if let Lookup::Index(index) = &mut open.lookup {
+            let taken: HashSet<u64> = gone.iter().copied().collect();
+            for (key, row) in &kept {
+                if taken.contains(row) {
+                    index.remove(key);
+                }
+            }
+            if let (Some(rows), Some(file)) = (&added, number) {
+                let rows = rows.project(&keys.columns).attempted(attempted)?;
+                for (key, row) in keys.of(&rows).attempted(attempted)?.iter().zip(0..) {
+                    if index.insert(key, Spot { file, row }).is_some() {
+                        // It is committed: the next step finds it when it reads the table.
+                        return Err(Error::new(format!(
+                            "keep one row for each key of `{}`",
+                            self.current
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(Folding::Done(Step::Folded {
+            version,
+            gone: gone.len(),
+            come,
+        }))
+    }
+
+    /// What a commit does so that these rows are no more.
+    fn deletions(
+        &self,
+        current: &Current,
+        gone: &[u64],
+    ) -> Result<(Vec<Change>, Option<VectorFile>), Error> {
+        let mut whole = Vec::new();
+        let mut partly = Vec::new();
+        let mut writer = VectorWriter::default();
+        for (file, rows) in by_file(gone) {
+            let missing =
+                || Error::new(format!("find a file of `{}` that is active", self.current));
+            let data = current.files.get(&file).ok_or_else(missing)?;
+            let mut deleted = data.deleted.clone();
+            deleted.add(&rows);
+            if records(data) == Some(deleted.count()) {
+                whole.push(Change {
+                    file,
+                    deleted: None,
+                });
+            } else {
+                writer.push(&deleted)?;
+                partly.push((file, deleted));
+            }
+        }
+        let written = writer.finish()?;
+        let partly = partly.into_iter().zip(written.descriptors);
+        whole.extend(partly.map(|((file, deleted), descriptor)| Change {
+            file,
+            deleted: Some((deleted, descriptor)),
+        }));
+        Ok((whole, written.file))
+    }
+}
+
+/// What became of a fold.
+enum Folding {
+    Done(Step),
+    NotPlain(Reason),
+    Overtaken,
+}

@@ -1,0 +1,322 @@
+//! What may go wrong between two steps: lost requests and acknowledgements, a second follower, a process that dies, other
+//! programs that commit.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use datafusion::prelude::SessionContext;
+use deltalake_core::DeltaTable;
+use lakewriter::Lake;
+use mirror::{Follower, Reason, Step};
+use object_store::memory::InMemory;
+
+use crate::{
+    equal::{advance, assert_equal, current},
+    faulty_store::{Fault, FaultyStore},
+    log::{Body, CHANGES, Event, Log, lake_on},
+    random::settings,
+};
+
+const CURRENT: &str = "app/public.t/current";
+
+fn change(op: char, lsn: i64, id: i64, n: i64) -> Event {
+    Event {
+        op,
+        incarnation: 1,
+        lsn,
+        seq: 0,
+        id,
+        n,
+        body: Body::Sent(Some(format!("body {n}"))),
+        partition: 0,
+        offset: lsn,
+    }
+}
+
+struct Scene {
+    store: FaultyStore,
+    lake: Lake,
+    log: Log,
+    session: SessionContext,
+}
+
+impl Scene {
+    /// Rows 0 to 9 in the log and in `current`.
+    async fn new() -> Result<Self> {
+        let store = FaultyStore::new(Arc::new(InMemory::new()));
+        let lake = lake_on(Arc::new(store.clone()))?;
+        let mut log = Log::create(lake.clone()).await?;
+        let rows: Vec<Event> = (0..10).map(|id| change('c', 100 + id, id, id)).collect();
+        log.commit(&rows).await?;
+        let scene = Self {
+            store,
+            lake,
+            log,
+            session: SessionContext::new(),
+        };
+        let steps = advance(&mut scene.follower()).await?;
+        ensure!(
+            matches!(
+                steps.as_slice(),
+                [Step::Rebuilt {
+                    reason: Reason::NoCurrent,
+                    ..
+                }]
+            ),
+            "{steps:?}"
+        );
+        Ok(scene)
+    }
+
+    fn follower(&self) -> Follower {
+        Follower::new(&self.lake, &self.session, CHANGES, settings())
+    }
+
+    /// Three rows change, one goes, one comes.
+    async fn go_on(&mut self, lsn: i64) -> Result<()> {
+        let changes = [
+            change('u', lsn, 1, lsn),
+            change('u', lsn + 1, 2, lsn),
+            change('d', lsn + 2, 3, 0),
+            change('c', lsn + 3, lsn, lsn),
+            change('u', lsn + 4, 4, lsn),
+        ];
+        self.log.commit(&changes).await
+    }
+
+    async fn optimize(&self, from: DeltaTable) -> Result<()> {
+        let rewritten = from.optimize().await;
+        rewritten.map(drop).map_err(Into::into)
+    }
+
+    async fn table(&self) -> Result<DeltaTable> {
+        let mut table = DeltaTable::new(self.lake.log_store(CURRENT)?);
+        table.load().await?;
+        Ok(table)
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_fate_is_unknown_is_decided_by_the_table() -> Result<()> {
+    for fault in [Fault::Lost, Fault::AnswerLost, Fault::Retried] {
+        for path in [
+            "current/_delta_log",
+            "current/part-",
+            "current/deletion_vector",
+        ] {
+            let mut scene = Scene::new().await?;
+            let mut follower = scene.follower();
+            for round in 1..4 {
+                scene.go_on(200 * round).await?;
+                if round == 2 {
+                    scene.store.plan(path, 0, 1, fault);
+                }
+                let failed = loop {
+                    match follower.step().await {
+                        Ok(Step::Idle) => break 0,
+                        Ok(_) => {}
+                        Err(_) => break 1,
+                    }
+                };
+                scene.store.heal();
+                // Whatever came of it, the rows are those of the version that it names.
+                assert_equal(&scene.lake, CHANGES).await?;
+                if failed == 1 {
+                    advance(&mut follower).await?;
+                    assert_equal(&scene.lake, CHANGES).await?;
+                }
+            }
+            let (rows, version) = current(&scene.lake, CURRENT).await?;
+            ensure!(
+                version == 4 && rows.len() == 12,
+                "{fault:?} {path}: {version}, {rows:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_dies_between_two_requests_goes_on() -> Result<()> {
+    // Each request of a fold fails once, and another process goes on.
+    for at in 0..4 {
+        let mut scene = Scene::new().await?;
+        scene.go_on(200).await?;
+        scene.store.plan("current/", at, 1, Fault::Lost);
+        let mut follower = scene.follower();
+        let died = advance(&mut follower).await.is_err();
+        scene.store.heal();
+        assert_equal(&scene.lake, CHANGES).await?;
+        drop(follower);
+        advance(&mut scene.follower()).await?;
+        assert_equal(&scene.lake, CHANGES).await?;
+        let (rows, version) = current(&scene.lake, CURRENT).await?;
+        ensure!(
+            version == 2 && rows.len() == 10,
+            "{at} {died}: {version}, {rows:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_followers_one_is_told_so() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let (mut one, mut two) = (scene.follower(), scene.follower());
+    advance(&mut one).await?;
+    advance(&mut two).await?;
+    let mut overtaken = 0;
+    for round in 1..6 {
+        scene.go_on(200 * round).await?;
+        let (first, second) = if round % 2 == 0 {
+            (&mut one, &mut two)
+        } else {
+            (&mut two, &mut one)
+        };
+        let step = first.step().await?;
+        ensure!(matches!(step, Step::Folded { .. }), "{step:?}");
+        // It has the table as it was before, and its commit is the one that is refused.
+        let steps = advance(second).await?;
+        overtaken += steps
+            .iter()
+            .filter(|step| **step == Step::Overtaken)
+            .count();
+        ensure!(
+            !steps.iter().any(|step| matches!(step, Step::Folded { .. })),
+            "{steps:?}"
+        );
+        assert_equal(&scene.lake, CHANGES).await?;
+    }
+    ensure!(overtaken == 5, "{overtaken}");
+    // Both at once.
+    for round in 6..9 {
+        scene.go_on(200 * round).await?;
+        let (first, second) = tokio::join!(advance(&mut one), advance(&mut two));
+        first?;
+        second?;
+        assert_equal(&scene.lake, CHANGES).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_foreign_optimize_gives_no_row_twice() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let mut follower = scene.follower();
+    for round in 1..5 {
+        scene.go_on(200 * round).await?;
+        advance(&mut follower).await?;
+    }
+    // It comes between what was read and the commit.
+    scene.optimize(scene.table().await?).await?;
+    scene.go_on(2_000).await?;
+    let steps = advance(&mut follower).await?;
+    ensure!(steps.first() == Some(&Step::Overtaken), "{steps:?}");
+    ensure!(
+        matches!(
+            steps.last(),
+            Some(Step::Rebuilt {
+                reason: Reason::ForeignCommit,
+                ..
+            })
+        ),
+        "{steps:?}"
+    );
+    assert_equal(&scene.lake, CHANGES).await?;
+
+    // It has read the table before commits of ours, and commits after them: the library lets it (it does not see that the
+    // rows of its files were deleted meanwhile), and the table is put right.
+    for round in 11..14 {
+        scene.go_on(200 * round).await?;
+        advance(&mut follower).await?;
+    }
+    let stale = scene.table().await?;
+    scene.go_on(2_900).await?;
+    advance(&mut follower).await?;
+    let optimized = scene.optimize(stale).await;
+    scene.go_on(3_000).await?;
+    let steps = advance(&mut follower).await?;
+    ensure!(
+        optimized.is_err() || matches!(steps.last(), Some(Step::Rebuilt { .. })),
+        "{optimized:?} {steps:?}"
+    );
+    assert_equal(&scene.lake, CHANGES).await
+}
+
+#[tokio::test]
+async fn a_foreign_delete_is_put_right_and_what_touches_no_row_is_let_be() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let mut follower = scene.follower();
+    advance(&mut follower).await?;
+    let table = scene.table().await?;
+    table.delete().with_predicate("id = 5").await?;
+    scene.go_on(200).await?;
+    let steps = advance(&mut follower).await?;
+    ensure!(
+        matches!(
+            steps.last(),
+            Some(Step::Rebuilt {
+                reason: Reason::ForeignCommit,
+                ..
+            })
+        ),
+        "{steps:?}"
+    );
+    assert_equal(&scene.lake, CHANGES).await?;
+
+    let table = scene.table().await?;
+    table.vacuum().with_dry_run(false).await?;
+    scene.go_on(400).await?;
+    let steps = advance(&mut follower).await?;
+    ensure!(
+        matches!(steps.last(), Some(Step::Folded { .. })),
+        "{steps:?}"
+    );
+    assert_equal(&scene.lake, CHANGES).await
+}
+
+#[tokio::test]
+async fn a_compaction_of_the_log_is_no_news() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let mut follower = scene.follower();
+    scene.go_on(200).await?;
+    advance(&mut follower).await?;
+    scene.go_on(400).await?;
+    let mut log = DeltaTable::new(scene.lake.log_store(CHANGES)?);
+    log.load().await?;
+    // Files that were not folded yet are rewritten, too.
+    log.optimize().await?;
+    let steps = advance(&mut follower).await?;
+    ensure!(
+        steps.iter().all(|step| matches!(step, Step::Folded { .. })),
+        "{steps:?}"
+    );
+    let (_, version) = current(&scene.lake, CURRENT).await?;
+    ensure!(version == 4, "{version}");
+    assert_equal(&scene.lake, CHANGES).await
+}
+
+#[tokio::test]
+async fn many_commits_with_checkpoints() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let mut follower = scene.follower();
+    for round in 1..60 {
+        scene.go_on(200 * round).await?;
+        advance(&mut follower).await?;
+    }
+    assert_equal(&scene.lake, CHANGES).await?;
+    let (rows, version) = current(&scene.lake, CURRENT).await?;
+    ensure!(
+        version == 60 && rows.len() == 9 + 59,
+        "{version} {}",
+        rows.len()
+    );
+    // Whoever opens it, checkpoint or not, finds the same.
+    scene.go_on(100_000).await?;
+    let steps = advance(&mut scene.follower()).await?;
+    ensure!(
+        matches!(steps.as_slice(), [Step::Folded { .. }]),
+        "{steps:?}"
+    );
+    assert_equal(&scene.lake, CHANGES).await
+}
