@@ -7,6 +7,7 @@
 
 mod columns;
 pub mod config;
+mod counters;
 mod dead_letter;
 mod direct;
 mod error;
@@ -17,17 +18,16 @@ pub mod maintain;
 pub mod metrics;
 mod parquet;
 mod pipeline;
-mod progress;
 mod publish;
 mod source;
 
 pub use config::{KafkaConfig, LakeConfig, LakeWriterConfig, whole_names};
+pub use counters::LakeProgress;
 pub use direct::{Committed, DirectPosition, DirectWriter};
 pub use error::{Error, ErrorKind};
 pub use freshness::FRESHNESS_WINDOW;
 pub use lake::Lake;
 pub use pipeline::run;
-pub use progress::LakeProgress;
 pub use service::Disposition;
 pub use service::Secret;
 pub use source::check_topics;

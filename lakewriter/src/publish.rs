@@ -18,13 +18,13 @@ use futures::future::try_join_all;
 
 use crate::{
     Error, ErrorKind, LakeProgress,
+    counters::{CommitTimes, now_micros},
     dead_letter::{DeadLetter, dead_letter_rows},
     error::defect,
     lake::{
         DEAD_LETTERS, LakeTableName, LakeTables, POSITIONS,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties, TxnAdvance},
     },
-    progress::{CommitTimes, now_micros},
     source::kafka::{Lease, OpenBatch, RunningCommit},
 };
 

@@ -12,12 +12,12 @@ use tokio::sync::OwnedMutexGuard;
 use super::{DirectPosition, Shared, open_batch::TakenBatch};
 use crate::{
     Error, ErrorKind,
+    counters::now_micros,
     error::{defect, task_ended},
     lake::{
         PreparedTable,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TxnAdvance},
     },
-    progress::now_micros,
 };
 
 /// What became durable and visible.

@@ -12,9 +12,9 @@ use super::{STAGE_ALL_BYTES, STAGE_BYTES, Shared};
 use crate::{
     Error, ErrorKind,
     columns::{ChangeColumns, RowMeta},
+    counters::{CommitTimes, now_micros},
     error::defect,
     lake::{LakeTableName, delta::StagedFile},
-    progress::{CommitTimes, now_micros},
 };
 
 /// What a row takes beside the text of its values: numbers and lengths of its columns.

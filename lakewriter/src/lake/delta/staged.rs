@@ -60,7 +60,7 @@ pub(crate) async fn stage(
                     Some(date.clone()),
                 )]),
                 size,
-                modification_time: crate::progress::now_micros() / 1000,
+                modification_time: crate::counters::now_micros() / 1000,
                 data_change: true,
                 stats: Some(stats),
                 ..Add::default()

@@ -21,10 +21,10 @@ use super::{
 use crate::{
     Error, LakeProgress,
     columns::RowMeta,
+    counters::{CommitTimes, now_micros},
     dead_letter::DeadLetter,
     error::defect,
     flush::OpenSize,
-    progress::{CommitTimes, now_micros},
 };
 
 /// What a row takes beside the text of its event, which is longer than the values that are made of it.
