@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use cdc::PipelineStatus;
 use connector::ConnectorConfig;
 use generator::Pace;
-use lakewriter::LakeProgress;
+use lakewriter::LakeCounters;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -84,7 +84,7 @@ pub async fn run(plan: Plan, leash: Leash, stop: CancellationToken) -> Result<()
 
     let generated = Arc::new(generator::Progress::default());
     let status = Arc::new(PipelineStatus::default());
-    let lake = Arc::new(LakeProgress::default());
+    let lake = Arc::new(LakeCounters::default());
 
     let mut generate = generator::Settings::new(cluster.dsn("postgres"));
     generate.pace = plan.pace.clone();
@@ -205,7 +205,7 @@ fn reading(
     began: Instant,
     generated: &generator::Progress,
     status: &PipelineStatus,
-    lake: &LakeProgress,
+    lake: &LakeCounters,
 ) -> Reading {
     let events = status.counts();
     Reading {

@@ -14,7 +14,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Counters of one writer. All of them only grow, except the time of the last commit.
 #[derive(Debug)]
-pub struct LakeProgress {
+pub struct LakeCounters {
     reading: AtomicBool,
     /// When a broker last answered, microseconds since the Unix epoch.
     heard_micros: AtomicI64,
@@ -29,7 +29,7 @@ pub struct LakeProgress {
     pub(crate) freshness_histogram: Histogram,
 }
 
-impl Default for LakeProgress {
+impl Default for LakeCounters {
     fn default() -> Self {
         Self {
             reading: AtomicBool::default(),
@@ -45,7 +45,7 @@ impl Default for LakeProgress {
     }
 }
 
-impl LakeProgress {
+impl LakeCounters {
     /// Lake and Kafka were reached, nothing has gone wrong since, and a broker has answered within the last half
     /// minute: records are read as they come.
     pub fn is_reading(&self) -> bool {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_reader_whose_brokers_are_silent_is_not_ready() {
-        let progress = LakeProgress::default();
+        let progress = LakeCounters::default();
         progress.set_reading(true);
         assert!(!progress.is_reading());
         progress.heard(SILENCE.as_micros() as i64 + 1);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn quantiles_count_rows() {
-        let progress = LakeProgress::default();
+        let progress = LakeCounters::default();
         assert_eq!(progress.freshness(0.5), None);
         let mut commits = CommitTimes::default();
         for _ in 0..99 {

@@ -42,7 +42,7 @@ pub use position::DirectPosition;
 
 use self::{open_batch::OpenBatch, staging::Staging};
 use crate::{
-    Error, ErrorKind, LakeConfig, LakeProgress,
+    Error, ErrorKind, LakeConfig, LakeCounters,
     error::task_ended,
     lake::{Lake, LakeTables, PositionLog},
     maintain::{Maintainer, Maintenance, MaintenanceTask},
@@ -67,7 +67,7 @@ struct Shared {
     /// Numbers them.
     files: AtomicU64,
     log: Mutex<PositionLog>,
-    progress: Arc<LakeProgress>,
+    progress: Arc<LakeCounters>,
     staging: Staging,
     failed: AtomicBool,
 }
@@ -92,7 +92,7 @@ impl DirectWriter {
     pub async fn open(
         config: LakeConfig,
         pipeline: &str,
-        progress: Arc<LakeProgress>,
+        progress: Arc<LakeCounters>,
     ) -> Result<(Self, Option<DirectPosition>), Error> {
         let lake = Lake::open(&config).await?;
         Self::open_on(lake, config.namespace, pipeline, progress).await
@@ -106,7 +106,7 @@ impl DirectWriter {
         lake: Lake,
         namespace: Option<String>,
         pipeline: &str,
-        progress: Arc<LakeProgress>,
+        progress: Arc<LakeCounters>,
     ) -> Result<(Self, Option<DirectPosition>), Error> {
         let writer = uuid::Uuid::new_v4().simple().to_string();
         let (log, record) = PositionLog::open(&lake, pipeline, &writer).await?;

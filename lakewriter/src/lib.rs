@@ -22,7 +22,7 @@ mod publish;
 mod source;
 
 pub use config::{KafkaConfig, LakeConfig, LakeWriterConfig, whole_names};
-pub use counters::LakeProgress;
+pub use counters::LakeCounters;
 pub use direct::{Committed, DirectPosition, DirectWriter};
 pub use error::{Error, ErrorKind};
 pub use freshness::FRESHNESS_WINDOW;

@@ -7,10 +7,10 @@ use service::metrics::{
     list::{OF_LAKEWRITER, OfLakewriter},
 };
 
-use crate::LakeProgress;
+use crate::LakeCounters;
 
 /// Render all metrics, as they are now.
-pub fn render(progress: &LakeProgress) -> String {
+pub fn render(progress: &LakeCounters) -> String {
     let mut page = Page::default();
     for (id, metric) in &OF_LAKEWRITER {
         page.add(metric, read(*id, progress).map(|value| (Vec::new(), value)));
@@ -19,7 +19,7 @@ pub fn render(progress: &LakeProgress) -> String {
 }
 
 /// None: nothing can be said yet.
-fn read(id: OfLakewriter, progress: &LakeProgress) -> Option<Value> {
+fn read(id: OfLakewriter, progress: &LakeCounters) -> Option<Value> {
     let freshness = |quantile| {
         let age = progress.freshness(quantile);
         age.map(|age| Duration::as_secs_f64(&age).into())
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_not_known_yet_is_absent() {
-        let text = render(&LakeProgress::default());
+        let text = render(&LakeCounters::default());
         assert!(
             text.contains("\ntributary_lakewriter_rows_total 0\n"),
             "{text}"
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn rows_are_counted_by_their_age() {
-        let progress = LakeProgress::default();
+        let progress = LakeCounters::default();
         let mut commits = CommitTimes::default();
         for _ in 0..1000 {
             commits.add(9_700_000);

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Disposition, Error, ErrorKind, LakeProgress, LakeWriterConfig,
+    Disposition, Error, ErrorKind, LakeCounters, LakeWriterConfig,
     error::task_ended,
     flush::{FlushLimits, FlushReason, flush_reason, patience},
     lake::Lake,
@@ -42,7 +42,7 @@ type InFlight = JoinHandle<Published>;
 /// Whatever a retry cannot cure; the lake is as it was after its last commit, and a new run goes on from there.
 pub async fn run(
     config: LakeWriterConfig,
-    progress: Arc<LakeProgress>,
+    progress: Arc<LakeCounters>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
@@ -78,7 +78,7 @@ pub async fn run(
 /// From joining the group to leaving it.
 async fn session(
     config: &LakeWriterConfig,
-    progress: &Arc<LakeProgress>,
+    progress: &Arc<LakeCounters>,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let what = || format!("the lake at {}", config.lake.place());
@@ -109,7 +109,7 @@ async fn session(
 struct Session {
     config: LakeWriterConfig,
     assignments: Arc<LakeAssignments>,
-    progress: Arc<LakeProgress>,
+    progress: Arc<LakeCounters>,
     stop: CancellationToken,
     runtime: Handle,
 }

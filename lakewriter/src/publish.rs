@@ -17,7 +17,7 @@ use debezium::TableSchema;
 use futures::future::try_join_all;
 
 use crate::{
-    Error, ErrorKind, LakeProgress,
+    Error, ErrorKind, LakeCounters,
     counters::{CommitTimes, now_micros},
     dead_letter::{DeadLetter, dead_letter_rows},
     error::defect,
@@ -185,7 +185,7 @@ impl FlushSet {
     /// read again.
     pub(crate) async fn publish(
         self,
-        progress: Arc<LakeProgress>,
+        progress: Arc<LakeCounters>,
         running: RunningCommit,
     ) -> Result<NextOffsets, Error> {
         let _running = running;
@@ -221,7 +221,7 @@ impl FlushSet {
         Ok(self.offsets)
     }
 
-    async fn publish_dead_letters(&self, progress: &LakeProgress) -> Result<(), Error> {
+    async fn publish_dead_letters(&self, progress: &LakeCounters) -> Result<(), Error> {
         if self.dead_letters.is_empty() {
             return Ok(());
         }
@@ -244,7 +244,7 @@ impl FlushSet {
         relative: &str,
         txns: Vec<TxnAdvance>,
         files: Vec<StagedFile>,
-        progress: Option<&LakeProgress>,
+        progress: Option<&LakeCounters>,
     ) -> Result<(), Error> {
         let attempted = || format!("commit to `{relative}`");
         if !self.lease.is_held() {

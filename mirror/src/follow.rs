@@ -10,7 +10,7 @@ use datafusion::{
     execution::{memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
     prelude::{SessionConfig, SessionContext},
 };
-use lakewriter::{Lake, LakeProgress};
+use lakewriter::{Lake, LakeCounters};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -52,7 +52,7 @@ const REST: Duration = Duration::from_secs(5);
 pub async fn follow(
     lake: Lake,
     mirror: Mirror,
-    progress: Option<Arc<LakeProgress>>,
+    progress: Option<Arc<LakeCounters>>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let runtime = RuntimeEnvBuilder::new()

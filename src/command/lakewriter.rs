@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use lakewriter::{KafkaConfig, LakeConfig, LakeProgress, LakeWriterConfig};
+use lakewriter::{KafkaConfig, LakeConfig, LakeCounters, LakeWriterConfig};
 use service::Door;
 use sha2::{Digest as _, Sha256};
 
@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     start(settings, "info")?.block_on(async {
         let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
         kafka::look_at_brokers(settings)?;
-        let progress = Arc::new(LakeProgress::default());
+        let progress = Arc::new(LakeCounters::default());
         let server = tokio::spawn(serve(listen, door, Arc::clone(&progress)));
         let writer = lakewriter::run(config, progress, stop);
         tokio::select! {
@@ -122,7 +122,7 @@ async fn let_in(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
     }
 }
 
-async fn serve(listen: SocketAddr, door: Door, progress: Arc<LakeProgress>) -> anyhow::Result<()> {
+async fn serve(listen: SocketAddr, door: Door, progress: Arc<LakeCounters>) -> anyhow::Result<()> {
     let metrics = Arc::clone(&progress);
     let ready = move || async move {
         if progress.is_reading() {

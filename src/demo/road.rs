@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use cdc::{Error, ErrorKind, PipelineStatus, checkpoint::StartPosition, pipeline};
 use connector::ConnectorConfig;
-use lakewriter::{DirectWriter, LakeConfig, LakeProgress, maintain::Maintenance};
+use lakewriter::{DirectWriter, LakeConfig, LakeCounters, maintain::Maintenance};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -59,7 +59,7 @@ pub async fn run(
     lake: PathBuf,
     freshness: Duration,
     status: Arc<PipelineStatus>,
-    progress: Arc<LakeProgress>,
+    progress: Arc<LakeCounters>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let lake = lake.to_str().map(LakeConfig::new).ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use console::{Output, OutputFormat, SqlEngine, write_result};
-use lakewriter::{LakeConfig, LakeProgress};
+use lakewriter::{LakeConfig, LakeCounters};
 
 use super::{Plan, cluster::Cluster};
 use crate::{
@@ -53,7 +53,7 @@ fn sql(plan: &Plan) -> String {
 pub async fn print(
     plan: &Plan,
     generated: &generator::Summary,
-    lake: &LakeProgress,
+    lake: &LakeCounters,
 ) -> Result<(), Failure> {
     say!();
     say!("generator   {generated}");

@@ -8,7 +8,7 @@ use debezium::{
     ChangeEvent, ChangePosition, Column, ColumnValue, KeyChange, OldRow, Operation, PgType,
     PgTypeKind, ReplicaIdentity, SnapshotMarker, Source, TableId, TableSchema,
 };
-use lakewriter::{DirectPosition, DirectWriter, LakeConfig, LakeProgress};
+use lakewriter::{DirectPosition, DirectWriter, LakeConfig, LakeCounters};
 use tempfile::TempDir;
 
 /// A value that PostgreSQL did not send.
@@ -85,7 +85,7 @@ impl Lake {
     pub async fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = LakeConfig::new(folder.path().display().to_string());
-        let progress = Arc::new(LakeProgress::default());
+        let progress = Arc::new(LakeCounters::default());
         let (writer, _) = DirectWriter::open(config, "test", progress).await?;
         Ok(Self {
             folder,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use debezium::PgTypeKind;
-use lakewriter::{DirectPosition, DirectWriter, ErrorKind, Lake, LakeConfig, LakeProgress, Secret};
+use lakewriter::{DirectPosition, DirectWriter, ErrorKind, Lake, LakeConfig, LakeCounters, Secret};
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 use url::Url;
 
@@ -37,7 +37,7 @@ pub fn disk() -> Result<Disk> {
 }
 
 pub async fn open(lake: &Lake) -> Result<(DirectWriter, Option<DirectPosition>)> {
-    let progress = Arc::new(LakeProgress::default());
+    let progress = Arc::new(LakeCounters::default());
     Ok(DirectWriter::open_on(lake.clone(), None, "test", progress).await?)
 }
 
@@ -206,7 +206,7 @@ async fn on_a_local_folder_by_its_path() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = LakeConfig::new(folder.path().join("my lake").display().to_string());
     let shop = Shop::new();
-    let progress = Arc::new(LakeProgress::default());
+    let progress = Arc::new(LakeCounters::default());
     let (mut writer, _) = DirectWriter::open(config.clone(), "test", progress.clone()).await?;
     shop.write(&mut writer, 0)?;
     writer.commit_open(end(0)).await?;
@@ -247,7 +247,7 @@ async fn on_minio() -> Result<()> {
     };
     let shop = Shop::new();
     for n in 0..4 {
-        let progress = Arc::new(LakeProgress::default());
+        let progress = Arc::new(LakeCounters::default());
         let (mut writer, position) = DirectWriter::open(config.clone(), "test", progress).await?;
         ensure!(after(position.as_ref()) == n, "{position:?}");
         shop.write(&mut writer, n)?;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use debezium::{ChangeEvent, ContractSettings, EventEncoder, TableSchema};
-use lakewriter::{Error, KafkaConfig, Lake, LakeConfig, LakeProgress, LakeWriterConfig};
+use lakewriter::{Error, KafkaConfig, Lake, LakeConfig, LakeCounters, LakeWriterConfig};
 use rdkafka::{
     ClientConfig,
     message::{Header, OwnedHeaders},
@@ -192,14 +192,14 @@ pub fn config(kafka: &Kafka, prefix: &str, lake: LakeConfig) -> LakeWriterConfig
 /// A pipeline of this process.
 pub struct Running {
     pub stop: CancellationToken,
-    pub progress: Arc<LakeProgress>,
+    pub progress: Arc<LakeCounters>,
     pub task: JoinHandle<Result<(), Error>>,
 }
 
 impl Running {
     pub fn start(config: &LakeWriterConfig) -> Self {
         let stop = CancellationToken::new();
-        let progress = Arc::new(LakeProgress::default());
+        let progress = Arc::new(LakeCounters::default());
         Self {
             task: tokio::spawn(lakewriter::run(
                 config.clone(),
@@ -211,7 +211,7 @@ impl Running {
         }
     }
 
-    pub async fn stop(self) -> Result<Arc<LakeProgress>> {
+    pub async fn stop(self) -> Result<Arc<LakeCounters>> {
         self.stop.cancel();
         self.task.await??;
         Ok(self.progress)

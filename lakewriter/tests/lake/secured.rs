@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use lakewriter::{
-    Error, ErrorKind, Lake, LakeConfig, LakeProgress, Secret,
+    Error, ErrorKind, Lake, LakeConfig, LakeCounters, Secret,
     lake::{Bucket, check_certificate, create_bucket},
 };
 use stack::{Authority, Kafka, KafkaOptions, KafkaSecurity, Minio, MinioOptions};
@@ -83,7 +83,7 @@ async fn kafka_with_tls_and_scram() -> Result<()> {
         let started = Instant::now();
         let outcome = lakewriter::run(
             case.config.clone(),
-            std::sync::Arc::new(LakeProgress::default()),
+            std::sync::Arc::new(LakeCounters::default()),
             CancellationToken::new(),
         )
         .await;

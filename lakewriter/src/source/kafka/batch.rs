@@ -19,7 +19,7 @@ use super::{
     unreadable::{confluent, other_format},
 };
 use crate::{
-    Error, LakeProgress,
+    Error, LakeCounters,
     columns::RowMeta,
     counters::{CommitTimes, now_micros},
     dead_letter::DeadLetter,
@@ -40,7 +40,7 @@ pub(crate) struct OpenBatch {
     /// Our own cdc's events: decoder and reader of each version.
     by_schema: HashMap<SchemaId, (EnvelopeDecoder, usize)>,
     foreign: ForeignEvents,
-    progress: Arc<LakeProgress>,
+    progress: Arc<LakeCounters>,
     /// Not less than the open rows and dead letters take: the length of their records, until they are measured.
     bytes: usize,
     rows: usize,
@@ -62,7 +62,7 @@ impl OpenBatch {
     pub(crate) fn new(
         assignment: Assignment,
         namespace: Option<String>,
-        progress: Arc<LakeProgress>,
+        progress: Arc<LakeCounters>,
     ) -> Self {
         Self {
             assignment,

@@ -25,7 +25,7 @@ use rdkafka::{
 use serde::Deserialize;
 
 use super::config::client_config;
-use crate::{Error, ErrorKind, KafkaConfig, LakeProgress};
+use crate::{Error, ErrorKind, KafkaConfig, LakeCounters};
 
 /// How often librdkafka says how its brokers are, in milliseconds. Of a thousand partitions that is a megabyte.
 const STATISTICS: &str = "5000";
@@ -56,7 +56,7 @@ pub(crate) trait Assignments: Send + Sync + 'static {
 
 pub(crate) struct RebalanceContext<A: Assignments> {
     assignments: Arc<A>,
-    progress: Arc<LakeProgress>,
+    progress: Arc<LakeCounters>,
     failed: Mutex<Option<Error>>,
 }
 
@@ -177,7 +177,7 @@ impl<A: Assignments> Consumer<A> {
     pub(crate) fn subscribe(
         config: &KafkaConfig,
         assignments: Arc<A>,
-        progress: Arc<LakeProgress>,
+        progress: Arc<LakeCounters>,
     ) -> Result<Self, Error> {
         let context = RebalanceContext {
             assignments,
