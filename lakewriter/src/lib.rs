@@ -18,6 +18,7 @@ pub mod maintain;
 pub mod metrics;
 mod parquet;
 mod pipeline;
+mod progress;
 mod publish;
 mod source;
 

@@ -21,7 +21,6 @@ use tokio::runtime::Handle;
 
 use super::{
     consumer::{Assignments, RebalanceContext, Start},
-    order::RecordOrder,
     running::{Lease, Running},
     topic_id::topic_ids,
 };
@@ -29,6 +28,7 @@ use crate::{
     Error, ErrorKind,
     error::defect,
     lake::{DEAD_LETTERS, Lake, LakeTables, POSITIONS},
+    progress::RecordOrder,
 };
 
 /// A floor that has risen in memory is stored after this long: far below any retention, and one commit for all

@@ -13,7 +13,6 @@ use super::{
     assignment::Assignment,
     foreign::{ForeignEvents, ForeignRecord},
     headers::{RecordHeaders, record_headers},
-    order::RecordOrder,
     readers::Readers,
     schemas::SchemaTopics,
     unreadable::{confluent, other_format},
@@ -25,6 +24,7 @@ use crate::{
     dead_letter::DeadLetter,
     error::defect,
     flush::OpenSize,
+    progress::RecordOrder,
 };
 
 /// What a row takes beside the text of its event, which is longer than the values that are made of it.

@@ -7,7 +7,6 @@ mod consumer;
 mod foreign;
 mod headers;
 mod matching;
-mod order;
 mod pattern;
 mod reach;
 mod readers;

@@ -18,7 +18,7 @@ pub(crate) struct RecordOrder {
 
 impl RecordOrder {
     /// None: it is beyond what fits into Delta's signed versions, which no position of ours is.
-    pub(super) fn of(position: ChangePosition, second_half: bool) -> Option<Self> {
+    pub(crate) fn of(position: ChangePosition, second_half: bool) -> Option<Self> {
         let half = position
             .ordinal
             .checked_mul(2)?
@@ -31,7 +31,7 @@ impl RecordOrder {
     }
 
     /// Of the last row that the table has of a partition. None: it has none, or none with a position of ours.
-    pub(super) async fn read(table: &mut LakeTable, app_id: &str) -> Result<Option<Self>, Error> {
+    pub(crate) async fn read(table: &mut LakeTable, app_id: &str) -> Result<Option<Self>, Error> {
         let [incarnation, commit_lsn, half] = app_ids(app_id);
         let commit_lsn = table.txn(&commit_lsn).await?;
         let Some((commit_lsn, half)) = commit_lsn.zip(table.txn(&half).await?) else {

@@ -1,0 +1,3 @@
+mod order;
+
+pub(crate) use order::RecordOrder;
