@@ -215,6 +215,28 @@ fn only_the_lake_writes_to_the_object_store() {
     }
 }
 
+/// Who is how far is worked out from what was read and seen, by nothing but that; so random lives of it play in seconds.
+#[test]
+fn the_positions_of_the_lake_do_no_io() {
+    for path in sources_under(&["lakewriter/src/progress"]) {
+        let text = fs::read_to_string(&path).expect("a readable file");
+        for word in ["async ", "tokio", "deltalake", "object_store", "rdkafka"] {
+            let named = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .any(|line| line.contains(word));
+            assert!(!named, "{} names {word}", path.display());
+        }
+        for name in imported(&text) {
+            assert!(
+                ["Error", "ErrorKind", "error", "progress"].contains(&name.as_str()),
+                "{} names {name}",
+                path.display()
+            );
+        }
+    }
+}
+
 /// The stages of cdc, and those of them that each may name. What they share stands below them, in files of `cdc/src` and in
 /// `cdc/src/table`; `pipeline` puts them together.
 const STAGES: [(&str, &[&str]); 6] = [

@@ -67,7 +67,7 @@ struct Shared {
     /// Numbers them.
     files: AtomicU64,
     log: Mutex<PositionLog>,
-    progress: Arc<LakeCounters>,
+    counters: Arc<LakeCounters>,
     staging: Staging,
     failed: AtomicBool,
 }
@@ -92,10 +92,10 @@ impl DirectWriter {
     pub async fn open(
         config: LakeConfig,
         pipeline: &str,
-        progress: Arc<LakeCounters>,
+        counters: Arc<LakeCounters>,
     ) -> Result<(Self, Option<DirectPosition>), Error> {
         let lake = Lake::open(&config).await?;
-        Self::open_on(lake, config.namespace, pipeline, progress).await
+        Self::open_on(lake, config.namespace, pipeline, counters).await
     }
 
     /// The same on a lake that is already open.
@@ -106,7 +106,7 @@ impl DirectWriter {
         lake: Lake,
         namespace: Option<String>,
         pipeline: &str,
-        progress: Arc<LakeCounters>,
+        counters: Arc<LakeCounters>,
     ) -> Result<(Self, Option<DirectPosition>), Error> {
         let writer = uuid::Uuid::new_v4().simple().to_string();
         let (log, record) = PositionLog::open(&lake, pipeline, &writer).await?;
@@ -117,7 +117,7 @@ impl DirectWriter {
             writer,
             files: AtomicU64::new(0),
             log: Mutex::new(log),
-            progress,
+            counters,
             staging: Staging::default(),
             failed: AtomicBool::new(false),
         });
@@ -152,7 +152,7 @@ impl DirectWriter {
             .durable
             .is_some_and(|durable| event.position <= durable)
         {
-            self.shared.progress.dropped_duplicates(1);
+            self.shared.counters.dropped_duplicates(1);
             return Ok(());
         }
         if self.shared.failed.load(Ordering::Relaxed) {

@@ -42,7 +42,7 @@ fn read(id: OfLakewriter, progress: &LakeCounters) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::CommitTimes;
+    use crate::counters::CommitTimes;
 
     #[test]
     fn a_number_that_is_not_known_yet_is_absent() {

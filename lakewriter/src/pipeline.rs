@@ -18,8 +18,8 @@ use crate::{
     flush::{FlushLimits, FlushReason, flush_reason, patience},
     lake::Lake,
     maintain::Maintainer,
-    publish::{FlushSet, NextOffsets},
-    source::kafka::{Consumer, LakeAssignments, OpenBatch, Polled, SchemaTopics, reach},
+    publish::{FlushSet, Published},
+    source::kafka::{Consumer, LakeAssignments, Lease, OpenBatch, Polled, SchemaTopics, reach},
 };
 
 /// How often an idle pipeline looks whether it passed offsets that the lake does not know of.
@@ -32,9 +32,11 @@ const MOST_BATCH_BYTES: usize = 1 << 30;
 /// Records between two looks at the clock, the stop signal and the commit in flight.
 const RECORDS_PER_TURN: usize = 1000;
 
-type Published = Result<NextOffsets, Error>;
-
-type InFlight = JoinHandle<Published>;
+/// The flush that is on its way, and whose positions it moves.
+struct InFlight {
+    publishing: JoinHandle<Published>,
+    lease: Arc<Lease>,
+}
 
 /// Write the topics to the lake until stopped. What was read is committed before the return.
 ///
@@ -42,21 +44,21 @@ type InFlight = JoinHandle<Published>;
 /// Whatever a retry cannot cure; the lake is as it was after its last commit, and a new run goes on from there.
 pub async fn run(
     config: LakeWriterConfig,
-    progress: Arc<LakeCounters>,
+    counters: Arc<LakeCounters>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     loop {
-        let commits = progress.commits();
-        let ended = session(&config, &progress, &stop).await;
-        progress.set_reading(false);
+        let commits = counters.commits();
+        let ended = session(&config, &counters, &stop).await;
+        counters.set_reading(false);
         let Err(error) = ended else {
             return Ok(());
         };
         if error.disposition() == Disposition::Halt {
             return Err(error);
         }
-        if progress.commits() > commits {
+        if counters.commits() > commits {
             backoff.reset();
         }
         let delay = backoff.next_delay();
@@ -78,7 +80,7 @@ pub async fn run(
 /// From joining the group to leaving it.
 async fn session(
     config: &LakeWriterConfig,
-    progress: &Arc<LakeCounters>,
+    counters: &Arc<LakeCounters>,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let what = || format!("the lake at {}", config.lake.place());
@@ -96,7 +98,7 @@ async fn session(
             &config.pipeline,
             Handle::current(),
         )),
-        progress: Arc::clone(progress),
+        counters: Arc::clone(counters),
         stop: stop.clone(),
         runtime: Handle::current(),
     };
@@ -109,7 +111,7 @@ async fn session(
 struct Session {
     config: LakeWriterConfig,
     assignments: Arc<LakeAssignments>,
-    progress: Arc<LakeCounters>,
+    counters: Arc<LakeCounters>,
     stop: CancellationToken,
     runtime: Handle,
 }
@@ -125,10 +127,10 @@ impl Session {
         let consumer = Consumer::subscribe(
             &self.config.kafka,
             Arc::clone(&self.assignments),
-            Arc::clone(&self.progress),
+            Arc::clone(&self.counters),
         )?;
-        self.progress.heard(0);
-        self.progress.set_reading(true);
+        self.counters.heard(0);
+        self.counters.set_reading(true);
         let limits = FlushLimits {
             bytes: self.config.max_batch_bytes.min(MOST_BATCH_BYTES),
             rows: self.config.max_batch_rows,
@@ -138,8 +140,8 @@ impl Session {
         let mut in_flight: Option<InFlight> = None;
         let mut looked = Instant::now();
         loop {
-            if let Some(commit) = in_flight.take_if(|commit| commit.is_finished()) {
-                self.finish(commit, open.as_ref(), &consumer)?;
+            if let Some(commit) = in_flight.take_if(|flush| flush.publishing.is_finished()) {
+                self.finish(commit, open.as_mut(), &consumer)?;
             }
             let draining = self.stop.is_cancelled();
             let mut reason = open
@@ -161,7 +163,7 @@ impl Session {
                 // One commit at a time, in order. While it runs the next batch fills; when that is full too, nothing
                 // more is read, and Kafka keeps the rest.
                 if let Some(commit) = in_flight.take() {
-                    in_flight = self.wait(commit, Some(&*batch), &consumer)?;
+                    in_flight = self.wait(commit, Some(&mut *batch), &consumer)?;
                     if in_flight.is_some() {
                         continue;
                     }
@@ -169,14 +171,16 @@ impl Session {
                 tracing::debug!(?reason, rows = batch.size().rows, "flush");
                 let set = FlushSet::take(batch, draining)?;
                 let running = self.assignments.running.begin();
-                in_flight = Some(
-                    self.runtime
-                        .spawn(set.publish(Arc::clone(&self.progress), running)),
-                );
+                in_flight = Some(InFlight {
+                    lease: Arc::clone(set.lease()),
+                    publishing: self
+                        .runtime
+                        .spawn(set.publish(Arc::clone(&self.counters), running)),
+                });
             }
             if draining {
                 match in_flight.take() {
-                    Some(commit) => in_flight = self.wait(commit, open.as_ref(), &consumer)?,
+                    Some(commit) => in_flight = self.wait(commit, open.as_mut(), &consumer)?,
                     None => return Ok(()),
                 }
                 continue;
@@ -204,8 +208,8 @@ impl Session {
             let polled = consumer.poll(timeout)?;
             if let Some(assignment) = self.assignments.take() {
                 let namespace = self.config.lake.namespace.clone();
-                let progress = Arc::clone(&self.progress);
-                *open = Some(OpenBatch::new(assignment, namespace, progress));
+                let counters = Arc::clone(&self.counters);
+                *open = Some(OpenBatch::new(assignment, namespace, counters));
             }
             if open
                 .as_ref()
@@ -236,16 +240,16 @@ impl Session {
     fn wait(
         &self,
         mut commit: InFlight,
-        open: Option<&OpenBatch>,
+        open: Option<&mut OpenBatch>,
         consumer: &Consumer<LakeAssignments>,
     ) -> Result<Option<InFlight>, Error> {
         let waited = self.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_millis(100), &mut commit).await
+            tokio::time::timeout(Duration::from_millis(100), &mut commit.publishing).await
         });
         match waited {
             Err(_elapsed) => Ok(Some(commit)),
-            Ok(result) => {
-                self.settle(result, open, consumer)?;
+            Ok(joined) => {
+                settle(joined, &commit.lease, open, consumer)?;
                 Ok(None)
             }
         }
@@ -254,35 +258,42 @@ impl Session {
     fn finish(
         &self,
         commit: InFlight,
-        open: Option<&OpenBatch>,
+        open: Option<&mut OpenBatch>,
         consumer: &Consumer<LakeAssignments>,
     ) -> Result<(), Error> {
-        let result = self.runtime.block_on(commit);
-        self.settle(result, open, consumer)
+        let joined = self.runtime.block_on(commit.publishing);
+        settle(joined, &commit.lease, open, consumer)
     }
+}
 
-    fn settle(
-        &self,
-        result: Result<Published, JoinError>,
-        open: Option<&OpenBatch>,
-        consumer: &Consumer<LakeAssignments>,
-    ) -> Result<(), Error> {
-        // One that panicked is a defect even where its partitions are gone.
-        match result.map_err(|error| task_ended("commit the open batch", error))? {
-            Ok(offsets) => {
-                consumer.show_lag(&offsets);
-                Ok(())
-            }
-            // It belonged to partitions that are gone: the lake knows what became of it, their new owner reads it there.
-            // What cannot happen halts all the same.
-            Err(error)
-                if error.kind() != ErrorKind::Defect
-                    && open.is_none_or(|batch| !batch.assignment.lease.is_held()) =>
-            {
-                tracing::debug!(%error, "a commit for revoked partitions ended");
-                Ok(())
-            }
-            Err(error) => Err(error),
+/// What was seen of a flush goes to the positions that it moves, if they are still ours.
+fn settle(
+    joined: Result<Published, JoinError>,
+    lease: &Arc<Lease>,
+    open: Option<&mut OpenBatch>,
+    consumer: &Consumer<LakeAssignments>,
+) -> Result<(), Error> {
+    // One that panicked is a defect even where its partitions are gone.
+    let published = joined.map_err(|error| task_ended("commit the open batch", error))?;
+    let held = open
+        .as_ref()
+        .is_some_and(|batch| batch.assignment.lease.is_held());
+    if let Some(batch) = open
+        && Arc::ptr_eq(lease, &batch.assignment.lease)
+    {
+        batch.assignment.positions.settle(&published.seen)?;
+    }
+    match published.result {
+        Ok(offsets) => {
+            consumer.show_lag(&offsets);
+            Ok(())
         }
+        // It belonged to partitions that are gone: the lake knows what became of it, their new owner reads it there.
+        // What cannot happen halts all the same.
+        Err(error) if error.kind() != ErrorKind::Defect && !held => {
+            tracing::debug!(%error, "a commit for revoked partitions ended");
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }

@@ -1,20 +1,14 @@
-//! The open batch -> commits, in the order that lets a crash between any two of them be made good by reading again.
-//!
-//! 1. Dead letters, in their own table with their own positions: before any offset moves past them.
-//! 2. Tables that store no position for a partition yet: after the commit they hold one, and the seek rule knows them.
-//! 3. All other tables. A partition is read again from the lowest position of its tables, so until the last of them
-//!    has committed nothing is passed over, and those that have committed skip what they have.
-//! 4. The floors of the partitions, once everything below them is in: what tables without rows were shown.
+//! The open batch -> commits, in the order of [`crate::progress`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Instant,
 };
 
 use arrow::record_batch::RecordBatch;
 use debezium::TableSchema;
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
 use crate::{
     Error, ErrorKind, LakeCounters,
@@ -23,13 +17,11 @@ use crate::{
     error::defect,
     lake::{
         DEAD_LETTERS, LakeTableName, LakeTables, POSITIONS,
-        delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties, TxnAdvance},
+        delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties},
     },
+    progress::{Ended, Flush, NextOffsets, Place, PlannedCommit, Step},
     source::kafka::{Lease, OpenBatch, RunningCommit},
 };
-
-/// Topic, partition, and the next offset that is not in the lake.
-pub(crate) type NextOffsets = Vec<(String, i32, i64)>;
 
 /// Rows of one version of a table.
 struct VersionRows {
@@ -40,46 +32,46 @@ struct VersionRows {
 
 /// What one table takes over.
 #[derive(Default)]
-struct TableCommit {
+struct TableRows {
+    /// Its folder.
+    relative: String,
     versions: Vec<VersionRows>,
-    txns: Vec<TxnAdvance>,
-    /// Stores no position for one of the partitions yet.
-    is_new: bool,
-    /// `p<partition>-<from>-<to>` of its first partition, for the names of files.
-    range: String,
 }
 
-/// Everything of one flush: a (from, to] interval per partition, and what every table makes of it.
+/// Everything of one flush: what moves, and the rows that move it.
 pub(crate) struct FlushSet {
     lake: Arc<LakeTables>,
     lease: Arc<Lease>,
+    flush: Flush,
     dead_letters: Vec<DeadLetter>,
-    dead_letter_txns: Vec<TxnAdvance>,
-    tables: BTreeMap<String, TableCommit>,
-    floors: Vec<TxnAdvance>,
+    /// By the number of the table.
+    tables: BTreeMap<usize, TableRows>,
     times: CommitTimes,
-    /// Next offsets, for the group.
-    offsets: NextOffsets,
 }
 
+/// What a flush has come to.
+pub(crate) struct Published {
+    /// Of each commit that was tried, what was seen of it.
+    pub(crate) seen: Vec<(Place, Ended)>,
+    /// Next offsets for the group, or why not everything is in.
+    pub(crate) result: Result<NextOffsets, Error>,
+}
+
+/// Files that are uploaded and that nobody sees yet.
+type Staged = HashMap<Place, Vec<StagedFile>>;
+
 impl FlushSet {
-    /// Take everything that is open. From here on the batch counts it as committed; if the commit fails, the batch is
-    /// thrown away with it. `last`: no flush follows, so what was passed without a row is stored now.
+    /// Take everything that is open. If a commit fails, the batch is thrown away with the rows that are taken here, and
+    /// the lake says where to read them again. `last`: no flush follows, so what was passed without a row is stored now.
     pub(crate) fn take(open: &mut OpenBatch, last: bool) -> Result<Self, Error> {
-        let mut set = Self {
-            lake: Arc::clone(&open.assignment.lake),
-            lease: Arc::clone(&open.assignment.lease),
-            dead_letters: std::mem::take(&mut open.dead_letters),
-            dead_letter_txns: Vec::new(),
-            tables: BTreeMap::new(),
-            floors: Vec::new(),
-            times: std::mem::take(&mut open.times),
-            offsets: Vec::new(),
-        };
-        let mut touched: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let flush = open.assignment.positions.flush(last, Instant::now())?;
+        let mut tables: BTreeMap<usize, TableRows> = BTreeMap::new();
         for reader in open.readers.iter_mut() {
             if reader.columns.rows() == 0 {
                 continue;
+            }
+            if flush.of(Place::Table(reader.table)).is_none() {
+                return Err(defect("open rows come from a partition", &reader.name));
             }
             let rows = reader.columns.finish().map_err(|error| {
                 Error::new(
@@ -88,164 +80,189 @@ impl FlushSet {
                 )
                 .with_source(error)
             })?;
-            if reader.partitions.is_empty() {
-                return Err(defect("open rows come from a partition", &reader.name));
-            }
-            touched.extend(
-                reader
-                    .partitions
-                    .iter()
-                    .map(|&partition| (reader.table, partition)),
-            );
-            set.tables
-                .entry(reader.name.changes_path())
-                .or_default()
-                .versions
-                .push(VersionRows {
-                    name: reader.name.clone(),
-                    version: Arc::clone(&reader.version),
-                    rows,
-                });
+            let table = tables.entry(reader.table).or_default();
+            table.relative = reader.name.changes_path();
+            table.versions.push(VersionRows {
+                name: reader.name.clone(),
+                version: Arc::clone(&reader.version),
+                rows,
+            });
         }
-        for (number, state) in open.assignment.partitions.iter_mut().enumerate() {
-            let to = state.next;
-            let mut moved = false;
-            for (table, relative) in open.assignment.tables.iter().enumerate() {
-                let app_id = &state.app_id;
-                let has_rows = touched.contains(&(table, number));
-                if !has_rows {
-                    continue;
-                }
-                let progress = state
-                    .tables
-                    .get_mut(table)
-                    .ok_or_else(|| defect("a table with open rows has a position", app_id))?;
-                let commit = set.tables.entry(relative.clone()).or_default();
-                if commit.range.is_empty() {
-                    // Only names the file: a table's first rows are named from zero.
-                    let from = progress.committed.unwrap_or(0);
-                    commit.range = format!("p{}-{from}-{to}", state.partition);
-                }
-                commit.is_new |= progress.stored.is_none();
-                commit.txns.push(TxnAdvance {
-                    app_id: app_id.clone(),
-                    from: progress.stored,
-                    to,
-                });
-                if let Some(last) = progress.last
-                    && progress.last != progress.last_committed
-                {
-                    let advances = last.advances(progress.last_committed, app_id);
-                    commit.txns.extend(advances);
-                }
-                progress.stored = Some(to);
-                progress.committed = Some(to);
-                progress.last_committed = progress.last;
-                moved = true;
-            }
-            if state.floor_is_due(last) {
-                set.floors.push(TxnAdvance {
-                    app_id: state.app_id.clone(),
-                    from: state.floor,
-                    to,
-                });
-                state.floor = Some(to);
-                state.floor_stored = Instant::now();
-                let known = state
-                    .tables
-                    .iter_mut()
-                    .filter_map(|table| table.committed.as_mut());
-                known.for_each(|committed| *committed = to);
-                moved = true;
-            }
-            let has_letters = set
-                .dead_letters
-                .iter()
-                .any(|letter| letter.topic == state.topic && letter.partition == state.partition);
-            if has_letters {
-                set.dead_letter_txns.push(TxnAdvance {
-                    app_id: state.app_id.clone(),
-                    from: state.dead_letters,
-                    to,
-                });
-                state.dead_letters = Some(to);
-            }
-            if moved || has_letters {
-                set.offsets.push((state.topic.clone(), state.partition, to));
+        let dead_letters = std::mem::take(&mut open.dead_letters);
+        for commit in flush.commits() {
+            let has_rows = match commit.place {
+                Place::Table(table) => tables.contains_key(&table),
+                Place::DeadLetters => !dead_letters.is_empty(),
+                Place::Anchor(_) | Place::Floors => true,
+            };
+            if !has_rows {
+                return Err(defect(
+                    "a position that moves for rows has them",
+                    format!("{:?} of a flush", commit.place),
+                ));
             }
         }
+        if !dead_letters.is_empty() && flush.of(Place::DeadLetters).is_none() {
+            let at = format!("{} dead letters", dead_letters.len());
+            return Err(defect("open dead letters come from a partition", at));
+        }
+        let times = std::mem::take(&mut open.times);
         open.emptied();
-        Ok(set)
+        Ok(Self {
+            lake: Arc::clone(&open.assignment.lake),
+            lease: Arc::clone(&open.assignment.lease),
+            flush,
+            dead_letters,
+            tables,
+            times,
+        })
     }
 
-    /// Upload and commit everything.
-    ///
-    /// # Errors
-    /// `Fenced`: the partitions belong to another process now. `Storage`: what is in is unknown until the tables are
-    /// read again.
+    /// Who may commit it.
+    pub(crate) const fn lease(&self) -> &Arc<Lease> {
+        &self.lease
+    }
+
+    /// Upload and commit everything. The errors of its result are `Fenced`: the partitions belong to another process
+    /// now; `Storage`: what is in is unknown until the tables are read again.
     pub(crate) async fn publish(
         self,
-        progress: Arc<LakeCounters>,
+        counters: Arc<LakeCounters>,
         running: RunningCommit,
-    ) -> Result<NextOffsets, Error> {
+    ) -> Published {
         let _running = running;
-        self.publish_dead_letters(&progress).await?;
-        let lake = &self.lake;
-        let staged = try_join_all(self.tables.iter().map(|(relative, commit)| async move {
-            let mut files: Vec<StagedFile> = Vec::new();
-            for version in &commit.versions {
-                let file = format!("{}-{}", commit.range, uuid::Uuid::new_v4().simple());
-                let rows = version.rows.clone();
-                files.extend(
-                    lake.stage_changes(&version.name, &version.version, rows, &file)
-                        .await?,
-                );
-            }
-            Ok::<_, Error>((relative, commit, files))
-        }))
-        .await?;
-        let (new, known): (Vec<_>, Vec<_>) =
-            staged.into_iter().partition(|(_, commit, _)| commit.is_new);
-        for wave in [new, known] {
-            try_join_all(wave.into_iter().map(|(relative, commit, files)| {
-                self.commit(relative, commit.txns.clone(), files, Some(&progress))
-            }))
-            .await?;
+        let mut seen = Vec::new();
+        let result = self.publish_steps(&counters, &mut seen).await;
+        Published {
+            seen,
+            result: result.map(|()| self.flush.into_offsets()),
         }
-        progress.visible(&self.times, now_micros());
-        if !self.floors.is_empty() {
-            lake.have_positions().await?;
-            self.commit(POSITIONS, self.floors.clone(), Vec::new(), None)
-                .await?;
-        }
-        Ok(self.offsets)
     }
 
-    async fn publish_dead_letters(&self, progress: &LakeCounters) -> Result<(), Error> {
-        if self.dead_letters.is_empty() {
-            return Ok(());
+    async fn publish_steps(
+        &self,
+        counters: &LakeCounters,
+        seen: &mut Vec<(Place, Ended)>,
+    ) -> Result<(), Error> {
+        let mut staged = Staged::new();
+        let mut tables_are_staged = false;
+        let mut times = Some(&self.times);
+        for (step, commits) in self.flush.steps() {
+            match step {
+                Step::DeadLetters => staged.extend(self.stage_dead_letters().await?),
+                Step::Anchors | Step::Tables => {
+                    if !std::mem::replace(&mut tables_are_staged, true) {
+                        staged.extend(self.stage_tables().await?);
+                    }
+                }
+                Step::Floors => {
+                    if let Some(times) = times.take() {
+                        counters.visible(times, now_micros());
+                    }
+                    self.lake.have_positions().await?;
+                }
+            }
+            let commits = commits.iter().map(|commit| {
+                let files = staged.remove(&commit.place).unwrap_or_default();
+                async move { (commit.place, self.commit(commit, files, counters).await) }
+            });
+            // Each is seen to its end, whatever becomes of the others.
+            let mut failed = None;
+            for (place, (ended, result)) in join_all(commits.collect::<Vec<_>>()).await {
+                seen.push((place, ended));
+                failed = failed.or(result.err());
+            }
+            if let Some(error) = failed {
+                return Err(error);
+            }
         }
-        let rows = dead_letter_rows(&self.dead_letters, now_micros() / 1000).map_err(|error| {
-            Error::new(ErrorKind::Encode, "make rows of dead letters").with_source(error)
-        })?;
-        let file = format!("part-{}", uuid::Uuid::new_v4().simple());
-        let files = self
-            .lake
-            .stage_rows(DEAD_LETTERS, &TableProperties(Vec::new()), rows, &file)
-            .await?;
-        self.commit(DEAD_LETTERS, self.dead_letter_txns.clone(), files, None)
-            .await?;
-        progress.dead_lettered(self.dead_letters.len() as u64);
+        if let Some(times) = times {
+            counters.visible(times, now_micros());
+        }
         Ok(())
+    }
+
+    /// Upload the rows of all tables, which are made or widened first.
+    async fn stage_tables(&self) -> Result<Staged, Error> {
+        let tables = self.tables.iter().map(|(&table, rows)| async move {
+            let place = Place::Table(table);
+            let range = self.flush.of(place).map_or("", |commit| &commit.range);
+            let mut files: Vec<StagedFile> = Vec::new();
+            for version in &rows.versions {
+                let file = format!("{range}-{}", uuid::Uuid::new_v4().simple());
+                let rows = version.rows.clone();
+                let staged = self
+                    .lake
+                    .stage_changes(&version.name, &version.version, rows, &file)
+                    .await?;
+                files.extend(staged);
+            }
+            Ok::<_, Error>((place, files))
+        });
+        Ok(try_join_all(tables).await?.into_iter().collect())
+    }
+
+    async fn stage_dead_letters(&self) -> Result<Staged, Error> {
+        let mut staged = Staged::new();
+        if !self.dead_letters.is_empty() {
+            let rows =
+                dead_letter_rows(&self.dead_letters, now_micros() / 1000).map_err(|error| {
+                    Error::new(ErrorKind::Encode, "make rows of dead letters").with_source(error)
+                })?;
+            let file = format!("part-{}", uuid::Uuid::new_v4().simple());
+            let files = self
+                .lake
+                .stage_rows(DEAD_LETTERS, &TableProperties(Vec::new()), rows, &file)
+                .await?;
+            staged.insert(Place::DeadLetters, files);
+        }
+        Ok(staged)
     }
 
     async fn commit(
         &self,
-        relative: &str,
-        txns: Vec<TxnAdvance>,
+        planned: &PlannedCommit,
         files: Vec<StagedFile>,
-        progress: Option<&LakeCounters>,
-    ) -> Result<(), Error> {
+        counters: &LakeCounters,
+    ) -> (Ended, Result<(), Error>) {
+        let relative = match planned.place {
+            Place::DeadLetters => DEAD_LETTERS,
+            Place::Floors => POSITIONS,
+            // `take` has seen that there are rows.
+            Place::Anchor(table) | Place::Table(table) => {
+                self.tables.get(&table).map_or("", |rows| &rows.relative)
+            }
+        };
+        let rows = files.iter().map(|file| file.rows).sum();
+        let answer = self.attempt(relative, planned, files).await;
+        let ended = seen(&answer);
+        let result = match answer {
+            Ok(CommitOutcome::Committed(version)) => {
+                tracing::debug!(table = relative, version, rows, "committed");
+                match planned.place {
+                    Place::Table(_) => counters.committed(rows),
+                    Place::DeadLetters => counters.dead_lettered(rows),
+                    Place::Anchor(_) | Place::Floors => {}
+                }
+                Ok(())
+            }
+            Ok(CommitOutcome::Fenced { app_id, found }) => Err(Error::new(
+                ErrorKind::Fenced,
+                format!(
+                    "commit to `{relative}`: `{app_id}` stands at {found:?}, where another process put it"
+                ),
+            )),
+            Err(error) => Err(error),
+        };
+        (ended, result)
+    }
+
+    async fn attempt(
+        &self,
+        relative: &str,
+        planned: &PlannedCommit,
+        files: Vec<StagedFile>,
+    ) -> Result<CommitOutcome, Error> {
         let attempted = || format!("commit to `{relative}`");
         if !self.lease.is_held() {
             return Err(Error::new(
@@ -260,27 +277,23 @@ impl FlushSet {
             self.lake.get(relative).await?.ok_or_else(|| {
                 Error::new(ErrorKind::Table, format!("{}: it is gone", attempted()))
             })?;
-        let rows = files.iter().map(|file| file.rows).sum();
         let prepared = PreparedCommit {
             adds: files.into_iter().map(|file| file.add).collect(),
-            txns,
+            txns: planned.txns.clone(),
             info: HashMap::new(),
         };
-        match table.lock().await.commit(&prepared).await? {
-            CommitOutcome::Committed(version) => {
-                tracing::debug!(table = relative, version, rows, "committed");
-                if let Some(progress) = progress {
-                    progress.committed(rows);
-                }
-                Ok(())
-            }
-            CommitOutcome::Fenced { app_id, found } => Err(Error::new(
-                ErrorKind::Fenced,
-                format!(
-                    "{}: `{app_id}` stands at {found:?}, where another process put it",
-                    attempted()
-                ),
-            )),
-        }
+        table.lock().await.commit(&prepared).await
+    }
+}
+
+/// What a table's answer to a commit has shown. The table answers only after it has read itself again wherever the store
+/// did not acknowledge; where it could not, nobody knows.
+fn seen(answer: &Result<CommitOutcome, Error>) -> Ended {
+    match answer {
+        Ok(CommitOutcome::Committed(_)) => Ended::Committed,
+        Ok(CommitOutcome::Fenced { .. }) => Ended::Lost,
+        // The partitions are another process's, so the positions are as well.
+        Err(error) if error.kind() == ErrorKind::Fenced => Ended::Lost,
+        Err(_) => Ended::Unknown,
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     counters::{CommitTimes, now_micros},
     error::defect,
     lake::{LakeTableName, delta::StagedFile},
+    progress::OpenRows,
 };
 
 /// What a row takes beside the text of its values: numbers and lengths of its columns.
@@ -32,8 +33,8 @@ pub(super) struct OpenBatch {
     last: usize,
     bytes: usize,
     rows: usize,
-    /// The lowest and the highest position of the rows.
-    range: Option<(ChangePosition, ChangePosition)>,
+    /// Where the rows stand.
+    positions: Option<OpenRows<ChangePosition>>,
     times: CommitTimes,
     /// Wall clock of the rows of this batch, microseconds; read once per transaction.
     clock: (u64, i64),
@@ -43,8 +44,8 @@ pub(super) struct OpenBatch {
 #[derive(Debug)]
 pub(super) struct TakenBatch {
     pub(super) tables: Vec<TakenTable>,
-    /// The lowest and the highest position of the rows.
-    pub(super) range: Option<(ChangePosition, ChangePosition)>,
+    /// Where the rows stand; None: there are none.
+    pub(super) rows: Option<OpenRows<ChangePosition>>,
     pub(super) times: CommitTimes,
 }
 
@@ -110,8 +111,7 @@ impl OpenBatch {
             table.range.0 = event.position.commit_lsn;
         }
         table.range.1 = event.position.commit_lsn;
-        let (lowest, highest) = self.range.unwrap_or((event.position, event.position));
-        self.range = Some((lowest.min(event.position), highest.max(event.position)));
+        OpenRows::add(&mut self.positions, event.position);
         self.rows += 1;
         if event.op != Operation::Read {
             self.times.add(event.source.commit_micros);
@@ -161,7 +161,7 @@ impl OpenBatch {
         }
         Ok(TakenBatch {
             tables,
-            range: taken.range,
+            rows: taken.positions,
             times: taken.times,
         })
     }

@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     DirectPosition, Error, ErrorKind,
-    error::{defect, storage_error},
+    error::storage_error,
+    progress::{Ended, Position},
 };
 
 /// What one table takes over with a record.
@@ -91,8 +92,8 @@ pub(crate) struct PositionLog {
     folder: Path,
     writer: String,
     last: u64,
-    /// Of the last record.
-    position: Option<ChangePosition>,
+    /// Of the last record, and of the one that is on its way.
+    position: Position<ChangePosition>,
     verified: Instant,
     kept: VecDeque<(u64, DateTime<Utc>)>,
 }
@@ -118,7 +119,7 @@ impl PositionLog {
             folder,
             writer: writer.to_owned(),
             last: 0,
-            position: None,
+            position: Position::read(None),
             verified: Instant::now(),
             kept: VecDeque::new(),
         };
@@ -145,13 +146,13 @@ impl PositionLog {
             )
             .with_hint("a newer version of this program wrote it: use that one"));
         }
-        log.position = Some(record.position.position);
+        log.position = Position::read(Some(record.position.position));
         Ok((log, Some(record)))
     }
 
-    /// What is stored.
+    /// What is stored, as far as this process has seen.
     pub(crate) const fn position(&self) -> Option<ChangePosition> {
-        self.position
+        self.position.stored()
     }
 
     /// The number of the next record: greater than those of all records before it.
@@ -178,15 +179,27 @@ impl PositionLog {
     ///
     /// # Errors
     /// `Fenced`: another writer put this number. `Storage`: unknown; open the log again. `Defect`: it is before the
-    /// position that is stored, so what is in the lake would be written again.
+    /// position that is stored, so what is in the lake would be written again; or what became of the record before it
+    /// is unknown.
     pub(crate) async fn append(&mut self, record: &PositionRecord) -> Result<(), Error> {
-        let next = record.position.position;
-        if let Some(stored) = self.position.filter(|stored| next < *stored) {
-            return Err(defect(
-                "a stored position never decreases",
-                format!("{next}, where {stored} is stored"),
-            ));
-        }
+        let name = self.folder.to_string();
+        self.position.flush(record.position.position, &name)?;
+        let put = self.put(record).await;
+        self.position.end(match &put {
+            Ok(()) => Ended::Committed,
+            Err(error) if error.kind() == ErrorKind::Fenced => Ended::Lost,
+            Err(_) => Ended::Unknown,
+        });
+        put?;
+        self.last = record.number;
+        self.verified = Instant::now();
+        self.kept.push_back((record.number, Utc::now()));
+        self.forget_old();
+        Ok(())
+    }
+
+    /// Put the record until the log is seen to hold it.
+    async fn put(&self, record: &PositionRecord) -> Result<(), Error> {
         let key = self.key(record.number);
         let attempted = || format!("put position record `{key}`");
         let bytes = serde_json::to_vec(record)
@@ -212,14 +225,14 @@ impl PositionLog {
                 )
                 .await;
             let error = match put {
-                Ok(_) => break,
+                Ok(_) => return Ok(()),
                 Err(
                     object_store::Error::AlreadyExists { .. }
                     | object_store::Error::Precondition { .. },
                 ) => {
                     // Ours, if an acknowledgement was lost on the way.
                     if self.read(record.number).await? == bytes {
-                        break;
+                        return Ok(());
                     }
                     return Err(Error::new(ErrorKind::Fenced, attempted()));
                 }
@@ -232,12 +245,6 @@ impl PositionLog {
             tracing::warn!(%error, ?delay, "putting the same record again");
             tokio::time::sleep(delay).await;
         }
-        self.last = record.number;
-        self.position = Some(next);
-        self.verified = Instant::now();
-        self.kept.push_back((record.number, Utc::now()));
-        self.forget_old();
-        Ok(())
     }
 
     /// Delete what nobody can need any more, in the background.

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
+    counters::now_micros,
     error::defect,
     lake::{
         Lake,
         delta::{LakeTable, Replaced, Replacement},
     },
-    progress::now_micros,
 };
 
 /// A partition that got no file for this long gets no more, as a rule.

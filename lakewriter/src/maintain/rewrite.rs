@@ -348,7 +348,7 @@ impl OpenFile {
             add: Add {
                 path,
                 size,
-                modification_time: crate::progress::now_micros() / 1000,
+                modification_time: crate::counters::now_micros() / 1000,
                 data_change: false,
                 stats: Some(stats),
                 ..Add::default()

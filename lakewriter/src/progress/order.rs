@@ -1,11 +1,10 @@
 //! The order of the records of one table in one partition, and how the lake keeps the last one.
 
+use std::fmt;
+
 use debezium::ChangePosition;
 
-use crate::{
-    Error,
-    lake::delta::{LakeTable, TxnAdvance},
-};
+use super::TxnAdvance;
 
 /// Order of two records of one table in one partition: the incarnation of their WAL, the commit LSN, then twice the
 /// ordinal, plus one for the second half of a change of the key. Numbers as Delta stores them.
@@ -30,24 +29,26 @@ impl RecordOrder {
         })
     }
 
-    /// Of the last row that the table has of a partition. None: it has none, or none with a position of ours.
-    pub(crate) async fn read(table: &mut LakeTable, app_id: &str) -> Result<Option<Self>, Error> {
-        let [incarnation, commit_lsn, half] = app_ids(app_id);
-        let commit_lsn = table.txn(&commit_lsn).await?;
-        let Some((commit_lsn, half)) = commit_lsn.zip(table.txn(&half).await?) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
+    /// Of the last row that the table has of a partition, whose `txn` is `stored` under each name. None: it has none, or
+    /// none with a position of ours.
+    pub(crate) fn read(app_id: &str, mut stored: impl FnMut(&str) -> Option<i64>) -> Option<Self> {
+        let [incarnation, commit_lsn, half] = Self::app_ids(app_id);
+        Some(Self {
             // Without one it is the first.
-            incarnation: table.txn(&incarnation).await?.unwrap_or(0),
-            commit_lsn,
-            half,
-        }))
+            incarnation: stored(&incarnation).unwrap_or(0),
+            commit_lsn: stored(&commit_lsn)?,
+            half: stored(&half)?,
+        })
+    }
+
+    /// It is stored under these names, beside the next offset of the partition.
+    pub(crate) fn app_ids(app_id: &str) -> [String; 3] {
+        ["incarnation", "lsn", "ordinal"].map(|part| format!("{app_id}/{part}"))
     }
 
     /// What a commit stores so that this is the last row.
     pub(crate) fn advances(self, before: Option<Self>, app_id: &str) -> Vec<TxnAdvance> {
-        let [incarnation, commit_lsn, half] = app_ids(app_id);
+        let [incarnation, commit_lsn, half] = Self::app_ids(app_id);
         let stored = before.map_or(0, |before| before.incarnation);
         let mut advances = vec![
             TxnAdvance {
@@ -72,9 +73,10 @@ impl RecordOrder {
     }
 }
 
-/// Under these names, beside the next offset of the partition.
-fn app_ids(app_id: &str) -> [String; 3] {
-    ["incarnation", "lsn", "ordinal"].map(|part| format!("{app_id}/{part}"))
+impl fmt::Display for RecordOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.incarnation, self.commit_lsn, self.half)
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod configured;
 mod direct;
 mod direct_position;
 mod faulty_store;
+mod first_rows;
 mod foreign_events;
 mod kafka;
 mod maintain;

@@ -14,7 +14,6 @@ use deltalake_core::{
     logstore::CommitOrBytes,
     protocol::{DeltaOperation, SaveMode},
 };
-use serde::{Deserialize, Serialize};
 use service::Backoff;
 use uuid::Uuid;
 
@@ -23,16 +22,11 @@ use super::{
     create::{PARTITION_COLUMN, quiet},
     refresh::Refresh,
 };
-use crate::{Error, ErrorKind, error::delta_error};
-
-/// One position that a commit moves, with where it must stand before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TxnAdvance {
-    pub app_id: String,
-    /// None: no commit has named this id yet.
-    pub from: Option<i64>,
-    pub to: i64,
-}
+use crate::{
+    Error, ErrorKind,
+    error::delta_error,
+    progress::{Reread, TxnAdvance},
+};
 
 /// Uploaded files and the positions that become true with them.
 #[derive(Debug, Clone, Default)]
@@ -65,18 +59,6 @@ const MAX_RACES: u32 = 100;
 /// Attempts to read the table after an error, before the caller starts over from durable state.
 const MAX_RELOADS: u32 = 8;
 
-/// Where all positions of a commit stand in the table.
-enum Standing {
-    /// All before it.
-    Before,
-    /// All after it: it is in.
-    After,
-    Elsewhere {
-        app_id: String,
-        found: Option<i64>,
-    },
-}
-
 impl LakeTable {
     /// Commit, and find out what became of it whatever the library says.
     ///
@@ -101,9 +83,9 @@ impl LakeTable {
             })?;
         }
         match self.standing(prepared).await? {
-            Standing::Before => {}
-            Standing::After => return Ok(CommitOutcome::Committed(self.version)),
-            Standing::Elsewhere { app_id, found } => {
+            Reread::Open => {}
+            Reread::Committed => return Ok(CommitOutcome::Committed(self.version)),
+            Reread::Lost { app_id, found } => {
                 return Ok(CommitOutcome::Fenced { app_id, found });
             }
         }
@@ -140,18 +122,18 @@ impl LakeTable {
                 None => self.recover(prepared).await?,
             };
             match standing {
-                Standing::After => return Ok(CommitOutcome::Committed(self.version)),
-                Standing::Elsewhere { app_id, found } => {
+                Reread::Committed => return Ok(CommitOutcome::Committed(self.version)),
+                Reread::Lost { app_id, found } => {
                     return Ok(CommitOutcome::Fenced { app_id, found });
                 }
-                Standing::Before if raced => {
+                Reread::Open if raced => {
                     // Another writer of the same table was faster, with other partitions or columns. The table was read
                     // to its end just now, and nothing in it concerns these positions: the entry behind that end is put
                     // at once. Whoever looks longer loses against a writer that puts one entry after the other.
                     self.proved = Some(Instant::now());
                 }
-                Standing::Before if backoff.attempt() + 1 >= MAX_ATTEMPTS => return Err(error),
-                Standing::Before => {
+                Reread::Open if backoff.attempt() + 1 >= MAX_ATTEMPTS => return Err(error),
+                Reread::Open => {
                     let delay = backoff.next_delay();
                     tracing::warn!(
                         %error, table = self.relative, attempt = backoff.attempt(), ?delay,
@@ -231,7 +213,7 @@ impl LakeTable {
     }
 
     /// Reload, however often it takes, and see where the positions stand.
-    async fn recover(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
+    async fn recover(&mut self, prepared: &PreparedCommit) -> Result<Reread, Error> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             let read = match self.reload().await {
@@ -250,38 +232,13 @@ impl LakeTable {
         }
     }
 
-    async fn standing(&mut self, prepared: &PreparedCommit) -> Result<Standing, Error> {
-        let mut before = 0;
-        let mut after = 0;
-        let mut moving = 0;
+    /// What the table says of the commit.
+    async fn standing(&mut self, prepared: &PreparedCommit) -> Result<Reread, Error> {
+        let mut found = Vec::with_capacity(prepared.txns.len());
         for txn in &prepared.txns {
-            let found = self.txn(&txn.app_id).await?;
-            if found == txn.from && found == Some(txn.to) {
-                continue;
-            }
-            moving += 1;
-            if found == txn.from {
-                before += 1;
-            } else if found == Some(txn.to) {
-                after += 1;
-            } else {
-                let app_id = txn.app_id.clone();
-                return Ok(Standing::Elsewhere { app_id, found });
-            }
+            found.push(self.txn(&txn.app_id).await?);
         }
-        if before == moving {
-            Ok(Standing::Before)
-        } else if after == moving {
-            Ok(Standing::After)
-        } else {
-            // All positions of a commit move in one atomic put, so another writer is at work on some of them. There is
-            // a first one: a commit without positions was refused above.
-            let app_id = prepared.txns.first().map(|txn| txn.app_id.clone());
-            Ok(Standing::Elsewhere {
-                app_id: app_id.unwrap_or_default(),
-                found: None,
-            })
-        }
+        Ok(Reread::of(&prepared.txns, &found))
     }
 }
 

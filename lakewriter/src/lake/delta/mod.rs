@@ -19,9 +19,10 @@ mod replace;
 mod staged;
 mod table;
 
+pub use crate::progress::TxnAdvance;
 pub use checkpoint::COMMITS_BETWEEN_CHECKPOINTS;
 pub(crate) use checkpoint::maintenance;
-pub use commit::{CommitOutcome, PreparedCommit, TxnAdvance};
+pub use commit::{CommitOutcome, PreparedCommit};
 pub use create::TableProperties;
 pub use entry::{Put, next_entry_is_free, put_entry, write_checkpoint};
 pub(crate) use evolve::{Evolution, delta_schema, kernel_schema};

@@ -24,7 +24,7 @@ use crate::{
     dead_letter::DeadLetter,
     error::defect,
     flush::OpenSize,
-    progress::RecordOrder,
+    progress::{RecordOrder, Skip},
 };
 
 /// What a row takes beside the text of its event, which is longer than the values that are made of it.
@@ -40,7 +40,7 @@ pub(crate) struct OpenBatch {
     /// Our own cdc's events: decoder and reader of each version.
     by_schema: HashMap<SchemaId, (EnvelopeDecoder, usize)>,
     foreign: ForeignEvents,
-    progress: Arc<LakeCounters>,
+    counters: Arc<LakeCounters>,
     /// Not less than the open rows and dead letters take: the length of their records, until they are measured.
     bytes: usize,
     rows: usize,
@@ -50,11 +50,12 @@ pub(crate) struct OpenBatch {
 
 /// What became of a record.
 enum Taken {
-    Row,
-    /// Nothing to write: a tombstone, a record that is no change of a row, or one below what its table has by offset.
-    Nothing,
-    /// It is there already, by its position.
-    Duplicate,
+    /// It was appended to the open rows of the table with this number.
+    Row {
+        table: usize,
+        order: Option<RecordOrder>,
+    },
+    Skipped(Skip),
     DeadLetter(String),
 }
 
@@ -62,7 +63,7 @@ impl OpenBatch {
     pub(crate) fn new(
         assignment: Assignment,
         namespace: Option<String>,
-        progress: Arc<LakeCounters>,
+        counters: Arc<LakeCounters>,
     ) -> Self {
         Self {
             assignment,
@@ -72,7 +73,7 @@ impl OpenBatch {
             namespace,
             by_schema: HashMap::new(),
             foreign: ForeignEvents::default(),
-            progress,
+            counters,
             bytes: 0,
             rows: 0,
             since: None,
@@ -95,9 +96,6 @@ impl OpenBatch {
         self.bytes = 0;
         self.rows = 0;
         self.since = None;
-        for reader in self.readers.iter_mut() {
-            reader.partitions.clear();
-        }
     }
 
     /// Where the open rows seem to be more than `limit`, see how much they really are: an event with an embedded schema
@@ -116,14 +114,14 @@ impl OpenBatch {
     /// The consumer stands here: nothing more comes from below.
     pub(crate) fn pass(&mut self, positions: &[(String, i32, i64)]) {
         for (topic, partition, next) in positions {
-            self.assignment.passed(topic, *partition, *next);
+            self.assignment.positions.passed(topic, *partition, *next);
         }
     }
 
     /// Whether the lake should be told how far partitions were handled though no row of them is open.
     pub(crate) fn floor_is_due(&self, at_once: bool) -> bool {
-        let mut partitions = self.assignment.partitions.iter();
-        partitions.any(|state| state.floor_is_due(at_once))
+        let positions = &self.assignment.positions;
+        positions.floor_is_due(at_once, Instant::now())
     }
 
     /// Versions whose settings were published anew: their readers are made again when next needed.
@@ -152,24 +150,27 @@ impl OpenBatch {
         let at = || format!("`{topic}` [{}] offset {offset}", record.partition());
         let partition = self
             .assignment
+            .positions
             .partition(topic, record.partition())
             .ok_or_else(|| defect("a record comes from an assigned partition", at()))?;
-        let taken = self.append(record, partition, schemas)?;
         // The offset moves for whatever the record was: each arm says what keeps its rows from being lost.
-        let letter = match taken {
-            Taken::Row | Taken::Nothing => None,
-            Taken::Duplicate => {
-                self.progress.dropped_duplicates(1);
-                None
+        match self.append(record, partition, schemas)? {
+            Taken::Row { table, order } => {
+                let positions = &mut self.assignment.positions;
+                positions.appended(partition, table, offset, order)?;
             }
-            Taken::DeadLetter(reason) => Some(reason),
-        };
-        let state = self.assignment.state_mut(partition, &at())?;
-        state.next = offset + 1;
-        if let Some(reason) = letter
-            && state.dead_letters.is_none_or(|stored| offset >= stored)
-        {
-            self.set_aside(record, reason);
+            Taken::Skipped(reason) => {
+                if reason == Skip::Duplicate {
+                    self.counters.dropped_duplicates(1);
+                }
+                let positions = &mut self.assignment.positions;
+                positions.skipped(partition, offset, reason)?;
+            }
+            Taken::DeadLetter(reason) => {
+                if self.assignment.positions.set_aside(partition, offset)? {
+                    self.set_aside(record, reason);
+                }
+            }
         }
         Ok(())
     }
@@ -203,7 +204,7 @@ impl OpenBatch {
         schemas: &mut SchemaTopics,
     ) -> Result<Taken, Error> {
         let Some(value) = record.payload() else {
-            return Ok(Taken::Nothing);
+            return Ok(Taken::Skipped(Skip::NoRow));
         };
         let headers = record_headers(record)?;
         let offset = record.offset();
@@ -232,7 +233,7 @@ impl OpenBatch {
                 match decoder.decode(value, &event_headers, offset) {
                     Ok(Some(event)) => (event, *reader),
                     // A logical message, by its `op`.
-                    Ok(None) => return Ok(Taken::Nothing),
+                    Ok(None) => return Ok(Taken::Skipped(Skip::NoRow)),
                     Err(error) => {
                         let reason = confluent(value).unwrap_or_else(|| error.to_string());
                         return Ok(Taken::DeadLetter(reason));
@@ -247,7 +248,7 @@ impl OpenBatch {
                 value,
             )? {
                 ForeignRecord::Change(event, reader) => (event, reader),
-                ForeignRecord::NoRow => return Ok(Taken::Nothing),
+                ForeignRecord::NoRow => return Ok(Taken::Skipped(Skip::NoRow)),
                 ForeignRecord::Unreadable(reason) => return Ok(Taken::DeadLetter(reason)),
             },
         };
@@ -255,14 +256,6 @@ impl OpenBatch {
             .readers
             .get_mut(reader)
             .ok_or_else(|| defect("a decoder's reader exists", at()))?;
-        let state = self.assignment.state_mut(partition, &at())?;
-        let progress = state.progress(reader.table);
-        if progress
-            .committed
-            .is_some_and(|committed| offset < committed)
-        {
-            return Ok(Taken::Nothing);
-        }
         // Only positions of our own cdc are totally ordered; a foreign Debezium's are not.
         let order = match headers.position {
             Some(_) => match RecordOrder::of(event.position, headers.second_half) {
@@ -277,10 +270,9 @@ impl OpenBatch {
             },
             None => None,
         };
-        if let (Some(order), Some(last)) = (order, progress.last)
-            && order <= last
-        {
-            return Ok(Taken::Duplicate);
+        let (positions, table) = (&self.assignment.positions, reader.table);
+        if let Some(reason) = positions.skip(partition, table, offset, order)? {
+            return Ok(Taken::Skipped(reason));
         }
         let meta = RowMeta {
             ingest_micros: self.clock_micros,
@@ -296,17 +288,13 @@ impl OpenBatch {
             let reason = service::render_error(&error, None);
             return Ok(Taken::DeadLetter(reason));
         }
-        if order.is_some() {
-            progress.last = order;
-        }
         if event.op != Operation::Read {
             self.times.add(event.source.commit_micros);
         }
-        reader.partitions.insert(partition);
         self.rows += 1;
         self.bytes += value.len() + ROW_OVERHEAD;
         self.since.get_or_insert_with(Instant::now);
-        Ok(Taken::Row)
+        Ok(Taken::Row { table, order })
     }
 
     /// Have a decoder and a reader for the version that the record names; what becomes of the record without.
@@ -336,7 +324,7 @@ impl OpenBatch {
         let namespace = self.namespace.clone().unwrap_or(settings.topic_prefix);
         let reader = self
             .readers
-            .of_version(&mut self.assignment, namespace, version);
+            .of_version(&mut self.assignment.positions, namespace, version);
         self.by_schema.insert(id, (decoder, reader));
         Ok(None)
     }

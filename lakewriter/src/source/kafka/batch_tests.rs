@@ -62,13 +62,7 @@ fn a_record_of_no_assigned_partition_halts() {
         is_defect(error, "a record comes from an assigned partition", &place);
     }
     // What was taken before is as it was, and nothing moved.
-    let next: Vec<i64> = open
-        .assignment
-        .partitions
-        .iter()
-        .map(|state| state.next)
-        .collect();
-    assert_eq!(next, [5]);
+    assert_eq!(open.assignment.positions.next_offsets(), [5]);
     assert_eq!(open.dead_letters.len(), 1);
     assert_eq!(open.size().rows, 0);
 }
@@ -92,27 +86,8 @@ fn a_record_of_a_later_wire_waits_in_its_topic() {
         text.contains("`t` [0] offset 5") && text.contains("later tributary"),
         "{text}"
     );
-    let next: Vec<i64> = open
-        .assignment
-        .partitions
-        .iter()
-        .map(|it| it.next)
-        .collect();
+    let next = open.assignment.positions.next_offsets();
     assert_eq!((next, open.dead_letters.len()), (vec![5], 1));
-}
-
-/// A record that was given a place in no partition's state, and a reader that is not there.
-#[test]
-fn a_partition_without_a_state_halts() {
-    let mut assignment = Assignment::in_memory(&["t"]);
-    assignment.partitions.clear();
-    let mut open = OpenBatch::new(assignment, None, Arc::default());
-    let error = open.take(&record("t", 0, 17), &mut schemas()).err();
-    is_defect(
-        error,
-        "an assigned partition has a state",
-        "`t` [0] offset 17",
-    );
 }
 
 /// Rows that are open and that no partition's offset would be stored for: a restart would read them again.
@@ -132,7 +107,7 @@ fn open_rows_of_no_partition_halt() {
         oid: None,
     });
     let reader = open.readers.of_version(
-        &mut open.assignment,
+        &mut open.assignment.positions,
         "shop".to_owned(),
         Arc::clone(&version),
     );

@@ -56,7 +56,7 @@ pub(crate) trait Assignments: Send + Sync + 'static {
 
 pub(crate) struct RebalanceContext<A: Assignments> {
     assignments: Arc<A>,
-    progress: Arc<LakeCounters>,
+    counters: Arc<LakeCounters>,
     failed: Mutex<Option<Error>>,
 }
 
@@ -84,7 +84,7 @@ impl<A: Assignments> ClientContext for RebalanceContext<A> {
             Ok(statistics) => {
                 let brokers = statistics.brokers.values().map(|broker| broker.rxidle);
                 if let Some(shortest) = brokers.filter(|&silent| silent >= 0).min() {
-                    self.progress.heard(shortest);
+                    self.counters.heard(shortest);
                 }
             }
             Err(error) => tracing::debug!(%error, "librdkafka's statistics"),
@@ -177,11 +177,11 @@ impl<A: Assignments> Consumer<A> {
     pub(crate) fn subscribe(
         config: &KafkaConfig,
         assignments: Arc<A>,
-        progress: Arc<LakeCounters>,
+        counters: Arc<LakeCounters>,
     ) -> Result<Self, Error> {
         let context = RebalanceContext {
             assignments,
-            progress,
+            counters,
             failed: Mutex::new(None),
         };
         let attempted = || {

@@ -106,7 +106,7 @@ impl ForeignEvents {
         let reader = *by_version.entry(address).or_insert_with(|| {
             let prefix = event.source.topic_prefix();
             let namespace = namespace_of(namespace, prefix, &version.table.database);
-            readers.of_version(assignment, namespace, version)
+            readers.of_version(&mut assignment.positions, namespace, version)
         });
         Ok(ForeignRecord::Change(event, reader))
     }

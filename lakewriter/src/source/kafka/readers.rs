@@ -1,21 +1,18 @@
 //! The open rows of each version of each table.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use debezium::TableSchema;
 
-use super::assignment::Assignment;
-use crate::{columns::ChangeColumns, lake::LakeTableName};
+use crate::{columns::ChangeColumns, lake::LakeTableName, progress::Positions};
 
 /// The reader of one version of one table, and its open rows.
 pub(crate) struct VersionReader {
     pub(crate) name: LakeTableName,
     pub(crate) version: Arc<TableSchema>,
-    /// Its table's number in the assignment.
+    /// Its table's number among the positions.
     pub(crate) table: usize,
     pub(crate) columns: ChangeColumns,
-    /// Numbers of the partitions that its open rows came from.
-    pub(crate) partitions: BTreeSet<usize>,
 }
 
 /// All of them, known by their numbers.
@@ -26,7 +23,7 @@ impl Readers {
     /// The number of the reader of this version: the one there is, or a new one.
     pub(super) fn of_version(
         &mut self,
-        assignment: &mut Assignment,
+        positions: &mut Positions,
         namespace: String,
         version: Arc<TableSchema>,
     ) -> usize {
@@ -37,9 +34,8 @@ impl Readers {
             .position(|reader| reader.name == name && reader.version == version);
         known.unwrap_or_else(|| {
             self.0.push(VersionReader {
-                table: assignment.table(&name.changes_path()),
+                table: positions.table(&name.changes_path()),
                 columns: ChangeColumns::new(Arc::clone(&version)),
-                partitions: BTreeSet::new(),
                 name,
                 version,
             });
