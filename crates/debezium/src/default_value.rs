@@ -7,7 +7,7 @@ use md5::{Digest, Md5};
 use crate::{
     BinaryHandling, Column, Compat, ConnectSchema, ConnectType, ContractSettings, PgType,
     PgTypeKind, TypeClass,
-    type_row::Unsent,
+    type_class::Unsent,
     value::{Codec, Figure, IsoText, Moment, Style},
 };
 

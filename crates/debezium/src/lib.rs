@@ -32,6 +32,7 @@ mod shown_alike;
 mod source_record;
 mod table;
 mod transaction;
+mod type_class;
 mod type_row;
 mod value;
 pub mod wire;
@@ -59,5 +60,6 @@ pub use settings::{
 pub use source_record::{LogicalMessage, SourceRecord};
 pub use table::{Column, ReplicaIdentity, SchemaId, TableId, TableSchema};
 pub use transaction::{CollectionCounts, TransactionMetadata, TransactionOrder};
-pub use type_row::{Elements, TypeClass, TypeRow};
+pub use type_class::{Elements, TypeClass};
+pub use type_row::TypeRow;
 pub use value::Figure;

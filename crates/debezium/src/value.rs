@@ -29,7 +29,7 @@ use std::borrow::Cow;
 
 use pgtext::Numeric;
 
-use crate::{BinaryHandling, Compat, json::write_string, type_row::Unsent};
+use crate::{BinaryHandling, Compat, json::write_string, type_class::Unsent};
 
 /// Appends raw bytes as a JSON string, as `binary.handling.mode` wants them.
 pub(crate) fn write_binary(bytes: &[u8], handling: BinaryHandling, out: &mut Vec<u8>) {

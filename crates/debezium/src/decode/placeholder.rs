@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{representation::Representation, value::JsonValue};
-use crate::{BinaryHandling, PgType, PgTypeKind, json::write_string, type_row::Unsent};
+use crate::{BinaryHandling, PgType, PgTypeKind, json::write_string, type_class::Unsent};
 
 /// The JSON texts that stand for the placeholder in a column; none where the type cannot show it (such columns are null).
 pub(super) fn placeholders(
