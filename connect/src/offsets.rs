@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     instance::Connector,
     state::{TargetState, TaskState},
-    worker::{Refused, Worker},
+    worker::{RefusedRequest, Worker},
 };
 use cdc::{
     blocking::blocking,
@@ -22,8 +22,8 @@ impl Worker {
     ///
     /// # Errors
     /// The connector does not exist, or Kafka does not answer.
-    pub async fn offsets(&self, name: &str) -> Result<Vec<(Value, Value)>, Refused> {
-        self.view(name).ok_or(Refused::NotFound)?;
+    pub async fn offsets(&self, name: &str) -> Result<Vec<(Value, Value)>, RefusedRequest> {
+        self.view(name).ok_or(RefusedRequest::NotFound)?;
         let (kafka, topic) = (self.kafka.clone(), self.config.offset_topic.clone());
         let connector = name.to_owned();
         let offsets = blocking("read the connector's offsets", move || {
@@ -41,17 +41,17 @@ impl Worker {
         &self,
         name: &str,
         offsets: Option<Vec<(Value, Option<Value>)>>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), RefusedRequest> {
         let _change = self.changes.lock().await;
-        let view = self.view(name).ok_or(Refused::NotFound)?;
+        let view = self.view(name).ok_or(RefusedRequest::NotFound)?;
         if view.target != TargetState::Stopped {
-            return Err(Refused::NotStopped);
+            return Err(RefusedRequest::NotStopped);
         }
         let task = self.connectors().get(name).map(Connector::watch_task);
         if let Some(mut task) = task {
             let ended = task.wait_for(|state| *state != TaskState::Running);
             if tokio::time::timeout(TASK_END, ended).await.is_err() {
-                return Err(Refused::NotStopped);
+                return Err(RefusedRequest::NotStopped);
             }
         }
         let offsets = match offsets {

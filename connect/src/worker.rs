@@ -28,7 +28,7 @@ use connector::{METRIC_TAGS, Providers, metric_tags, shown};
 
 /// Why a request was not done.
 #[derive(Debug)]
-pub enum Refused {
+pub enum RefusedRequest {
     NotFound,
     Exists,
     /// The message of the answer.
@@ -38,7 +38,7 @@ pub enum Refused {
     Failed(Error),
 }
 
-impl From<Error> for Refused {
+impl From<Error> for RefusedRequest {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
@@ -278,10 +278,10 @@ impl Worker {
         name: &str,
         properties: BTreeMap<String, String>,
         target: TargetState,
-    ) -> Result<ConnectorView, Refused> {
+    ) -> Result<ConnectorView, RefusedRequest> {
         let refuse_twice = || {
             let known = self.connectors().contains_key(name);
-            (!known).then_some(()).ok_or(Refused::Exists)
+            (!known).then_some(()).ok_or(RefusedRequest::Exists)
         };
         refuse_twice()?;
         // A database that does not answer holds up nobody's changes.
@@ -293,14 +293,14 @@ impl Worker {
             .await?;
         let state = (target, false);
         self.run(name.to_owned(), properties, state, ActiveTopics::default());
-        self.view(name).ok_or(Refused::NotFound)
+        self.view(name).ok_or(RefusedRequest::NotFound)
     }
 
-    async fn check(&self, properties: &BTreeMap<String, String>) -> Result<(), Refused> {
+    async fn check(&self, properties: &BTreeMap<String, String>) -> Result<(), RefusedRequest> {
         let properties = with_defaults(properties, &self.converter_defaults);
         validation::check(&properties, &self.providers)
             .await
-            .map_err(Refused::Invalid)
+            .map_err(RefusedRequest::Invalid)
     }
 
     /// What is wrong with settings that are not to be stored. A masked secret is that of the connector of this name.
@@ -328,27 +328,27 @@ impl Worker {
         name: &str,
         mut properties: BTreeMap<String, String>,
         mask: &str,
-    ) -> Result<ConnectorView, Refused> {
-        let current = self.view(name).ok_or(Refused::NotFound)?;
+    ) -> Result<ConnectorView, RefusedRequest> {
+        let current = self.view(name).ok_or(RefusedRequest::NotFound)?;
         unmask(&mut properties, &current.properties, mask);
         self.check(&properties).await?;
         let _change = self.changes.lock().await;
-        let current = self.view(name).ok_or(Refused::NotFound)?;
+        let current = self.view(name).ok_or(RefusedRequest::NotFound)?;
         let task = Task::of_any(current.has_task, &properties);
         self.store(name, Some(&properties), None, task).await?;
         if let Some(connector) = self.connectors().get(name) {
             connector.set_properties(properties);
         }
-        self.view(name).ok_or(Refused::NotFound)
+        self.view(name).ok_or(RefusedRequest::NotFound)
     }
 
     /// Pause, stop or resume.
     ///
     /// # Errors
     /// It does not exist, or Kafka does not answer.
-    pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), Refused> {
+    pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), RefusedRequest> {
         let _change = self.changes.lock().await;
-        let view = self.view(name).ok_or(Refused::NotFound)?;
+        let view = self.view(name).ok_or(RefusedRequest::NotFound)?;
         let task = match (view.has_task, target.has_task(view.has_task)) {
             (false, true) => Task::Of(&view.properties),
             (true, false) => Task::None,
@@ -363,20 +363,20 @@ impl Worker {
 
     /// # Errors
     /// It does not exist.
-    pub fn restart(&self, name: &str) -> Result<(), Refused> {
+    pub fn restart(&self, name: &str) -> Result<(), RefusedRequest> {
         self.connectors()
             .get(name)
             .map(Connector::restart)
-            .ok_or(Refused::NotFound)
+            .ok_or(RefusedRequest::NotFound)
     }
 
     /// Forget a connector; its offsets, its slot and its publication stay.
     ///
     /// # Errors
     /// It does not exist, or Kafka does not answer.
-    pub async fn delete(&self, name: &str) -> Result<(), Refused> {
+    pub async fn delete(&self, name: &str) -> Result<(), RefusedRequest> {
         let _change = self.changes.lock().await;
-        self.view(name).ok_or(Refused::NotFound)?;
+        self.view(name).ok_or(RefusedRequest::NotFound)?;
         let topic = &self.config.config_topic;
         self.writer
             .write(vec![

@@ -37,7 +37,7 @@ pub async fn run_prompt(
         let _ = editor.load_history(path);
     }
     let terminal = std::io::stdin().is_terminal();
-    let mut session = Session {
+    let mut prompt = Prompt {
         engine,
         format,
         out: Output::stdout(),
@@ -46,26 +46,26 @@ pub async fn run_prompt(
     if terminal {
         let hello = format!(
             "tributary SQL over {}. \\d lists tables, \\? helps.",
-            session.engine.url()
+            prompt.engine.url()
         );
-        session.say(&hello);
+        prompt.say(&hello);
     }
-    session.warn();
+    prompt.warn();
     let mut statement = String::new();
-    while !session.out.is_closed() {
-        let prompt = if statement.is_empty() {
+    while !prompt.out.is_closed() {
+        let sign = if statement.is_empty() {
             "lake=> "
         } else {
             "lake-> "
         };
-        match editor.readline(prompt) {
+        match editor.readline(sign) {
             Ok(line) => {
                 if statement.is_empty() && line.trim().is_empty() {
                     continue;
                 }
                 if statement.is_empty() && line.trim_start().starts_with('\\') {
                     let _ = editor.add_history_entry(line.trim());
-                    if !session.command(line.trim()).await? {
+                    if !prompt.command(line.trim()).await? {
                         break;
                     }
                     continue;
@@ -75,13 +75,13 @@ pub async fn run_prompt(
                 if line.trim_end().ends_with(';') {
                     let sql = std::mem::take(&mut statement);
                     let _ = editor.add_history_entry(sql.trim());
-                    session.statement(&sql).await?;
+                    prompt.statement(&sql).await?;
                 }
             }
             Err(ReadlineError::Interrupted) => statement.clear(),
             Err(ReadlineError::Eof) => {
                 if !terminal && !statement.trim().is_empty() {
-                    session.statement(&statement).await?;
+                    prompt.statement(&statement).await?;
                 }
                 break;
             }
@@ -96,17 +96,17 @@ pub async fn run_prompt(
             eprintln!("history not saved to `{}`: {error}", path.display());
         }
     }
-    Ok(session.failed)
+    Ok(prompt.failed)
 }
 
-struct Session<'a> {
+struct Prompt<'a> {
     engine: &'a mut SqlEngine,
     format: OutputFormat,
     out: Output,
     failed: usize,
 }
 
-impl Session<'_> {
+impl Prompt<'_> {
     async fn statement(&mut self, sql: &str) -> Result<(), Error> {
         self.engine.refresh().await?;
         let began = Instant::now();

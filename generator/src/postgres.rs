@@ -81,12 +81,12 @@ async fn connect(connector: &Connector) -> Result<Client, ConnectError> {
 }
 
 /// A connection that can write.
-struct Session {
+struct WritingConnection {
     client: Client,
     copy: Statement,
 }
 
-impl Session {
+impl WritingConnection {
     async fn open(connector: &Connector) -> Result<Self, ConnectError> {
         let client = connect(connector).await?;
         let copy = client

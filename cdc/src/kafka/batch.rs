@@ -76,7 +76,7 @@ impl Target {
 /// Which of the records that one change makes this is. Their order is the order they are written in, which the
 /// at-least-once start needs: a crash may have come between two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum ChangePart {
     /// A record that is no change of a row. A BEGIN has the position of the change that follows it.
     Record,
     /// The event, or the delete of a key change.
@@ -100,7 +100,7 @@ pub struct RecordSlot {
     pub target: Arc<Target>,
     /// None for what is not sent again: a heartbeat.
     pub position: Option<ChangePosition>,
-    pub step: Step,
+    pub part: ChangePart,
     pub key: Option<Range<usize>>,
     /// None is a tombstone.
     pub value: Option<Range<usize>>,

@@ -11,7 +11,8 @@ use rdkafka::{
 };
 
 use super::{
-    batch::Step, client::KafkaClient, compacted::reader, failure::failed, watermarks::watermarks,
+    batch::ChangePart, client::KafkaClient, compacted::reader, failure::failed,
+    watermarks::watermarks,
 };
 use crate::{Error, ErrorKind, incarnation::Delivered};
 
@@ -20,7 +21,7 @@ const REQUEST: Duration = Duration::from_secs(20);
 /// The last delivered record of each partition.
 #[derive(Debug, Default)]
 pub(super) struct Tails {
-    last: HashMap<(String, i32), (ChangePosition, Step)>,
+    last: HashMap<(String, i32), (ChangePosition, ChangePart)>,
     highest: Option<ChangePosition>,
 }
 
@@ -85,16 +86,16 @@ impl Tails {
         topic: &str,
         partition: i32,
         position: ChangePosition,
-        step: Step,
+        part: ChangePart,
     ) -> bool {
         self.last
             .get(&(topic.to_owned(), partition))
-            .is_some_and(|last| (position, step) <= *last)
+            .is_some_and(|last| (position, part) <= *last)
     }
 }
 
-/// Position and step of a record that we wrote.
-fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, Step)> {
+/// Position and part of a record that we wrote.
+fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, ChangePart)> {
     let headers = message.headers()?;
     let mut position = None;
     let mut create = false;
@@ -109,16 +110,16 @@ fn position_of(message: &BorrowedMessage<'_>) -> Option<(ChangePosition, Step)> 
             _ => {}
         }
     }
-    let step = match (message.payload(), create) {
-        _ if !schema => Step::Record,
-        (None, _) => Step::Tombstone,
-        (Some(_), true) => Step::Create,
-        (Some(_), false) => Step::Event,
+    let part = match (message.payload(), create) {
+        _ if !schema => ChangePart::Record,
+        (None, _) => ChangePart::Tombstone,
+        (Some(_), true) => ChangePart::Create,
+        (Some(_), false) => ChangePart::Event,
     };
     let position: ChangePosition = position?;
     // It does not tell whether it is the first message of a transaction or a lone one before it: at least once.
-    if step == Step::Record && Delivered::may_be_old_lone_message(position) {
-        return Some((Delivered::old_lone_message(position), step));
+    if part == ChangePart::Record && Delivered::may_be_old_lone_message(position) {
+        return Some((Delivered::old_lone_message(position), part));
     }
-    Some((position, step))
+    Some((position, part))
 }

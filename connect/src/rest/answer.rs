@@ -11,7 +11,7 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{super::worker::Refused, media_type::is_json};
+use super::{super::worker::RefusedRequest, media_type::is_json};
 use connector::{holds_secret, is_reference, string_map};
 
 /// What a secret looks like in an answer; sent back in a PUT it stands for the secret as it is.
@@ -53,18 +53,22 @@ impl ErrorAnswer {
     }
 
     /// A refusal where a missing connector has the message `not_found`.
-    pub(super) fn refused(refused: Refused, name: &str, not_found: impl Into<String>) -> Self {
+    pub(super) fn refused(
+        refused: RefusedRequest,
+        name: &str,
+        not_found: impl Into<String>,
+    ) -> Self {
         match refused {
-            Refused::NotFound => Self::new(StatusCode::NOT_FOUND, not_found),
-            Refused::Exists => Self::new(
+            RefusedRequest::NotFound => Self::new(StatusCode::NOT_FOUND, not_found),
+            RefusedRequest::Exists => Self::new(
                 StatusCode::CONFLICT,
                 format!("Connector {name} already exists"),
             ),
-            Refused::Invalid(message) => Self::bad_request(message),
-            Refused::NotStopped => Self::bad_request(format!(
+            RefusedRequest::Invalid(message) => Self::bad_request(message),
+            RefusedRequest::NotStopped => Self::bad_request(format!(
                 "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
             )),
-            Refused::Failed(error) => {
+            RefusedRequest::Failed(error) => {
                 let text = service::render_error(&error, Some(error.hint()));
                 tracing::warn!(connector = name, error = %text, "a request failed");
                 Self::server_error(text)

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 
-use super::{Session, configuration, find, is_passing, older_tweets};
+use super::{WritingConnection, configuration, find, is_passing, older_tweets};
 use crate::{
     batch::Transaction,
     postgres::Error,
@@ -38,7 +38,7 @@ pub enum Outcome {
 /// Writes transactions, each exactly once, across lost connections.
 pub struct Writer<'a> {
     connector: Connector,
-    session: Option<Session>,
+    session: Option<WritingConnection>,
     backoff: Backoff,
     progress: &'a Progress,
     shutdown: &'a CancellationToken,
@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
         let patience = Instant::now() + FIRST_CONNECTION_PATIENCE;
         while !shutdown.is_cancelled() {
             let what = || format!("PostgreSQL at {}", writer.connector.address());
-            match service::told(what, Session::open(&writer.connector)).await {
+            match service::told(what, WritingConnection::open(&writer.connector)).await {
                 Ok(session) => {
                     writer.session = Some(session);
                     writer.backoff.reset();
@@ -154,14 +154,14 @@ impl<'a> Writer<'a> {
             .await?)
     }
 
-    async fn session(&mut self) -> Result<&Session, ConnectError> {
+    async fn session(&mut self) -> Result<&WritingConnection, ConnectError> {
         let session = match self
             .session
             .take()
             .filter(|session| !session.client.is_closed())
         {
             Some(session) => session,
-            None => Session::open(&self.connector).await?,
+            None => WritingConnection::open(&self.connector).await?,
         };
         Ok(self.session.insert(session))
     }
@@ -185,8 +185,8 @@ impl<'a> Writer<'a> {
 }
 
 /// Sends the whole transaction with as few waits as there are answers needed.
-async fn send(session: &Session, transaction: &Transaction) -> Result<(), ConnectError> {
-    let Session { client, copy } = session;
+async fn send(session: &WritingConnection, transaction: &Transaction) -> Result<(), ConnectError> {
+    let WritingConnection { client, copy } = session;
     let Some(lines) = transaction.copy() else {
         // Several statements in one query message are one transaction.
         return Ok(client.batch_execute(transaction.before()).await?);

@@ -306,7 +306,7 @@ impl Session {
                 });
                 if self
                     .tails
-                    .contains(&record.target.topic, partition, position, record.step)
+                    .contains(&record.target.topic, partition, position, record.part)
                 {
                     continue;
                 }

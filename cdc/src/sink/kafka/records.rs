@@ -10,7 +10,7 @@ use debezium::{
 use super::{
     ActiveTopics, KafkaSink,
     position::{LastRecord, RecordKind},
-    registration::{Refused, Registered, Registration, RouteId, set_ids},
+    registration::{RefusedSchema, Registered, Registration, RouteId, set_ids},
 };
 use crate::{
     Error,
@@ -18,7 +18,7 @@ use crate::{
     error::defect,
     kafka::{
         RecordBatch, Target,
-        batch::{RecordSlot, Step},
+        batch::{ChangePart, RecordSlot},
         offsets::MESSAGE,
     },
     registry::RegisteredIds,
@@ -86,7 +86,7 @@ impl<E: AsRef<RecordEncoder> + AsMut<RecordEncoder>> Route<E> {
         batch.records.push(RecordSlot {
             target: Arc::clone(&self.target),
             position,
-            step: Step::Record,
+            part: ChangePart::Record,
             key: Some(start..middle),
             value: Some(middle..batch.bytes.len()).filter(|_| self.has_value),
             key_header: None,
@@ -147,8 +147,8 @@ impl KafkaSink {
     }
 
     /// A registry did not take the schema of a route: which records wait for it, and from where on.
-    pub(super) fn unregistered(&self, refused: Refused) -> Error {
-        let Refused { route, error } = refused;
+    pub(super) fn unregistered(&self, refused: RefusedSchema) -> Error {
+        let RefusedSchema { route, error } = refused;
         let target = route.and_then(|route| match route {
             RouteId::Heartbeat => Some(&self.records.heartbeat.target),
             RouteId::Message => Some(&self.records.message.target),

@@ -30,12 +30,12 @@ pub(super) struct Registration {
     registries: SchemaRegistries,
     /// Routes whose schemas were not asked for yet.
     waiting: Vec<(RouteId, Subjects)>,
-    running: Option<AbortOnDropHandle<Result<Vec<Registered>, Refused>>>,
+    running: Option<AbortOnDropHandle<Result<Vec<Registered>, RefusedSchema>>>,
 }
 
 /// A registry did not take a schema.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct RefusedSchema {
     /// Whose records wait for it; None where it is not known.
     pub(super) route: Option<RouteId>,
     pub(super) error: Error,
@@ -85,7 +85,7 @@ impl Registration {
             let mut registered = Vec::with_capacity(waiting.len());
             for (route, subjects) in &waiting {
                 let ids = registries.ids(subjects).await;
-                let ids = ids.map_err(|error| Refused {
+                let ids = ids.map_err(|error| RefusedSchema {
                     route: Some(*route),
                     error,
                 })?;
@@ -96,13 +96,13 @@ impl Registration {
     }
 
     /// The ids of some of the routes. Cancel-safe; pending while nothing is under way.
-    pub(super) async fn registered(&mut self) -> Result<Vec<Registered>, Refused> {
+    pub(super) async fn registered(&mut self) -> Result<Vec<Registered>, RefusedSchema> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
         let answer = running.await;
         self.running = None;
-        let registered = answer.map_err(|error| Refused {
+        let registered = answer.map_err(|error| RefusedSchema {
             route: None,
             error: unfinished("register Avro schemas", error),
         })?;

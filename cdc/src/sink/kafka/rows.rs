@@ -16,7 +16,7 @@ use crate::{
     clock::now_nanos,
     kafka::{
         Target,
-        batch::{KeyHeader, RecordSlot, Step},
+        batch::{ChangePart, KeyHeader, RecordSlot},
     },
     sink::versions::OfVersion,
 };
@@ -98,12 +98,12 @@ impl KafkaSink {
         let events = self.open_events;
         let (first, second) = halves(*event);
         let mut both = || {
-            let mut written = self.write_emitted(index, &first, Step::Event)?;
+            let mut written = self.write_emitted(index, &first, ChangePart::Event)?;
             if let Some(mut second) = second {
                 if written {
                     second.transaction = second.transaction.map(TransactionOrder::next);
                 }
-                written |= self.write_emitted(index, &second, Step::Create)?;
+                written |= self.write_emitted(index, &second, ChangePart::Create)?;
             }
             Ok(written)
         };
@@ -119,7 +119,7 @@ impl KafkaSink {
         &mut self,
         index: usize,
         event: &ChangeEvent<'_>,
-        step: Step,
+        part: ChangePart,
     ) -> Result<bool, Error> {
         if self.contract.skipped_operations.skips(event.op) {
             return Ok(false);
@@ -170,7 +170,7 @@ impl KafkaSink {
         let record = RecordSlot {
             target: Arc::clone(&route.target),
             position: Some(event.position),
-            step,
+            part,
             key,
             value: Some(value),
             key_header,
@@ -178,7 +178,7 @@ impl KafkaSink {
         };
         if has_tombstone(event, &self.contract) {
             let tombstone = RecordSlot {
-                step: Step::Tombstone,
+                part: ChangePart::Tombstone,
                 value: None,
                 ..record.clone()
             };

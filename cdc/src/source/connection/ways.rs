@@ -48,11 +48,11 @@ impl ReplicationConnection {
         Err(first.unwrap_or_else(|| Error::new(ErrorKind::Configuration, "connect without a way")))
     }
 
-    async fn open(database: &DatabaseConfig, attempt: Attempt) -> Result<Self, Refused> {
+    async fn open(database: &DatabaseConfig, attempt: Attempt) -> Result<Self, RefusedWay> {
         let mut connection = Self {
             transport: Transport::connect(database, attempt)
                 .await
-                .map_err(|error| Refused {
+                .map_err(|error| RefusedWay {
                     // No handshake: libpq goes on without TLS.
                     other_way: TlsProblem::find(&error).is_some(),
                     error,
@@ -65,7 +65,7 @@ impl ReplicationConnection {
             Ok(Ok(())) => return Ok(connection),
             Ok(Err(error)) => error,
             Err(_) => {
-                return Err(Refused {
+                return Err(RefusedWay {
                     error: silent(database),
                     other_way: false,
                 });
@@ -74,7 +74,7 @@ impl ReplicationConnection {
         let error = connection.or_alert(database, error).await;
         // With TLS where offered, a connection without it was the second way already.
         let first_way = attempt != Attempt::TlsWhereOffered || connection.transport.is_tls();
-        Err(Refused {
+        Err(RefusedWay {
             other_way: first_way && is_refusal(&error),
             error,
         })
@@ -103,7 +103,7 @@ fn silent(database: &DatabaseConfig) -> Error {
     ))
 }
 
-struct Refused {
+struct RefusedWay {
     error: Error,
     /// Whether the server refused who came or how, so that another way may be let in. Libpq tries it then.
     other_way: bool,
