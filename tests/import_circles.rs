@@ -20,7 +20,7 @@ use std::{
 
 use regex::Regex;
 
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "src",
     "connector/src",
     "connect/src",
@@ -28,6 +28,7 @@ const CRATES: [&str; 12] = [
     "lakewriter/src",
     "generator/src",
     "console/src",
+    "mirror/src",
     "crates/pgoutput/src",
     "crates/pgtext/src",
     "crates/debezium/src",

@@ -1,15 +1,10 @@
 //! Maintenance beside a writer: busy tables are compacted as they grow, and every table is looked at once in a while.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{
-    Compacted, CompactionLimits, DEFAULT_HISTORY, Expired, Extent, compact, expire, round, vacuum,
-};
+use super::{Compacted, Expired, Extent, Maintenance, compact, expire, round, vacuum};
 use crate::{
     Error,
     lake::{
@@ -17,29 +12,6 @@ use crate::{
         delta::{LakeTable, TableProperties, maintenance},
     },
 };
-
-/// What is done, and how long older versions stay readable.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Maintenance {
-    /// Cron expression with seconds: when busy tables are looked at (UTC).
-    pub schedule: String,
-    pub limits: CompactionLimits,
-    /// Versions of the last so many seconds can be read, and nobody who began to read within them loses a file.
-    pub history: Duration,
-}
-
-/// Every minute, at the second zero.
-pub const DEFAULT_SCHEDULE: &str = "0 * * * * *";
-
-impl Default for Maintenance {
-    fn default() -> Self {
-        Self {
-            schedule: DEFAULT_SCHEDULE.to_owned(),
-            limits: CompactionLimits::default(),
-            history: DEFAULT_HISTORY,
-        }
-    }
-}
 
 /// What a look at a table did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

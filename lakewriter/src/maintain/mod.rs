@@ -14,11 +14,13 @@ mod plan;
 mod rewrite;
 mod stored_file;
 mod vacuum;
+mod wanted;
 
 pub use compact::{Compacted, Extent, compact};
 pub use expire::{Expired, expire};
 pub use history::DEFAULT_HISTORY;
 pub(crate) use history::round;
-pub use maintainer::{DEFAULT_SCHEDULE, Maintainer, Maintenance, MaintenanceTask, Upkeep};
+pub use maintainer::{Maintainer, MaintenanceTask, Upkeep};
 pub use plan::CompactionLimits;
 pub use vacuum::{ORPHAN_AGE, Vacuumed, vacuum};
+pub use wanted::{DEFAULT_SCHEDULE, Maintenance};
