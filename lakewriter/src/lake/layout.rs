@@ -6,7 +6,7 @@
 use std::fmt;
 
 use debezium::TableId;
-use futures::TryStreamExt;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::ObjectStore;
 
 use super::Lake;
@@ -26,6 +26,9 @@ pub const POSITIONS: &str = "_kafka_positions";
 
 /// Names longer than this (a PostgreSQL name has up to 63 bytes) are cut and end in a hash: file systems allow 255.
 const MAX_ENCODED_NAME: usize = 120;
+
+/// Folders that are looked into at the same time.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// A source table's place in the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,15 +119,20 @@ impl Lake {
     /// # Errors
     /// The store's.
     pub async fn list_changes(&self) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
+        let mut tables = Vec::new();
         for namespace in self.folders("").await? {
-            for table in self.folders(&namespace).await? {
-                let changes = format!("{table}/{CHANGES}");
-                if self.is_delta_table(&changes).await? {
-                    found.push(changes);
-                }
-            }
+            tables.extend(self.folders(&namespace).await?);
         }
+        let looks = tables.into_iter().map(|table| async move {
+            let changes = format!("{table}/{CHANGES}");
+            let is_there = self.is_delta_table(&changes).await?;
+            Ok::<_, Error>(is_there.then_some(changes))
+        });
+        let mut found: Vec<String> = stream::iter(looks)
+            .buffer_unordered(LOOKS_AT_ONCE)
+            .try_filter_map(|table| async { Ok(table) })
+            .try_collect()
+            .await?;
         found.sort();
         Ok(found)
     }

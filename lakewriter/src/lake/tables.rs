@@ -41,16 +41,18 @@ impl LakeTables {
 
     /// The table in this folder, if there is one.
     pub(crate) async fn get(&self, relative: &str) -> Result<Option<Arc<Mutex<LakeTable>>>, Error> {
-        let mut open = self.open.lock().await;
-        if let Some(table) = open.get(relative) {
+        if let Some(table) = self.open.lock().await.get(relative) {
             return Ok(Some(Arc::clone(table)));
         }
+        // Many tables are opened side by side at a start, so nobody waits for another one's.
         let Some(table) = LakeTable::open(&self.lake, relative).await? else {
             return Ok(None);
         };
-        let table = Arc::new(Mutex::new(table));
-        open.insert(relative.to_owned(), Arc::clone(&table));
-        Ok(Some(table))
+        let mut open = self.open.lock().await;
+        let table = open
+            .entry(relative.to_owned())
+            .or_insert_with(|| Arc::new(Mutex::new(table)));
+        Ok(Some(Arc::clone(table)))
     }
 
     /// The `changes` table of a source table, made if it is not there.

@@ -47,12 +47,13 @@ impl LakeTable {
         }
     }
 
-    /// Write a checkpoint if the table is old enough for one to make reading cheaper.
+    /// Write a checkpoint if the log has so many entries behind the last one that reading becomes cheaper, as it was seen
+    /// when all positions were read.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn checkpoint_if_behind(&mut self) -> Result<(), Error> {
-        if self.version() < u64::from(COMMITS_BETWEEN_CHECKPOINTS) / 5 {
+        if self.behind < u64::from(COMMITS_BETWEEN_CHECKPOINTS) / 5 {
             return Ok(());
         }
         self.checkpoint().await
@@ -66,6 +67,7 @@ impl LakeTable {
         checkpoint_and_reopen(self.log_store.clone())
             .await
             .map_err(|error| delta_error(format!("checkpoint `{}`", self.relative), error))?;
+        self.behind = 0;
         self.reload().await
     }
 }

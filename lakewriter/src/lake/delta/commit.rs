@@ -56,6 +56,9 @@ const MAX_ATTEMPTS: u32 = 5;
 /// Races in a row that a commit may lose against other writers of the table, before it counts as one that the store refuses.
 const MAX_RACES: u32 = 100;
 
+/// So many positions are asked for one by one, each at the cost of reading the log: most are known without a request.
+const FEW_POSITIONS: usize = 4;
+
 /// Attempts to read the table after an error, before the caller starts over from durable state.
 const MAX_RELOADS: u32 = 8;
 
@@ -207,7 +210,7 @@ impl LakeTable {
         })?;
         self.version = self.state.version();
         self.proved = None;
-        self.txns.clear();
+        self.forget_txns();
         self.refresh = Refresh::default();
         Ok(())
     }
@@ -234,6 +237,10 @@ impl LakeTable {
 
     /// What the table says of the commit.
     async fn standing(&mut self, prepared: &PreparedCommit) -> Result<Reread, Error> {
+        // Of many positions the log is read once.
+        if prepared.txns.len() > FEW_POSITIONS {
+            self.know_txns().await?;
+        }
         let mut found = Vec::with_capacity(prepared.txns.len());
         for txn in &prepared.txns {
             found.push(self.txn(&txn.app_id).await?);

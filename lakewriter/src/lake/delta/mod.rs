@@ -18,6 +18,7 @@ mod remembered;
 mod replace;
 mod staged;
 mod table;
+mod txns;
 
 pub use crate::progress::TxnAdvance;
 pub use checkpoint::COMMITS_BETWEEN_CHECKPOINTS;

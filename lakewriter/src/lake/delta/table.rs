@@ -28,6 +28,10 @@ pub struct LakeTable {
     pub(super) proved: Option<Instant>,
     /// What `txn` said when it was last read or moved. Reading one costs a GET per commit since the last checkpoint.
     pub(super) txns: HashMap<String, Option<i64>>,
+    /// What is not among `txns` is not stored.
+    pub(super) knows_all_txns: bool,
+    /// Entries of the log behind its last checkpoint, when all positions were read.
+    pub(super) behind: u64,
     pub(super) refresh: Refresh,
     /// Told of every commit.
     pub(super) activity: Arc<CommitActivity>,
@@ -60,6 +64,8 @@ impl LakeTable {
             proved: None,
             state,
             txns: HashMap::new(),
+            knows_all_txns: false,
+            behind: 0,
             refresh: Refresh::default(),
             activity: Arc::clone(lake.activity()),
         }))
@@ -110,6 +116,9 @@ impl LakeTable {
         if let Some(&known) = self.txns.get(app_id) {
             return Ok(known);
         }
+        if self.knows_all_txns {
+            return Ok(None);
+        }
         let version = self
             .state
             .transaction_version(&self.log_store, app_id)
@@ -131,7 +140,7 @@ impl LakeTable {
             .map_err(|error| delta_error(format!("reload `{}`", self.relative), error))?;
         self.version = self.state.version();
         self.proved = None;
-        self.txns.clear();
+        self.forget_txns();
         self.refresh = Refresh::default();
         Ok(())
     }

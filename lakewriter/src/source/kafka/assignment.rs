@@ -12,7 +12,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -21,12 +21,13 @@ use tokio::runtime::Handle;
 use super::{
     consumer::{Assignments, RebalanceContext, Start},
     running::{Lease, Running},
+    stored::{Assigned, read_positions},
     topic_id::topic_ids,
 };
 use crate::{
     Error, ErrorKind,
-    lake::{DEAD_LETTERS, Lake, LakeTables, POSITIONS},
-    progress::{Positions, RecordOrder, StoredPartition},
+    lake::{Lake, LakeTables},
+    progress::Positions,
 };
 
 /// How long the broker may take for one answer.
@@ -92,98 +93,25 @@ impl LakeAssignments {
     ) -> Result<Assignment, Error> {
         let lake = Arc::new(LakeTables::new(self.lake.clone(), Some(&self.pipeline)));
         let tables = self.lake.list_changes().await?;
-        let mut partitions = Vec::with_capacity(places.len());
-        let mut topic_ids = Vec::with_capacity(places.len());
+        let mut assigned = Vec::with_capacity(places.len());
         for (topic, partition) in places {
             let id = ids.get(topic).ok_or_else(|| {
                 Error::new(ErrorKind::Kafka, format!("ask for the id of topic `{topic}`: Kafka has none"))
                     .with_hint("topic ids need Kafka 2.8 or newer; a topic that was just deleted has none either")
             })?;
-            partitions.push(StoredPartition {
+            assigned.push(Assigned {
                 topic: topic.clone(),
+                topic_id: id.clone(),
                 partition: *partition,
-                app_id: app_id(&self.pipeline, id, *partition),
-                ..StoredPartition::default()
             });
-            topic_ids.push(id);
         }
-        if let Some(table) = lake.get(POSITIONS).await? {
-            let mut table = table.lock().await;
-            table.checkpoint_if_behind().await?;
-            for partition in &mut partitions {
-                partition.floor = table.txn(&partition.app_id).await?;
-            }
-        }
-        for (number, relative) in tables.iter().enumerate() {
-            let Some(table) = lake.get(relative).await? else {
-                continue;
-            };
-            let mut table = table.lock().await;
-            // Each txn costs a GET per commit since the last checkpoint: one checkpoint makes them all cheap.
-            table.checkpoint_if_behind().await?;
-            let mut others = table.pipelines()?;
-            others.retain(|other| *other != self.pipeline);
-            for (partition, id) in partitions.iter_mut().zip(&topic_ids) {
-                let Some(stored) = table.txn(&partition.app_id).await? else {
-                    for other in &others {
-                        let app_id = app_id(other, id, partition.partition);
-                        if let Some(next) = table.txn(&app_id).await? {
-                            return Err(written_by(
-                                other,
-                                &self.pipeline,
-                                relative,
-                                partition,
-                                next,
-                            ));
-                        }
-                    }
-                    continue;
-                };
-                let mut parts = HashMap::new();
-                for app_id in RecordOrder::app_ids(&partition.app_id) {
-                    let txn = table.txn(&app_id).await?;
-                    parts.insert(app_id, txn);
-                }
-                let last = RecordOrder::read(&partition.app_id, |app_id| *parts.get(app_id)?);
-                partition.tables.push((number, stored, last));
-            }
-        }
-        if let Some(table) = lake.get(DEAD_LETTERS).await? {
-            let mut table = table.lock().await;
-            for partition in &mut partitions {
-                partition.dead_letters = table.txn(&partition.app_id).await?;
-            }
-        }
+        let positions = read_positions(&lake, tables, &self.pipeline, assigned).await?;
         Ok(Assignment {
             lease: Arc::default(),
             lake,
-            positions: Positions::read(tables, partitions, Instant::now()),
+            positions,
         })
     }
-}
-
-fn app_id(pipeline: &str, topic_id: &str, partition: i32) -> String {
-    format!("tributary/{pipeline}/{topic_id}/{partition}")
-}
-
-/// The same records would come into the same table once for each name.
-fn written_by(
-    other: &str,
-    pipeline: &str,
-    table: &str,
-    state: &StoredPartition,
-    next: i64,
-) -> Error {
-    Error::new(
-        ErrorKind::Configuration,
-        format!(
-            "write `{}` [{}] to `{table}` as pipeline `{pipeline}`: pipeline `{other}` has written it up to offset {next}, and every change would come in a second time",
-            state.topic, state.partition
-        ),
-    )
-    .with_hint(format!(
-        "set lakewriter.pipeline to `{other}`, or write to another lake (lake.url)"
-    ))
 }
 
 impl Assignments for LakeAssignments {

@@ -12,6 +12,7 @@ mod reach;
 mod readers;
 mod running;
 mod schemas;
+mod stored;
 mod topic_id;
 mod unreadable;
 
