@@ -5,7 +5,7 @@
 //! The server needs `wal_level=logical`, and the user the right to replicate. Started again, it goes on where the lake
 //! stands: the position is in the lake's own commits. `cargo run -p console --example query` asks the lake meanwhile.
 
-#[path = "../src/demo/sink.rs"]
+#[path = "../src/mirror/sink.rs"]
 mod sink;
 
 use std::{collections::BTreeMap, env, sync::Arc, time::Duration};

@@ -13,6 +13,7 @@ mod kafka;
 mod lake;
 mod lakewriter;
 mod maintain;
+mod mirror;
 mod nearby;
 pub mod quantity;
 mod sql;
@@ -38,6 +39,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   tributary demo --seconds 30                     # the whole road in one process, no servers needed
+  tributary mirror --from postgresql://USER@HOST/DATABASE --to data/lake
   tributary generate --rate 50/s                  # fake tweets into the PostgreSQL of generator.dsn, or --dsn
   tributary cdc                                   # PostgreSQL's WAL to Kafka: a worker that connectors are posted to
   tributary lakewriter                            # Kafka to Delta tables under data/lake, or --lake
@@ -47,6 +49,8 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Run the whole road on embedded defaults: tweets, PostgreSQL, cdc, lake
     Demo(demo::Arguments),
+    /// Mirror a PostgreSQL database into a lake, without Kafka
+    Mirror(mirror::Arguments),
     /// Write fake tweets into PostgreSQL
     Generate(generate::Arguments),
     /// Read PostgreSQL's WAL and emit change events to Kafka
@@ -72,6 +76,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut settings = Settings::load(arguments.config.as_deref(), std::env::vars())?;
     match arguments.command {
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Mirror(arguments) => mirror::run(arguments, &mut settings),
         Command::Generate(arguments) => generate::run(arguments, &mut settings),
         Command::Cdc(arguments) => cdc::run(arguments, &mut settings),
         Command::Lakewriter(arguments) => lakewriter::run(arguments, &mut settings),

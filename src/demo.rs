@@ -3,8 +3,6 @@
 mod cluster;
 mod folder;
 mod panel;
-mod road;
-mod sink;
 mod summary;
 
 use std::{
@@ -18,7 +16,7 @@ use anyhow::Context as _;
 use cdc::PipelineStatus;
 use connector::ConnectorConfig;
 use generator::Pace;
-use lakewriter::LakeCounters;
+use lakewriter::{LakeConfig, LakeCounters, maintain::Maintenance};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -27,7 +25,13 @@ use self::{
     panel::{Panel, Reading},
 };
 pub use self::{cluster::Leash, folder::clean};
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    mirror::{Globs, Road, Source, SourceSnapshot, connector, drive},
+};
+
+/// Name of the demo's slot, publication, position and first folder of the lake.
+const NAME: &str = "twitter";
 
 /// What the demo is asked for.
 #[derive(Debug, Clone)]
@@ -98,11 +102,10 @@ pub async fn run(plan: Plan, leash: Leash, stop: CancellationToken) -> Result<()
     ));
 
     let stop_road = CancellationToken::new();
-    let connector = road::connector(&cluster, &plan.folder)?;
-    let mut road = tokio::spawn(road::run(
-        connector.clone(),
-        plan.lake(),
-        plan.freshness,
+    let way = way(&plan, &cluster)?;
+    let connector = way.connector.clone();
+    let mut road = tokio::spawn(drive(
+        way,
         Arc::clone(&status),
         Arc::clone(&lake),
         stop_road.clone(),
@@ -159,6 +162,31 @@ pub async fn run(plan: Plan, leash: Leash, stop: CancellationToken) -> Result<()
     summary::print(&plan, &summary, &lake).await?;
     cluster.stop()?;
     Ok(())
+}
+
+/// From the demo's PostgreSQL to its lake: a mirror as anybody's.
+fn way(plan: &Plan, cluster: &Cluster) -> anyhow::Result<Road> {
+    let source = Source {
+        dsn: cluster.dsn("postgres"),
+        password: None,
+        tables: Globs::parse("public.users,public.tweets").map_err(anyhow::Error::msg)?,
+        exclude: Globs::default(),
+        slot: NAME.to_owned(),
+        snapshot: SourceSnapshot::Initial,
+    };
+    let folder = plan.lake();
+    let folder = folder
+        .to_str()
+        .with_context(|| format!("use `{}` as a lake: not UTF-8", folder.display()))?;
+    let mut lake = LakeConfig::new(folder);
+    lake.namespace = Some(NAME.to_owned());
+    Ok(Road {
+        connector: connector(source, &plan.folder.join("spill"))?,
+        lake,
+        pipeline: NAME.to_owned(),
+        freshness: plan.freshness,
+        maintenance: Some(Maintenance::default()),
+    })
 }
 
 /// The demo's own server is gone, and nobody of ours ended it.

@@ -13,6 +13,7 @@ mod command;
 mod demo;
 mod failure;
 mod invocation;
+mod mirror;
 mod settings;
 
 use std::process::ExitCode;

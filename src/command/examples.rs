@@ -114,7 +114,10 @@ mod tests {
 
     /// Paths below these are there once something was run; whoever reads an example makes what is in capitals.
     fn is_made(path: &str) -> bool {
-        path.starts_with("data/") || path.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+        path.starts_with("data/")
+            || path
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || "_/".contains(c))
     }
 
     #[test]

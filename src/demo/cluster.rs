@@ -164,10 +164,6 @@ impl Cluster {
         &self.socket_folder
     }
 
-    pub const fn port(&self) -> u16 {
-        PORT
-    }
-
     /// A connection string.
     pub fn dsn(&self, database: &str) -> String {
         // Quoted, as libpq has it: a folder's name may have spaces.

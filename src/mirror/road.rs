@@ -1,83 +1,53 @@
 //! Reader of the WAL and writer of the lake, joined without Kafka.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
-use cdc::{Error, ErrorKind, PipelineStatus, checkpoint::StartPosition, pipeline};
+use cdc::{Error, PipelineStatus, checkpoint::StartPosition, pipeline};
 use connector::ConnectorConfig;
 use lakewriter::{DirectWriter, LakeConfig, LakeCounters, maintain::Maintenance};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    cluster::Cluster,
-    sink::{DirectSink, lake_error, resume},
-};
+use super::sink::{DirectSink, lake_error, resume};
 
-/// Name of the demo's connector, topic prefix, slot, publication and pipeline.
-const NAME: &str = "twitter";
-
-/// The demo's connector, in Debezium's own words.
-pub fn connector(cluster: &Cluster, folder: &Path) -> anyhow::Result<ConnectorConfig> {
-    let properties: BTreeMap<String, String> = [
-        ("name", NAME),
-        (
-            "connector.class",
-            "io.debezium.connector.postgresql.PostgresConnector",
-        ),
-        (
-            "database.hostname",
-            &cluster.socket_folder().display().to_string(),
-        ),
-        ("database.port", &cluster.port().to_string()),
-        ("database.user", "postgres"),
-        ("database.dbname", "postgres"),
-        ("topic.prefix", NAME),
-        ("slot.name", NAME),
-        ("publication.name", NAME),
-        ("publication.autocreate.mode", "filtered"),
-        ("table.include.list", "public.users,public.tweets"),
-        ("skipped.operations", "none"),
-        ("status.update.interval.ms", "1000"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into();
-    let mut config = ConnectorConfig::parse(&properties)
-        .context("read the demo's own connector")?
-        .config;
-    config.spill_folder = folder.join("spill");
-    Ok(config)
+/// From where to where.
+#[derive(Debug)]
+pub struct Road {
+    pub connector: ConnectorConfig,
+    pub lake: LakeConfig,
+    /// Name of the position in the lake.
+    pub pipeline: String,
+    /// Time between two commits.
+    pub freshness: Duration,
+    /// None: tables are left to grow.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// Run until `stop`, or until going on could lose or repeat a change.
-pub async fn run(
-    config: ConnectorConfig,
-    lake: PathBuf,
-    freshness: Duration,
+///
+/// # Errors
+/// The one that halted it.
+pub async fn drive(
+    road: Road,
     status: Arc<PipelineStatus>,
     progress: Arc<LakeCounters>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let lake = lake.to_str().map(LakeConfig::new).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Configuration,
-            format!("use `{}` as a lake: not UTF-8", lake.display()),
-        )
-    })?;
     // After a failure the lake is read again: it alone knows what is durable.
     let open = || {
-        let (lake, progress, status) = (lake.clone(), Arc::clone(&progress), Arc::clone(&status));
+        let (lake, progress, status) = (
+            road.lake.clone(),
+            Arc::clone(&progress),
+            Arc::clone(&status),
+        );
+        let (pipeline, maintenance) = (road.pipeline.as_str(), road.maintenance.clone());
+        let freshness = road.freshness;
         async move {
-            let mut namespaced = lake;
-            namespaced.namespace = Some(NAME.to_owned());
-            let (mut writer, position) = DirectWriter::open(namespaced, NAME, progress)
+            let (mut writer, position) = DirectWriter::open(lake, pipeline, progress)
                 .await
                 .map_err(lake_error)?;
-            writer.keep_small(Maintenance::default());
+            if let Some(maintenance) = maintenance {
+                writer.keep_small(maintenance);
+            }
             let start = StartPosition {
                 resume: position.as_ref().map(resume),
             };
@@ -85,5 +55,5 @@ pub async fn run(
             Ok((sink, start))
         }
     };
-    pipeline::supervise(&config, &status, &stop, open).await
+    pipeline::supervise(&road.connector, &status, &stop, open).await
 }

@@ -1,4 +1,4 @@
-//! The joint of the direct mode: change events go from the reader of the WAL straight into the lake's writer.
+//! The joint of the direct road: change events go from the reader of the WAL straight into the writer of the lake.
 
 use std::{
     sync::Arc,

@@ -236,6 +236,49 @@ pub const SETTINGS: &[Setting] = &[
         "Size of the files that small ones become.",
     ),
     unset(
+        "mirror.from",
+        values::dsn,
+        "Database that `tributary mirror` copies: a connection string (URL or `key=value`).",
+    ),
+    secret(
+        "mirror.password",
+        values::any_line,
+        "Password for `mirror.from`, so that the connection string can be shown. Without it: PGPASSWORD.",
+    ),
+    setting(
+        "mirror.tables",
+        "*",
+        values::globs,
+        "Tables that are mirrored: names with `*` and `?`, separated by commas.",
+    ),
+    unset(
+        "mirror.exclude",
+        values::globs,
+        "Tables that are not, as in `mirror.tables`.",
+    ),
+    unset(
+        "mirror.slot",
+        values::slot,
+        "Name of the replication slot and the publication. Without it: `tributary_mirror_` and a number that the lake's address gives.",
+    ),
+    unset(
+        "mirror.name",
+        values::name,
+        "First folder of the tables in the lake, and name of the position there. Without it: the database's name.",
+    ),
+    setting(
+        "mirror.snapshot",
+        "initial",
+        values::mirror_snapshot,
+        "`initial` copies the rows that are there at the first start, `no_data` only what changes from then on.",
+    ),
+    setting(
+        "mirror.freshness",
+        "1s",
+        values::time,
+        "Longest time from a change's commit to its commit in the lake.",
+    ),
+    unset(
         "sql.memory_limit",
         values::bytes,
         "Memory that a query of `tributary sql` may take, as `2GB`; sorts go on on disk, and the process as a whole ends at twice as much and about 700 MB. Without it: a quarter of the machine's.",

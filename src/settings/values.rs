@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crate::mirror::Globs;
 use generator::{Mix, Pace};
 use service::{
     Door, LogFormat,
@@ -216,6 +217,26 @@ pub fn maintenance(text: &str) -> Result<(), String> {
         "want minute, hour, day of month, month and day of week, with seconds before them if wanted, as `0 * * * * *`; or `off`"
             .to_owned(),
     )
+}
+
+pub fn globs(text: &str) -> Result<(), String> {
+    Globs::parse(text).map(drop)
+}
+
+/// What PostgreSQL takes as the name of a replication slot.
+pub fn slot(text: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if (1..=63).contains(&text.len()) && text.chars().all(plain) {
+        return Ok(());
+    }
+    Err("want up to 63 of a-z, 0-9 and `_`".to_owned())
+}
+
+pub fn mirror_snapshot(text: &str) -> Result<(), String> {
+    match text {
+        "initial" | "no_data" => Ok(()),
+        _ => Err("want `initial` or `no_data`".to_owned()),
+    }
 }
 
 pub fn rows(text: &str) -> Result<(), String> {

@@ -4,19 +4,17 @@
 //! compacted by hand and killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL.
 //! Requires: PostgreSQL, DuckDB.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Map, Value, json};
 use stack::{Process, until};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use crate::truth;
-use crate::verdict::{compare, run};
+use crate::verdict::of_folder;
 
 /// A whole run with the making of its cluster, on a machine that compiles something else meanwhile.
 pub const RUN: Duration = Duration::from_secs(120);
@@ -74,37 +72,13 @@ impl Demo {
         Ok((demo, client))
     }
 
-    fn changes(&self, table: &str) -> PathBuf {
-        self.path()
-            .join("lake")
-            .join("twitter")
-            .join(table)
-            .join("changes")
-    }
-
     /// Compares by DuckDB and by our SQL.
     async fn verdict(&self, truth: &Path, after_lsn: u64) -> Result<()> {
-        let mut independent = Map::new();
-        let mut ours = Map::new();
-        for table in TABLES {
-            independent.insert(table.to_owned(), json!({"changes": self.changes(table)}));
-        }
-        let request = |reader: &str, tables: Map<String, Value>, wait_seconds: u64| json!({"truth": truth, "reader": reader, "after_lsn": after_lsn, "wait_seconds": wait_seconds, "tables": tables});
-        let first = compare(self.folder.path(), &request("duckdb", independent, 60)).await?;
-        for table in TABLES {
-            let changes = self.sql(&format!("select * from {table}_changes")).await?;
-            let latest = self.sql(&format!("select * from {table}")).await?;
-            ours.insert(
-                table.to_owned(),
-                json!({"changes": changes, "latest": latest}),
-            );
-        }
-        let second = compare(self.folder.path(), &request("parquet", ours, 0)).await?;
-        ensure!(
-            first == second,
-            "two readers saw different lakes: {first:?} and {second:?}"
-        );
-        eprintln!("demo: {first:?}");
+        let tables = TABLES.map(str::to_owned);
+        let lake = self.path().join("lake");
+        let lake = (lake.as_path(), "twitter");
+        let verdict = of_folder(self.folder.path(), lake, &tables, truth, after_lsn).await?;
+        eprintln!("demo: {verdict:?}");
         Ok(())
     }
 
@@ -145,25 +119,6 @@ impl Demo {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(told)
-    }
-
-    async fn sql(&self, query: &str) -> Result<PathBuf> {
-        let name: String = query
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-            .collect();
-        let path = self.folder.path().join(format!("{name}.parquet"));
-        let mut command = stack::tributary()?;
-        command
-            .args(["sql", "--format", "parquet", "--lake"])
-            .arg(self.path().join("lake"))
-            .arg(query)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(File::create(&path)?)
-            .stderr(Stdio::piped());
-        run(command, &format!("tributary sql '{query}'")).await?;
-        Ok(path)
     }
 }
 

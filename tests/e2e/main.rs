@@ -1,5 +1,5 @@
 //! The whole road on real servers: PostgreSQL -> `tributary cdc` -> Apache Kafka -> `tributary lakewriter` -> MinIO, and
-//! `tributary demo`. What comes out is compared with what PostgreSQL says, row for row and value for value.
+//! `tributary demo` and `tributary mirror`. What comes out is compared with what PostgreSQL says, row for row and value for value.
 
 #![allow(
     clippy::expect_used,
@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod demo_ends;
 mod doubts;
+mod mirror;
 mod oracle;
 mod ready;
 mod road;

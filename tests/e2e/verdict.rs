@@ -178,6 +178,52 @@ fn operation(value: &[u8]) -> Result<String> {
     Ok(operation.to_owned())
 }
 
+/// Compares the `tables` of a lake in a local folder with the truth, by DuckDB and by our SQL. `folder` is for what the
+/// readers write; `namespace` is the tables' first folder in the lake.
+pub async fn of_folder(
+    folder: &Path,
+    (lake, namespace): (&Path, &str),
+    tables: &[String],
+    truth: &Path,
+    after_lsn: u64,
+) -> Result<Verdict> {
+    let request = |reader: &str, tables: Map<String, Value>, wait_seconds: u64| json!({"truth": truth, "reader": reader, "after_lsn": after_lsn, "wait_seconds": wait_seconds, "tables": tables});
+    let mut independent = Map::new();
+    let mut ours = Map::new();
+    for table in tables {
+        let changes = lake.join(namespace).join(table).join("changes");
+        independent.insert(table.clone(), json!({"changes": changes}));
+    }
+    let first = compare(folder, &request("duckdb", independent, 60)).await?;
+    for table in tables {
+        let mut files = Map::new();
+        for (what, query) in [
+            ("changes", format!("select * from {table}_changes")),
+            ("latest", format!("select * from {table}")),
+        ] {
+            let path = folder.join(format!("{table}_{what}.parquet"));
+            let mut command = stack::tributary()?;
+            command
+                .args(["sql", "--format", "parquet", "--lake"])
+                .arg(lake)
+                .arg(&query)
+                .current_dir(folder)
+                .stdin(Stdio::null())
+                .stdout(File::create(&path)?)
+                .stderr(Stdio::piped());
+            run(command, &format!("tributary sql '{query}'")).await?;
+            files.insert(what.to_owned(), json!(path));
+        }
+        ours.insert(table.clone(), Value::Object(files));
+    }
+    let second = compare(folder, &request("parquet", ours, 0)).await?;
+    ensure!(
+        first == second,
+        "two readers saw different lakes: {first:?} and {second:?}"
+    );
+    Ok(first)
+}
+
 /// Runs `tests/oracle/compare.py`; `folder` is for the request.
 pub async fn compare(folder: &Path, request: &Value) -> Result<Verdict> {
     let path = folder.join("request.json");

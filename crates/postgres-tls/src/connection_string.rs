@@ -50,14 +50,19 @@ impl Connector {
         })
     }
 
+    /// The first host: a name, an address or the folder of a Unix socket. None: the string names none.
+    pub fn host(&self) -> Option<String> {
+        match (self.config.get_hosts().first(), self.config.get_hostaddrs()) {
+            (Some(Host::Tcp(host)), _) => Some(host.clone()),
+            (Some(Host::Unix(folder)), _) => Some(folder.display().to_string()),
+            (None, [address, ..]) => Some(address.to_string()),
+            (None, []) => None,
+        }
+    }
+
     /// Where it goes and how, for messages: the first host, the user, sslmode.
     pub fn address(&self) -> String {
-        let host = match (self.config.get_hosts().first(), self.config.get_hostaddrs()) {
-            (Some(Host::Tcp(host)), _) => host.clone(),
-            (Some(Host::Unix(folder)), _) => folder.display().to_string(),
-            (None, [address, ..]) => address.to_string(),
-            (None, []) => String::new(),
-        };
+        let host = self.host().unwrap_or_default();
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
         let user = self.config.get_user().unwrap_or_default();
         if host.starts_with('/') {

@@ -1,0 +1,178 @@
+//! One database, mirrored into a lake.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use sha2::{Digest as _, Sha256};
+
+use super::{lake, quantity, start};
+use crate::{
+    failure::Failure,
+    invocation::{program, quoted},
+    mirror::{self, Globs, Plan, Road, Source, SourceSnapshot, connector},
+    settings::Settings,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The first start copies the rows that are there, then every committed change follows, exactly once, until
+Ctrl-C or SIGTERM. A later start goes on where the lake is. The server needs wal_level = logical, and the user
+REPLICATION and the right to make a publication of the tables (their owner, or a superuser). What is kept on the
+server between two runs is the slot: `select pg_drop_replication_slot('SLOT')` when the mirror is given up for good.
+
+Examples:
+  tributary mirror --from postgresql://USER@HOST/DATABASE --to data/lake
+  tributary mirror --from postgresql://USER@HOST/DATABASE --to s3://BUCKET/PREFIX --tables 'public.*' --exclude '*.audit'
+  tributary mirror --from postgresql://USER@HOST/DATABASE --to data/lake --once   # for cron: copy, catch up, end"
+)]
+pub struct Arguments {
+    /// Connection string of the database (mirror.from)
+    #[arg(long, value_name = "DSN")]
+    from: Option<String>,
+    /// Root of the lake: a folder or s3://bucket/prefix (lake.url)
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Which tables, as 'public.*,sales.orders'; without it, all (mirror.tables)
+    #[arg(long, value_name = "GLOBS")]
+    tables: Option<String>,
+    /// Which of them not (mirror.exclude)
+    #[arg(long, value_name = "GLOBS")]
+    exclude: Option<String>,
+    /// Name of the replication slot and the publication (mirror.slot)
+    #[arg(long, value_name = "NAME")]
+    slot: Option<String>,
+    /// First folder of the tables in the lake; without it, the database's name (mirror.name)
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Copy the rows that are there at the first start, or only what changes from now on (mirror.snapshot)
+    #[arg(long, value_enum, value_name = "MODE")]
+    snapshot: Option<Rows>,
+    /// Time between two commits to the lake (mirror.freshness)
+    #[arg(long, value_name = "TIME")]
+    freshness: Option<String>,
+    /// End when the lake has everything that was committed before the start
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Rows {
+    Initial,
+    NoData,
+}
+
+impl Rows {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::NoData => "no_data",
+        }
+    }
+}
+
+pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
+    settings.set_flag("mirror.from", arguments.from)?;
+    settings.set_flag("lake.url", arguments.to)?;
+    settings.set_flag("mirror.tables", arguments.tables)?;
+    settings.set_flag("mirror.exclude", arguments.exclude)?;
+    settings.set_flag("mirror.slot", arguments.slot)?;
+    settings.set_flag("mirror.name", arguments.name)?;
+    settings.set_flag("mirror.snapshot", arguments.snapshot.map(Rows::word))?;
+    settings.set_flag("mirror.freshness", arguments.freshness)?;
+    let road = road(settings)?;
+    let lake = &road.lake.url;
+    let plan = Plan {
+        question: format!("{} sql --lake {} '\\d'", program(), quoted(lake)),
+        road,
+        once: arguments.once,
+    };
+    start(settings, "warn")?.block_on(async {
+        let stop = service::stop_on_signal().map_err(anyhow::Error::from)?;
+        mirror::run(plan, stop).await
+    })
+}
+
+fn road(settings: &Settings) -> Result<Road, Failure> {
+    let dsn = settings
+        .get("mirror.from")
+        .ok_or_else(|| Failure::Refused {
+            what: "mirror a database: none is named".to_owned(),
+            hint: "name it with --from, as --from postgresql://user@host:5432/database".to_owned(),
+        })?;
+    let globs = |key| {
+        Globs::parse(settings.get(key).unwrap_or_default())
+            .map_err(|error| Failure::Usage(format!("{key}: {error}")))
+    };
+    let mut lake = lake::config(settings);
+    let slot = match settings.get("mirror.slot") {
+        Some(slot) => slot.to_owned(),
+        None => slot_of(
+            &lake.url,
+            lake.endpoint.as_deref(),
+            settings.get("mirror.name"),
+        ),
+    };
+    let source = Source {
+        dsn: dsn.to_owned(),
+        password: mirror::password(settings.get("mirror.password")),
+        tables: globs("mirror.tables")?,
+        exclude: globs("mirror.exclude")?,
+        snapshot: match settings.get("mirror.snapshot") {
+            Some("no_data") => SourceSnapshot::NoData,
+            _ => SourceSnapshot::Initial,
+        },
+        slot: slot.clone(),
+    };
+    let spill = std::env::temp_dir().join(format!("tributary-mirror-{slot}"));
+    let connector = connector(source, Path::new(&spill))?;
+    let name = settings
+        .get("mirror.name")
+        .unwrap_or(&connector.database.dbname);
+    lake.namespace = Some(name.to_owned());
+    Ok(Road {
+        pipeline: name.to_owned(),
+        lake,
+        connector,
+        freshness: settings.parse::<quantity::Time>("mirror.freshness")?.0,
+        maintenance: lake::maintenance(settings)?,
+    })
+}
+
+/// The slot of a lake's mirror where none is named: mirrors of one database into two lakes must not share a slot. The number
+/// is the beginning of the SHA-256 of the lake's address and the mirror's name.
+fn slot_of(url: &str, endpoint: Option<&str>, name: Option<&str>) -> String {
+    let url = if url.contains("://") {
+        url.to_owned()
+    } else {
+        let folder = std::path::absolute(url);
+        folder.map_or_else(|_| url.to_owned(), |folder| folder.display().to_string())
+    };
+    let address = format!(
+        "{} {} {}",
+        endpoint.unwrap_or_default(),
+        url.trim_end_matches('/'),
+        name.unwrap_or_default()
+    );
+    let digest = Sha256::digest(address.as_bytes());
+    let number: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("tributary_mirror_{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lake_has_a_slot_of_its_own() {
+        let one = slot_of("s3://a/b", None, None);
+        assert_eq!(one, slot_of("s3://a/b/", None, None));
+        assert_ne!(one, slot_of("s3://a/c", None, None));
+        assert_ne!(one, slot_of("s3://a/b", None, Some("shop")));
+        assert!(one.len() <= 63 && one.starts_with("tributary_mirror_"));
+    }
+}

@@ -1,0 +1,151 @@
+//! PostgreSQL -> lake in one process: no Kafka, no connector JSON, exactly once.
+
+mod globs;
+mod panel;
+mod road;
+mod sink;
+mod source;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use cdc::{Phase, PipelineStatus, pipeline};
+use lakewriter::LakeCounters;
+use service::Secret;
+use tokio_util::sync::CancellationToken;
+
+use self::panel::{Panel, Reading};
+pub use self::{
+    globs::Globs,
+    road::{Road, drive},
+    source::{Source, SourceSnapshot, connector},
+};
+use crate::failure::Failure;
+
+/// What a mirror is asked for.
+#[derive(Debug)]
+pub struct Plan {
+    pub road: Road,
+    /// Copy, catch up to the WAL's end at the start, and end.
+    pub once: bool,
+    /// Command that asks the lake, for the last line.
+    pub question: String,
+}
+
+/// How long what was read may take to be confirmed after a stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Run until `stop`, or with `once` until the lake has everything that was committed before the start. What was read is in
+/// the lake then.
+///
+/// # Errors
+/// The database or the lake cannot be used, with what to do about it; or going on could lose or repeat a change.
+pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
+    let began = Instant::now();
+    let connector = &plan.road.connector;
+    let place = format!(
+        "`{}` on `{}` port {}",
+        connector.database.dbname, connector.database.hostname, connector.database.port
+    );
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(()),
+        checked = check(&plan.road, &place) => checked?,
+    }
+    let target = cdc::source::current_wal_lsn(&connector.database).await?;
+    let status = Arc::new(PipelineStatus::default());
+    let lake = Arc::new(LakeCounters::default());
+    let stop_road = CancellationToken::new();
+    let lake_place = plan.road.lake.place();
+    say!("mirror: {place} to the lake at {lake_place}");
+    let mut road = tokio::spawn(drive(
+        plan.road,
+        Arc::clone(&status),
+        Arc::clone(&lake),
+        stop_road.clone(),
+    ));
+    let panel = Panel::new();
+    let mut shown = tokio::time::interval(panel.period());
+    let mut look = tokio::time::interval(LOOK);
+    let read = || Reading::of(began.elapsed(), &status, &lake);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break None,
+            ended = &mut road => break Some(ended),
+            _ = shown.tick() => panel.show(&read()),
+            _ = look.tick(), if plan.once => {
+                if status.phase() == Phase::Streaming && status.confirmed() >= target {
+                    break None;
+                }
+            }
+        }
+    };
+    stop_road.cancel();
+    let ended = match ended {
+        Some(ended) => ended,
+        None => road.await,
+    };
+    panel.close(&read());
+    ended.context("wait for the reader of the WAL")??;
+    say!(
+        "ended; the lake has everything up to LSN {}",
+        status.confirmed()
+    );
+    say!("ask it: {}", plan.question);
+    Ok(())
+}
+
+/// What would stop the mirror, before anything is made.
+async fn check(road: &Road, place: &str) -> Result<(), Failure> {
+    let connector = &road.connector;
+    let refused = |what: String, hint: &str| Failure::Refused {
+        what: format!("mirror {place}: {what}"),
+        hint: hint.to_owned(),
+    };
+    let unfit = pipeline::preflight(connector).await.map_err(|why| {
+        refused(
+            why,
+            "check --from, and that the server is up and lets this user in (pg_hba.conf, also for replication)",
+        )
+    })?;
+    if let Some(unfit) = unfit.first() {
+        return Err(refused(
+            unfit.why.clone(),
+            "mend it in the database, or leave the table out with --exclude",
+        ));
+    }
+    for table in cdc::source::newly_captured(connector).await? {
+        tracing::warn!(
+            %table,
+            "the table is new since the mirror's first start: what changes from now on is mirrored, the rows that are in it now are not; an UPDATE of every one of them brings them in"
+        );
+    }
+    let nameless = cdc::source::tables_without_identity(connector).await?;
+    if nameless.is_empty() {
+        return Ok(());
+    }
+    let alter: Vec<String> = nameless
+        .iter()
+        .map(|table| format!("alter table {table} replica identity full;"))
+        .collect();
+    Err(refused(
+        format!(
+            "{} without a primary key: once they are published, PostgreSQL refuses every UPDATE and DELETE of them",
+            service::listed(&nameless)
+        ),
+        &format!(
+            "give each a primary key, or run `{}`, or leave them out with --exclude",
+            alter.join(" ")
+        ),
+    ))
+}
+
+/// The password: of the connection string, of the setting, or of libpq's variable.
+pub fn password(setting: Option<&str>) -> Option<Secret> {
+    let variable = std::env::var("PGPASSWORD").ok();
+    setting.map(str::to_owned).or(variable).map(Secret::new)
+}
