@@ -4,6 +4,8 @@ mod activity;
 mod bucket;
 mod certificate;
 mod client_options;
+#[cfg(test)]
+mod counting_store;
 mod credentials;
 pub mod delta;
 mod durable_disk;
@@ -21,6 +23,8 @@ pub use crate::dead_letter::dead_letter_schema;
 pub use crate::parquet::{ParquetEncoder, ParquetFile, write_parquet};
 pub use bucket::{Bucket, create_bucket};
 pub use certificate::check as check_certificate;
+#[cfg(test)]
+pub(crate) use counting_store::CountingStore;
 pub use delta::property;
 pub(crate) use layout::POSITIONS;
 pub use layout::{CHANGES, CURRENT, DEAD_LETTERS, LakeTableName};

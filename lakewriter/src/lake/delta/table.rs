@@ -1,3 +1,6 @@
+//! A Delta table as its only writer holds it: the state that was read last, the version that is known, and its positions
+//! as far as they are known. What is remembered of a position must be forgotten wherever somebody else may have moved it.
+
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use deltalake_core::{

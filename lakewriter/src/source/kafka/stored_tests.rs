@@ -1,126 +1,16 @@
 //! How often the store is asked at a start.
 
-use std::{
-    fmt,
-    ops::Range,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures::stream::BoxStream;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
-    memory::InMemory, path::Path,
-};
+use object_store::{ObjectStore, path::Path};
 use url::Url;
 
 use super::*;
 use crate::{
     lake::{
-        Lake,
+        CountingStore, Lake,
         delta::{CommitOutcome, PreparedCommit, TableProperties},
     },
     progress::TxnAdvance,
 };
-
-/// A store in memory that counts what it is asked, and how much of it at a time.
-#[derive(Debug, Default)]
-struct Counting {
-    inner: InMemory,
-    asked: AtomicUsize,
-    running: AtomicUsize,
-    most: AtomicUsize,
-    slow: std::sync::atomic::AtomicBool,
-}
-
-impl Counting {
-    async fn ask(&self) {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
-        self.most.fetch_max(running, Ordering::Relaxed);
-        if self.slow.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        self.running.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Requests since the last look.
-    fn asked(&self) -> usize {
-        self.asked.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl fmt::Display for Counting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Counting({})", self.inner)
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Counting {
-    async fn put_opts(
-        &self,
-        to: &Path,
-        bytes: PutPayload,
-        how: PutOptions,
-    ) -> StoreResult<PutResult> {
-        self.ask().await;
-        self.inner.put_opts(to, bytes, how).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        to: &Path,
-        how: PutMultipartOptions,
-    ) -> StoreResult<Box<dyn MultipartUpload>> {
-        self.ask().await;
-        self.inner.put_multipart_opts(to, how).await
-    }
-
-    async fn get_opts(&self, from: &Path, how: GetOptions) -> StoreResult<GetResult> {
-        self.ask().await;
-        self.inner.get_opts(from, how).await
-    }
-
-    async fn get_ranges(&self, from: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
-        self.ask().await;
-        self.inner.get_ranges(from, ranges).await
-    }
-
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, StoreResult<Path>>,
-    ) -> BoxStream<'static, StoreResult<Path>> {
-        self.inner.delete_stream(paths)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.list(prefix)
-    }
-
-    fn list_with_offset(
-        &self,
-        prefix: Option<&Path>,
-        offset: &Path,
-    ) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.list_with_offset(prefix, offset)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
-        self.ask().await;
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, how: CopyOptions) -> StoreResult<()> {
-        self.ask().await;
-        self.inner.copy_opts(from, to, how).await
-    }
-}
 
 fn assigned(partitions: i32) -> Vec<Assigned> {
     let partition = |partition| Assigned {
@@ -132,7 +22,7 @@ fn assigned(partitions: i32) -> Vec<Assigned> {
 }
 
 /// Tables of `partitions` partitions each, with some commits since the last checkpoint.
-async fn lake(store: &Arc<Counting>, tables: usize, partitions: i32) -> (Lake, Vec<String>) {
+async fn lake(store: &Arc<CountingStore>, tables: usize, partitions: i32) -> (Lake, Vec<String>) {
     let origin = Url::parse("memory:///").expect("a URL");
     let lake = Lake::on_store(
         Arc::clone(store) as Arc<dyn ObjectStore>,
@@ -180,7 +70,7 @@ async fn read(lake: &Lake, tables: &[String], partitions: i32) -> Positions {
 async fn the_requests_for_a_table_do_not_grow_with_the_partitions() {
     let mut asked = Vec::new();
     for partitions in [1, 60] {
-        let store = Arc::new(Counting::default());
+        let store = Arc::new(CountingStore::default());
         let (lake, tables) = lake(&store, 3, partitions).await;
         store.asked();
         let positions = read(&lake, &tables, partitions).await;
@@ -196,7 +86,7 @@ async fn the_requests_for_a_table_do_not_grow_with_the_partitions() {
 /// Partitions that are not assigned are not asked for, and those of which nothing is stored are read from their beginning.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_is_assigned_is_read() {
-    let store = Arc::new(Counting::default());
+    let store = Arc::new(CountingStore::default());
     let (lake, tables) = lake(&store, 2, 4).await;
     let positions = read(&lake, &tables, 2).await;
     assert_eq!(positions.starts().count(), 2);
@@ -207,12 +97,11 @@ async fn only_what_is_assigned_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_are_read_side_by_side_and_not_all_at_once() {
-    let store = Arc::new(Counting::default());
+    let store = Arc::new(CountingStore::default());
     let (lake, tables) = lake(&store, 40, 2).await;
-    store.slow.store(true, Ordering::Relaxed);
-    store.most.store(0, Ordering::Relaxed);
+    store.slow_down();
     read(&lake, &tables, 2).await;
-    let most = store.most.load(Ordering::Relaxed);
+    let most = store.most();
     assert!(most > 4, "{most} requests at a time");
     // A table may ask for a few entries of its log at a time.
     assert!(most <= TABLES_AT_ONCE * 10, "{most} requests at a time");
