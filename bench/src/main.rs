@@ -1,6 +1,7 @@
 //! `make bench`: the road measured end to end on real servers, beside the bars it has to reach.
 
 mod capture;
+mod day;
 mod drain;
 mod encode;
 mod lake;
@@ -43,6 +44,9 @@ struct Arguments {
     /// Measure only what a quiet database costs
     #[arg(long)]
     quiet: bool,
+    /// Measure only what so many small commits do to a lake: 43200 are a day at one every two seconds
+    #[arg(long, value_name = "COMMITS")]
+    day: Option<u64>,
     /// PostgreSQL's own client, of the server's version
     #[arg(long, default_value = "pg_recvlogical")]
     pg_recvlogical: PathBuf,
@@ -78,6 +82,10 @@ async fn run(arguments: &Arguments) -> Result<()> {
         tweets::create(&servers).await?;
         tweets::load(&servers, 0, 1000, 1000).await?;
         quiet::measure(&servers, idle, lasts, &mut report).await?;
+        return finish(&report, arguments);
+    }
+    if let Some(commits) = arguments.day {
+        day::measure(commits, &mut report).await?;
         return finish(&report, arguments);
     }
     let rows = arguments.rows;
