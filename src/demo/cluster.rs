@@ -1,4 +1,8 @@
 //! A private PostgreSQL cluster: found or installed, made, started and stopped by the demo.
+//!
+//! The script that finds the server's programs is within the binary, for `tributary demo` is what somebody runs who has
+//! nothing but the binary. Tests have another manager of clusters (`tests/stack`): it needs ports, passwords, versions and
+//! TLS, and dies with its test; this one listens on a socket alone, keeps its data, and leaves nothing running behind.
 
 mod account;
 mod home;
