@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod bounded;
 mod command;
+mod current;
 mod demo;
 mod failure;
 mod invocation;

@@ -5,7 +5,7 @@
 //! else comes of a commit, the table is read again and its `txn` decides.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,10 +14,11 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use deltalake_core::{
     DeltaTable, DeltaTableError,
     kernel::{
-        Action, Add, Remove, StructType, Transaction, engine::arrow_conversion::TryIntoKernel as _,
-        transaction::CommitData,
+        Action, Add, Metadata, Remove, StructType, Transaction,
+        engine::arrow_conversion::TryIntoKernel as _, transaction::CommitData,
     },
     protocol::DeltaOperation,
+    table::state::DeltaTableState,
 };
 use lakewriter::lake::{
     Lake,
@@ -25,6 +26,7 @@ use lakewriter::lake::{
     read_object,
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     deletion_vector::{self, DeletedRows},
@@ -40,7 +42,7 @@ pub const APP_ID: &str = "tributary/current";
 /// What a commit says of itself stands in its `commitInfo` under this name.
 const INFO: &str = "tributary";
 
-/// The property that holds what the rows were made under ([`console::SourceLog::shape`]).
+/// The property that tells what the rows were made under: a hash of [`console::SourceLog::shape`].
 const SHAPE: &str = "tributary.current_of";
 
 /// After this much silence a commit looks before it puts: entries are deleted after two days, and one that was written
@@ -67,8 +69,11 @@ pub(crate) struct Current {
     pub(crate) files: BTreeMap<u32, DataFile>,
     next_file: u32,
     pub(crate) progress: Progress,
-    pub(crate) shape: String,
-    id: String,
+    shape: String,
+    /// The table's own description, which stands in each commit. delta-rs 1.x lets an OPTIMIZE that began before a commit
+    /// of ours commit behind it, and every row of its files would be there twice: it does not look at deletion vectors. An
+    /// entry that tells the table's description is one that it does not overlook.
+    metadata: Metadata,
     commits: u32,
 }
 
@@ -118,7 +123,7 @@ impl Current {
         }
         let snapshot = table.snapshot().attempted(attempted)?;
         let version = snapshot.version();
-        let id = snapshot.metadata().id().to_owned();
+        let metadata = snapshot.metadata().clone();
         let configuration = snapshot.metadata().configuration();
         let shape = configuration.get(SHAPE).cloned();
         let txn = snapshot
@@ -132,17 +137,13 @@ impl Current {
             txn == i64::try_from(progress.changes_version).ok()
         });
         let (Some(progress), Some(shape)) = (progress, shape) else {
+            let id = metadata.id().to_owned();
             return Ok(Found::Foreign { version, id });
         };
         let url = lake.table_url(relative).attempted(attempted)?;
         let mut files = BTreeMap::new();
         let mut next_file = 0;
-        for file in snapshot.log_data() {
-            #[expect(
-                deprecated,
-                reason = "a commit needs the action, and there is no other way to it"
-            )]
-            let add = file.add_action();
+        for add in adds(snapshot) {
             let deleted = match &add.deletion_vector {
                 None => DeletedRows::default(),
                 Some(descriptor) => {
@@ -168,7 +169,7 @@ impl Current {
             next_file,
             progress,
             shape,
-            id,
+            metadata,
             commits: 0,
         })))
     }
@@ -177,8 +178,36 @@ impl Current {
         self.version
     }
 
+    /// Whether its rows were made under this shape of the log.
+    pub(crate) fn is_of(&self, shape: &str) -> bool {
+        self.shape == hashed(shape)
+    }
+
+    /// The numbers that files had when the table was opened before: the numbers of those that are new.
+    pub(crate) fn renumber(&mut self, before: &Self) -> Vec<u32> {
+        let known = before.files.iter();
+        let known: HashMap<&str, u32> = known
+            .map(|(number, file)| (file.add.path.as_str(), *number))
+            .collect();
+        self.next_file = before.next_file;
+        let mut added = Vec::new();
+        let mut files = BTreeMap::new();
+        for file in std::mem::take(&mut self.files).into_values() {
+            let number = known.get(file.add.path.as_str()).copied();
+            let number = number.unwrap_or_else(|| {
+                added.push(self.next_file);
+                self.next_file += 1;
+                self.next_file - 1
+            });
+            files.insert(number, file);
+        }
+        self.files = files;
+        self.commits = before.commits;
+        added
+    }
+
     pub(crate) fn id(&self) -> &str {
-        &self.id
+        self.metadata.id()
     }
 
     /// One commit: files whose rows go, a file of rows that come, and what the table is the fold of from now on.
@@ -211,6 +240,9 @@ impl Current {
             let deleted = DeletedRows::default();
             updates.push((self.next_file, Some(DataFile { add, deleted })));
             number = Some(self.next_file);
+        }
+        if !updates.is_empty() {
+            actions.push(Action::Metadata(self.metadata.clone()));
         }
         if self.proved.elapsed() >= UNPROVED {
             let free = next_entry_is_free(&self.lake, &self.relative, self.version).await;
@@ -257,15 +289,17 @@ pub(crate) async fn files_at(lake: &Lake, relative: &str, version: u64) -> Resul
     let mut table = DeltaTable::new(log);
     table.load_version(version).await.attempted(attempted)?;
     let snapshot = table.snapshot().attempted(attempted)?;
+    Ok(adds(snapshot))
+}
+
+fn adds(snapshot: &DeltaTableState) -> Vec<Add> {
+    let files = snapshot.log_data().into_iter();
     #[expect(
         deprecated,
         reason = "a commit needs the action, and there is no other way to it"
     )]
-    let files = snapshot
-        .log_data()
-        .into_iter()
-        .map(|file| file.add_action());
-    Ok(files.collect())
+    let adds = files.map(|file| file.add_action());
+    adds.collect()
 }
 
 /// One commit that makes the table, or replaces everything in it.
@@ -310,7 +344,7 @@ pub(crate) async fn replace(
             "delta.logRetentionDuration": "interval 2 days",
             "delta.deletedFileRetentionDuration": "interval 1 day",
             "delta.checkpointInterval": "1000000",
-            SHAPE: shape,
+            SHAPE: hashed(shape),
         },
     }});
     let mut actions: Vec<Action> = Vec::new();
@@ -367,6 +401,12 @@ fn remove(add: &Add) -> Remove {
     }
 }
 
+/// A shape in the table's configuration: the text has all versions of the table.
+fn hashed(shape: &str) -> String {
+    let digest = Sha256::digest(shape.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The statistics of a file of which rows are deleted: its bounds may be wider than what is left.
 fn loosened(stats: &str) -> String {
     match serde_json::from_str(stats) {
@@ -411,6 +451,9 @@ async fn last_of_ours(
                     log.root_url()
                 )
             });
+        }
+        if entry.keeps_rows {
+            continue;
         }
         if entry.metadata || !entry.adds.is_empty() || !entry.removes.is_empty() {
             return Ok(None);

@@ -41,6 +41,9 @@ impl Default for Mirror {
 /// New tables are looked for this often, and whether somebody else writes to the lake.
 const LOOK_AROUND: Duration = Duration::from_secs(10);
 
+/// After the stop signal what was committed last is folded, for this long at most.
+const LAST: Duration = Duration::from_secs(10);
+
 /// A table that failed is tried again after this long.
 const REST: Duration = Duration::from_secs(5);
 
@@ -77,15 +80,27 @@ pub async fn follow(
         }
         for table in tables.values_mut() {
             if stop.is_cancelled() {
-                return Ok(());
+                break;
             }
             table.advance(&stop).await;
         }
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => break,
             () = tokio::time::sleep(mirror.every) => {}
         }
     }
+    // What the writer committed last.
+    let last = async {
+        find(&lake, &session, &mirror.settings, &mut tables).await;
+        for table in tables.values_mut() {
+            table.due = true;
+            table.advance(&CancellationToken::new()).await;
+        }
+    };
+    if tokio::time::timeout(LAST, last).await.is_err() {
+        tracing::info!("`current` is behind `changes`: the next start goes on");
+    }
+    Ok(())
 }
 
 async fn find(

@@ -8,11 +8,15 @@ use std::{
 
 use console::{Keeping, LoggedChange, RowKey, SourceLog};
 use datafusion::prelude::SessionContext;
-use lakewriter::lake::{CHANGES, CURRENT, Lake};
+use lakewriter::{
+    lake::{CHANGES, CURRENT, Lake, delta::LakeTable},
+    maintain::{CompactionLimits, Extent, compact},
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    current::{self, Before, Change, Current, Found, Outcome},
-    deletion_vector::{VectorFile, VectorWriter},
+    current::{self, Before, Current, Found, Outcome},
+    deletions::deletions,
     error::{Attempted as _, Error},
     files,
     folded::{Progress, Recent},
@@ -20,59 +24,20 @@ use crate::{
     news::{self, News},
     plan::{Plan, Reason, open_moves, plan, remember},
     rebuild,
-    rows::{Loaded, Lookup, Rows, by_file, records},
+    rows::{Loaded, Lookup, Rows},
+    step::{Settings, Step},
 };
 
-/// How tables are kept.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Bytes that the index of a table's keys may take. Above it keys are looked up in the files.
-    pub index_bytes: usize,
-    /// Bytes that a part of the replay may take.
-    pub part_bytes: usize,
-    /// Nothing in the log tells the last row of a snapshot. It is taken to be whole when a later change of the table has
-    /// come, or nothing for this long.
-    pub snapshot_pause: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            index_bytes: 512 << 20,
-            part_bytes: 128 << 20,
-            snapshot_pause: Duration::from_secs(5),
-        }
-    }
-}
-
-/// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing came.
-    Idle,
-    /// Changes were folded.
-    Folded {
-        version: u64,
-        gone: usize,
-        come: usize,
-    },
-    /// All rows were replaced.
-    Rebuilt { version: u64, reason: Reason },
-    /// The rows of a snapshot are not shown before the last of them is there.
-    Held,
-    /// It has to be made anew, and was a moment ago.
-    Resting,
-    /// Somebody else committed: the next step reads the table again.
-    Overtaken,
-    /// No key tells the rows apart: there is no `current`.
-    NoKey,
-}
+/// So many files come before it is looked again whether some should be written anew.
+const FILES_BETWEEN: usize = 32;
 
 /// The table as it was read, with what is known of its rows.
 struct Open {
     current: Box<Current>,
     lookup: Lookup,
     recent: Recent,
+    /// With so many files it is looked whether some should be written anew.
+    tidy_at: usize,
 }
 
 /// Brings one table on.
@@ -143,7 +108,7 @@ impl Follower {
         let log = self.log(Some(version)).await?;
         let reason = match log.keeping() {
             Keeping::Never => return Ok(Step::NoKey),
-            _ if log.shape() != open.current.shape => Some(Reason::NewShape),
+            _ if !open.current.is_of(log.shape()) => Some(Reason::NewShape),
             Keeping::Anew => Some(Reason::NarrowerRows),
             Keeping::ByKey { .. } => None,
         };
@@ -152,6 +117,9 @@ impl Follower {
         }
         match self.fold(&mut open, &log, version, news).await? {
             Folding::Done(step) => {
+                if open.current.files.len() >= open.tidy_at {
+                    self.tidy(&mut open, &log).await?;
+                }
                 self.open = Some(open);
                 Ok(step)
             }
@@ -191,16 +159,13 @@ impl Follower {
             Found::Table(current) => current,
         };
         let folded = current.progress.changes_version;
-        let reason = if current.shape != log.shape() {
+        let reason = if !current.is_of(log.shape()) {
             Some(Reason::NewShape)
         } else if folded > log.version() {
             // The log was replaced by another one.
             Some(Reason::LogGone)
         } else if folded < log.version() && !self.goes_on(folded).await? {
             Some(Reason::LogGone)
-        } else if log.keeping() == Keeping::Anew {
-            // What came since is not known yet.
-            None
         } else {
             None
         };
@@ -231,6 +196,7 @@ impl Follower {
         };
         let recent = Recent::behind(current.progress.through);
         self.open = Some(Open {
+            tidy_at: FILES_BETWEEN,
             current,
             lookup,
             recent,
@@ -320,6 +286,44 @@ impl Follower {
         })
     }
 
+    /// Writes small and hollow files anew, and finds the rows where they are then. The rows are the same.
+    async fn tidy(&self, open: &mut Open, log: &SourceLog) -> Result<(), Error> {
+        let attempted = || format!("compact `{}`", self.current);
+        let table = LakeTable::open(&self.lake, &self.current).await;
+        if let Some(mut table) = table.attempted(attempted)? {
+            let (limits, stop) = (CompactionLimits::default(), CancellationToken::new());
+            let done = compact(
+                &self.lake,
+                &mut table,
+                &limits,
+                Extent::Tiers,
+                &stop,
+                |_| {},
+            );
+            done.await.attempted(attempted)?;
+        }
+        let overtaken = || Error::new(format!("find `{}` as it was compacted", self.current));
+        let Found::Table(mut current) = Current::open(&self.lake, &self.current).await? else {
+            return Err(overtaken());
+        };
+        if current.progress != open.current.progress {
+            return Err(overtaken());
+        }
+        let added = current.renumber(&open.current);
+        let rows = Rows {
+            lake: &self.lake,
+            relative: &self.current,
+            current: &current,
+            schema: log.schema(),
+        };
+        if !rows.find_again(&mut open.lookup, log, &added).await? {
+            return Err(overtaken());
+        }
+        open.tidy_at = current.files.len() + FILES_BETWEEN;
+        open.current = current;
+        Ok(())
+    }
+
     async fn fold(
         &self,
         open: &mut Open,
@@ -395,7 +399,7 @@ impl Follower {
             snapshot: progress.snapshot,
             open_halves: progress.open_halves.clone(),
         };
-        let (deletions, vectors) = self.deletions(&open.current, &gone)?;
+        let (deletions, vectors) = deletions(&self.current, &open.current, &gone)?;
         if let Some((path, bytes)) = vectors {
             let uploaded = lakewriter::lake::upload(&self.lake, &self.current, &path, bytes);
             uploaded.await.attempted(attempted)?;
@@ -437,40 +441,6 @@ impl Follower {
             gone: gone.len(),
             come,
         }))
-    }
-
-    /// What a commit does so that these rows are no more.
-    fn deletions(
-        &self,
-        current: &Current,
-        gone: &[u64],
-    ) -> Result<(Vec<Change>, Option<VectorFile>), Error> {
-        let mut whole = Vec::new();
-        let mut partly = Vec::new();
-        let mut writer = VectorWriter::default();
-        for (file, rows) in by_file(gone) {
-            let missing =
-                || Error::new(format!("find a file of `{}` that is active", self.current));
-            let data = current.files.get(&file).ok_or_else(missing)?;
-            let mut deleted = data.deleted.clone();
-            deleted.add(&rows);
-            if records(data) == Some(deleted.count()) {
-                whole.push(Change {
-                    file,
-                    deleted: None,
-                });
-            } else {
-                writer.push(&deleted)?;
-                partly.push((file, deleted));
-            }
-        }
-        let written = writer.finish()?;
-        let partly = partly.into_iter().zip(written.descriptors);
-        whole.extend(partly.map(|((file, deleted), descriptor)| Change {
-            file,
-            deleted: Some((deleted, descriptor)),
-        }));
-        Ok((whole, written.file))
     }
 }
 

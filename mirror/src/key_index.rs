@@ -83,6 +83,10 @@ impl KeyIndex {
         self.spots.get(&Packed::of(key)).copied()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.spots.len()
+    }
+
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Spot> {
         self.spots.remove(&Packed::of(key))
     }

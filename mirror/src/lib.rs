@@ -9,6 +9,7 @@
 
 mod current;
 mod deletion_vector;
+mod deletions;
 mod error;
 mod files;
 mod folded;
@@ -19,6 +20,7 @@ mod news;
 mod plan;
 mod rebuild;
 mod rows;
+mod step;
 mod stored_parquet;
 mod z85;
 
@@ -26,5 +28,6 @@ pub use current::APP_ID;
 pub use error::Error;
 pub use folded::Progress;
 pub use follow::{Mirror, follow};
-pub use follower::{Follower, Settings, Step};
+pub use follower::Follower;
 pub use plan::Reason;
+pub use step::{Settings, Step};

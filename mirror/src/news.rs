@@ -7,6 +7,8 @@ use deltalake_core::{
     logstore::LogStoreRef,
 };
 
+use lakewriter::lake::delta::ROWS_KEPT;
+
 use crate::error::{Attempted as _, Error};
 
 /// One entry of a table's log.
@@ -20,6 +22,8 @@ pub(crate) struct Entry {
     /// The text of this program's own `commitInfo`, if it is one's.
     pub(crate) info: Option<serde_json::Value>,
     pub(crate) txns: Vec<(String, i64)>,
+    /// It is maintenance of ours: other files, the same rows.
+    pub(crate) keeps_rows: bool,
 }
 
 /// The entry of this number; None: there is none.
@@ -36,6 +40,8 @@ pub(crate) async fn entry(log: &LogStoreRef, version: u64) -> Result<Option<Entr
         }
         let action: serde_json::Value = serde_json::from_slice(line).attempted(attempted)?;
         if let Some(info) = action.get("commitInfo") {
+            let kept = info.get(ROWS_KEPT).and_then(serde_json::Value::as_bool);
+            entry.keeps_rows = kept == Some(true);
             entry.info = Some(info.clone());
             continue;
         }

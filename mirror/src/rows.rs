@@ -52,7 +52,8 @@ impl Rows<'_> {
         }
         let mut twice = false;
         let mut unknown = false;
-        self.scan(&keys, &mut |key, spot| {
+        let all: Vec<u32> = self.current.files.keys().copied().collect();
+        self.scan(&keys, &all, &mut |key, spot| {
             twice |= index.insert(key, spot).is_some();
             unknown |= is_unknown_key(key);
         })
@@ -62,6 +63,26 @@ impl Rows<'_> {
             (false, true) => Loaded::Unknown,
             (false, false) => Loaded::Unique(Lookup::Index(index)),
         })
+    }
+
+    /// Rows were written anew to these files: false where they are not those that were known.
+    pub(crate) async fn find_again(
+        &self,
+        lookup: &mut Lookup,
+        log: &SourceLog,
+        files: &[u32],
+    ) -> Result<bool, Error> {
+        let Lookup::Index(index) = lookup else {
+            return Ok(true);
+        };
+        let keys = log
+            .keys()
+            .attempted(|| format!("find the key of {}", log.name()))?;
+        self.scan(&keys, files, &mut |key, spot| {
+            index.insert(key, spot);
+        })
+        .await?;
+        Ok(index.len() == self.current.files.values().map(rows_of).sum::<usize>())
     }
 
     /// The rows of these keys; None: two of them have one key.
@@ -82,7 +103,8 @@ impl Rows<'_> {
             }
             Lookup::Scan => {
                 let mut twice = false;
-                self.scan(keys, &mut |key, spot| {
+                let all: Vec<u32> = self.current.files.keys().copied().collect();
+                self.scan(keys, &all, &mut |key, spot| {
                     if wanted.contains(key) {
                         twice |= found.insert(key.clone(), spot.number()).is_some();
                     }
@@ -99,9 +121,13 @@ impl Rows<'_> {
     async fn scan(
         &self,
         keys: &Keys,
+        files: &[u32],
         each: &mut (dyn FnMut(&RowKey, Spot) + Send),
     ) -> Result<(), Error> {
-        for (&number, DataFile { add, deleted }) in &self.current.files {
+        for &number in files {
+            let Some(DataFile { add, deleted }) = self.current.files.get(&number) else {
+                continue;
+            };
             let mut deleted = deleted.rows().peekable();
             let mut row = 0_u32;
             let attempted = || format!("read the keys of `{}/{}`", self.relative, add.path);

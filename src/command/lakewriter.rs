@@ -15,8 +15,7 @@ use service::Door;
 use sha2::{Digest as _, Sha256};
 
 use super::{hosts, kafka, lake, quantity, start};
-use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::{current::Keeper, failure::Failure, settings::Settings};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples; put in your own for what is in capitals:
@@ -54,6 +53,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         "lakewriter.allowed_hosts (TRIBUTARY_LAKEWRITER__ALLOWED_HOSTS)",
     );
     let text = |key| settings.get(key).unwrap_or_default().to_owned();
+    let current: bool = settings.parse("lakewriter.current")?;
     let lake = lake::config(settings);
     let config = LakeWriterConfig {
         kafka: KafkaConfig {
@@ -84,9 +84,15 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         kafka::look_at_brokers(settings)?;
         let progress = Arc::new(LakeCounters::default());
         let server = tokio::spawn(serve(listen, door, Arc::clone(&progress)));
+        let keeper = current.then(|| Keeper::start(config.lake.clone(), Arc::clone(&progress)));
         let writer = lakewriter::run(config, progress, stop);
         tokio::select! {
-            written = writer => Ok(written?),
+            written = writer => {
+                if let Some(keeper) = keeper {
+                    keeper.stop().await;
+                }
+                Ok(written?)
+            }
             served = server => {
                 served.map_err(anyhow::Error::from)??;
                 Ok(())

@@ -8,6 +8,7 @@ use lakewriter::{DirectWriter, LakeConfig, LakeCounters, maintain::Maintenance};
 use tokio_util::sync::CancellationToken;
 
 use super::sink::{DirectSink, lake_error, resume};
+use crate::current::Keeper;
 
 /// From where to where.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub async fn drive(
     progress: Arc<LakeCounters>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let kept = Arc::clone(&progress);
     // After a failure the lake is read again: it alone knows what is durable.
     let open = || {
         let (lake, progress, status) = (
@@ -55,5 +57,8 @@ pub async fn drive(
             Ok((sink, start))
         }
     };
-    pipeline::supervise(&road.connector, &status, &stop, open).await
+    let keeper = Keeper::start(road.lake.clone(), kept);
+    let ended = pipeline::supervise(&road.connector, &status, &stop, open).await;
+    keeper.stop().await;
+    ended
 }

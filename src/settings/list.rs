@@ -324,6 +324,12 @@ pub const SETTINGS: &[Setting] = &[
         "Commit a table's batch at this many rows.",
     ),
     setting(
+        "lakewriter.current",
+        "true",
+        values::yes_or_no,
+        "Keep `current` beside each log `changes`: a Delta table of the rows as they are now, for tables with a key.",
+    ),
+    setting(
         "lakewriter.listen",
         "127.0.0.1:8084",
         values::listen,

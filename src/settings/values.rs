@@ -188,6 +188,13 @@ pub fn access_key(text: &str) -> Result<(), String> {
     }
 }
 
+pub fn yes_or_no(text: &str) -> Result<(), String> {
+    match text {
+        "true" | "false" => Ok(()),
+        _ => Err("want `true` or `false`".to_owned()),
+    }
+}
+
 pub fn bytes(text: &str) -> Result<(), String> {
     is::<Bytes>(text)
 }

@@ -101,6 +101,7 @@ const VALUES: &[(&str, &[&str], &[&str])] = &[
     ("lakewriter.group_id", &["g\t"], &["g"]),
     ("lakewriter.topics", &["(", "[a"], &["shop\\.(a|b)"]),
     ("lakewriter.topic_prefix", &["a prefix"], &["shop"]),
+    ("lakewriter.current", &["yes", "1"], &["true", "false"]),
     ("lakewriter.freshness", &["0s", "banana", "5"], &["500ms"]),
     (
         "lakewriter.max_batch_bytes",

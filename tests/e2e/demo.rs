@@ -1,7 +1,8 @@
 //! Proves: `tributary demo` ends by itself, goes on from where it was, shares its folder with nobody, removes what it
 //! made and nothing else, and after a kill has everything once.
 //! Steps: a run that ends by itself; a quiet run, in which the audit begins, ended as by Ctrl-C; a busy run that is
-//! compacted by hand and killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL.
+//! compacted by hand and killed; a quiet run that catches up; the lake is compared with the demo's own PostgreSQL, and so
+//! is `current`, by three readers.
 //! Requires: PostgreSQL, DuckDB.
 
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::{Map, json};
 use stack::{Process, until};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use crate::truth;
-use crate::verdict::of_folder;
+use crate::verdict::{compare, of_folder};
 
 /// A whole run with the making of its cluster, on a machine that compiles something else meanwhile.
 pub const RUN: Duration = Duration::from_secs(120);
@@ -78,6 +80,23 @@ impl Demo {
         let lake = self.path().join("lake");
         let lake = (lake.as_path(), "twitter");
         let verdict = of_folder(self.folder.path(), lake, &tables, truth, after_lsn).await?;
+        for reader in ["duckdb", "deltalake", "polars"] {
+            let places = TABLES.map(|table| {
+                let folder = lake.0.join(lake.1).join(table);
+                let place = json!({"changes": folder.join("changes"), "current": folder.join("current")});
+                (table.to_owned(), place)
+            });
+            let request = json!({
+                "truth": truth, "reader": reader, "after_lsn": after_lsn, "wait_seconds": 60,
+                "tables": Map::from_iter(places),
+            });
+            let kept = compare(self.folder.path(), &request).await;
+            let kept = kept.with_context(|| format!("`current`, read by {reader}"))?;
+            ensure!(
+                kept == verdict,
+                "`current` is not the log: {kept:?} and {verdict:?}"
+            );
+        }
         eprintln!("demo: {verdict:?}");
         Ok(())
     }

@@ -9,7 +9,8 @@ The request:
      "tables": {"public.t": {"changes": "s3://lake/x/public.t/changes", "latest": "latest.parquet"}}}
 
 `reader` is one of duckdb, deltalake (Delta tables by URL) and parquet (files). `latest`, where given, is a Parquet file
-with the latest row per key as our SQL shows it; without it the latest rows are worked out here from the log. With
+with the latest row per key as our SQL shows it, and `current` the Delta table of the rows as they are now; without
+either the latest rows are worked out here from the log. With
 `wait_seconds` the tables are watched until they hold what they must, so long at most. `overlap` says that PostgreSQL
 was written to while the snapshot was taken, so that the number of rows in the log is not known beforehand. `after_lsn`
 says that the audit began at this LSN, when the tables had been captured before.
@@ -62,6 +63,8 @@ def judge(tables, request):
         judge.log(changes, request.get("overlap", False), request.get("after_lsn"))
         if place.get("latest"):
             judge.latest(lake_reader.Table(lake_reader.read_parquet(place["latest"], None)))
+        elif place.get("current"):
+            judge.latest(lake_reader.Table(lake_reader.without_position(read(place["current"], storage))))
         elif tables[name].keyed or tables[name].full:
             judge.folded(changes)
     return verdict

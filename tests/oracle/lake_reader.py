@@ -101,7 +101,24 @@ def read_parquet(path, _storage):
     return pyarrow.parquet.read_table(path)
 
 
-READERS = {"duckdb": read_duckdb, "deltalake": read_deltalake, "parquet": read_parquet}
+def read_polars(url, storage):
+    """All rows of a Delta table, by Polars."""
+    import polars
+
+    return polars.scan_delta(url, storage_options=storage_options(storage)).collect().to_arrow()
+
+
+def without_position(table):
+    """`current` without what it says of each row's last change."""
+    return table.drop_columns(["_incarnation", "_lsn", "_seq", "_ts"])
+
+
+READERS = {
+    "duckdb": read_duckdb,
+    "deltalake": read_deltalake,
+    "polars": read_polars,
+    "parquet": read_parquet,
+}
 
 
 def family(data_type):

@@ -89,9 +89,11 @@ pub(super) fn plan(
     let mut hollow = Vec::new();
     let mut small: BTreeMap<(String, u32), Vec<FileFacts>> = BTreeMap::new();
     for file in files {
-        if file.is_hollow(limits) {
-            hollow.push(file);
-        } else if !file.is_finished(limits) {
+        if file.is_finished(limits) {
+            if file.is_hollow(limits) {
+                hollow.push(file);
+            }
+        } else {
             let tier = if settled(&file.partition) {
                 0
             } else {
@@ -111,6 +113,9 @@ pub(super) fn plan(
             limits.files.max(2)
         };
         if tier.len() < least {
+            // Where rows are replaced all the time every small file is hollow: alone only those that find no company.
+            let alone = tier.into_iter().filter(|file| file.is_hollow(limits));
+            groups.extend(alone.map(|file| vec![file]));
             continue;
         }
         tier.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.path.cmp(&b.path)));

@@ -28,6 +28,7 @@ pub use create::TableProperties;
 pub use entry::{Put, next_entry_is_free, put_entry, write_checkpoint};
 pub(crate) use evolve::{Evolution, delta_schema, kernel_schema};
 pub use history::{TableSize, VersionEntry};
+pub use replace::ROWS_KEPT;
 pub(crate) use replace::{Replaced, Replacement};
 pub use staged::StagedFile;
 pub(crate) use staged::stage;

@@ -46,6 +46,9 @@ pub(crate) enum Replaced {
     Overtaken,
 }
 
+/// In the `commitInfo` of such a commit: the rows are those that were there before.
+pub const ROWS_KEPT: &str = "tributaryRowsKept";
+
 enum Standing {
     Before,
     After,
@@ -113,6 +116,12 @@ impl LakeTable {
         }
     }
 
+    fn info(replacement: &Replacement) -> HashMap<String, serde_json::Value> {
+        let mut info = replacement.info.clone();
+        info.insert(ROWS_KEPT.to_owned(), true.into());
+        info
+    }
+
     /// Put the entry behind the version that was read last.
     async fn put_replacement(&self, replacement: &Replacement) -> Result<(), DeltaTableError> {
         let removes = replacement.removes.iter().cloned().map(Action::Remove);
@@ -128,7 +137,7 @@ impl LakeTable {
         let data = CommitData::new(
             removes.chain(adds).chain([metadata]).collect(),
             operation,
-            replacement.info.clone(),
+            Self::info(replacement),
             Vec::new(),
         );
         let entry = CommitOrBytes::LogBytes(data.get_bytes()?);

@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use crate::plan::Reason;
+
+/// How tables are kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bytes that the index of a table's keys may take. Above it keys are looked up in the files.
+    pub index_bytes: usize,
+    /// Bytes that a part of the replay may take.
+    pub part_bytes: usize,
+    /// Nothing in the log tells the last row of a snapshot. It is taken to be whole when a later change of the table has
+    /// come, or nothing for this long.
+    pub snapshot_pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            index_bytes: 512 << 20,
+            part_bytes: 128 << 20,
+            snapshot_pause: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing came.
+    Idle,
+    /// Changes were folded.
+    Folded {
+        version: u64,
+        gone: usize,
+        come: usize,
+    },
+    /// All rows were replaced.
+    Rebuilt { version: u64, reason: Reason },
+    /// The rows of a snapshot are not shown before the last of them is there.
+    Held,
+    /// It has to be made anew, and was a moment ago.
+    Resting,
+    /// Somebody else committed: the next step reads the table again.
+    Overtaken,
+    /// No key tells the rows apart: there is no `current`.
+    NoKey,
+}

@@ -1,0 +1,55 @@
+//! `current` beside the writer of `changes`, in the same process.
+
+use std::{sync::Arc, time::Duration};
+
+use lakewriter::{Lake, LakeConfig, LakeCounters};
+use ::mirror::Mirror;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The writer makes a lake's folder, and may not have done so yet.
+const UNTIL_THERE_IS_A_LAKE: Duration = Duration::from_millis(500);
+
+/// Keeps `current` until it is stopped.
+pub struct Keeper {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Keeper {
+    pub fn start(config: LakeConfig, progress: Arc<LakeCounters>) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let lake = loop {
+                match Lake::connect(&config) {
+                    // Nothing was written: there is nothing to keep, and the first look comes soon enough.
+                    Ok(lake) if progress.commits() > 0 || stopped.is_cancelled() => break lake,
+                    Ok(_) | Err(_) => {}
+                }
+                tokio::select! {
+                    () = stopped.cancelled() => {
+                        match Lake::connect(&config) {
+                            Ok(lake) => break lake,
+                            Err(_) => return,
+                        }
+                    }
+                    () = tokio::time::sleep(UNTIL_THERE_IS_A_LAKE) => {}
+                }
+            };
+            let mirror = Mirror::default();
+            if let Err(error) = ::mirror::follow(lake, mirror, Some(progress), stopped).await {
+                tracing::warn!(error = error.chain(), "`current` is not kept");
+            }
+        });
+        Self { task, stop }
+    }
+
+    /// Folds what the writer has committed, and ends.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::warn!(%error, "`current` ended early");
+        }
+    }
+}
