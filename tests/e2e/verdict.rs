@@ -27,6 +27,15 @@ pub enum Load {
     DuringSnapshot,
 }
 
+/// Where the rows of now are read.
+#[derive(Clone, Copy, Debug)]
+enum Rows {
+    /// Worked out from `changes`.
+    OfTheLog,
+    /// In `current`, of tables that have a key.
+    Kept,
+}
+
 /// A folder of `tests/oracle`.
 pub fn oracle() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle")
@@ -49,10 +58,21 @@ impl Road {
         let client = self.servers.postgres.connect(&self.name).await?;
         let tables = truth::export(&client, &truth).await?;
         self.say("PostgreSQL is asked");
-        let independent = self.compare_independently(&truth, &tables, load).await?;
+        let independent = self
+            .compare_independently(&truth, &tables, load, Rows::OfTheLog)
+            .await?;
         self.say(&format!("read by DuckDB: {independent:?}"));
         let ours = self.compare_our_sql(&truth, &tables, load).await?;
         self.say("read by our SQL");
+        let kept = self
+            .compare_independently(&truth, &tables, load, Rows::Kept)
+            .await
+            .context("`current`")?;
+        ensure!(
+            independent == kept,
+            "`current` is not the log: {kept:?} and {independent:?}"
+        );
+        self.say("`current` read by DuckDB");
         ensure!(
             independent == ours,
             "two readers saw different lakes: {independent:?} and {ours:?}"
@@ -68,11 +88,18 @@ impl Road {
         truth: &Path,
         tables: &[String],
         load: Load,
+        rows: Rows,
     ) -> Result<Verdict> {
-        let places: Map<String, Value> = tables
-            .iter()
-            .map(|table| (table.clone(), json!({"changes": self.changes_url(table)})))
-            .collect();
+        let place = |table: &String| {
+            let changes = self.changes_url(table);
+            let current = changes.replace("/changes", "/current");
+            let place = match rows {
+                Rows::OfTheLog => json!({"changes": changes}),
+                Rows::Kept => json!({"changes": changes, "current": current}),
+            };
+            (table.clone(), place)
+        };
+        let places: Map<String, Value> = tables.iter().map(place).collect();
         let minio = &self.servers.minio;
         let request = json!({
             "truth": truth,

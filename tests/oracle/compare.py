@@ -63,7 +63,7 @@ def judge(tables, request):
         judge.log(changes, request.get("overlap", False), request.get("after_lsn"))
         if place.get("latest"):
             judge.latest(lake_reader.Table(lake_reader.read_parquet(place["latest"], None)))
-        elif place.get("current"):
+        elif place.get("current") and tables[name].keyed:
             judge.latest(lake_reader.Table(lake_reader.without_position(read(place["current"], storage))))
         elif tables[name].keyed or tables[name].full:
             judge.folded(changes)
