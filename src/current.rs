@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lakewriter::{Lake, LakeConfig, LakeCounters};
 use ::mirror::Mirror;
+use lakewriter::{Lake, LakeConfig, LakeCounters};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

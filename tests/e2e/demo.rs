@@ -83,7 +83,8 @@ impl Demo {
         for reader in ["duckdb", "deltalake", "polars"] {
             let places = TABLES.map(|table| {
                 let folder = lake.0.join(lake.1).join(table);
-                let place = json!({"changes": folder.join("changes"), "current": folder.join("current")});
+                let place =
+                    json!({"changes": folder.join("changes"), "current": folder.join("current")});
                 (table.to_owned(), place)
             });
             let request = json!({
