@@ -54,7 +54,9 @@ async fn what_one_table_has_is_not_passed_over_for_another() -> Result<()> {
 
     fs::remove_dir(&in_the_way)?;
     let running = Running::start(&case.config);
-    reach(&case.lake, 6).await?;
+    let reached = reach(&case.lake, 6).await;
+    // First, or a failure would wait for it for ever.
     running.stop().await?;
+    reached?;
     verify(&case.lake, 6).await
 }
