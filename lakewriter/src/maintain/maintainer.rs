@@ -8,7 +8,7 @@ use super::{Compacted, Expired, Extent, Maintenance, compact, expire, round, vac
 use crate::{
     Error,
     lake::{
-        DEAD_LETTERS, Lake, POSITIONS,
+        CHANGES, CURRENT, DEAD_LETTERS, Lake, POSITIONS,
         delta::{LakeTable, TableProperties, maintenance},
     },
 };
@@ -101,7 +101,23 @@ impl Maintainer {
                 return;
             }
             self.told(&relative, self.upkeep(&relative, stop).await);
+            // Whoever keeps the rows as they are now writes its small files anew itself, and knows which became which.
+            if let Some(folder) = relative.strip_suffix(CHANGES) {
+                let current = format!("{folder}{CURRENT}");
+                self.told(&current, self.sweep(&current).await);
+            }
         }
+    }
+
+    /// Delete what the history of a table does not need.
+    async fn sweep(&self, relative: &str) -> Result<(), Error> {
+        let Some(mut table) = LakeTable::open(&self.lake, relative).await? else {
+            return Ok(());
+        };
+        table.checkpoint_if_behind().await?;
+        expire(&self.lake, &mut table, self.settings.history).await?;
+        vacuum(&self.lake, &mut table, self.settings.history, false).await?;
+        Ok(())
     }
 
     fn told<T>(&self, relative: &str, result: Result<T, Error>) {
