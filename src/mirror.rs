@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Context as _;
 use cdc::{Phase, PipelineStatus, pipeline};
+use connector::ConnectorConfig;
 use lakewriter::LakeCounters;
 use service::Secret;
 use tokio_util::sync::CancellationToken;
@@ -43,9 +44,9 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// The database or the lake cannot be used, with what to do about it; or going on could lose or repeat a change.
-pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
+pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
     let began = Instant::now();
-    let connector = &plan.road.connector;
+    let connector = &mut plan.road.connector;
     let place = format!(
         "`{}` on `{}` port {}",
         connector.database.dbname, connector.database.hostname, connector.database.port
@@ -53,7 +54,7 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        checked = check(&plan.road, &place) => checked?,
+        checked = check(connector, &place) => checked?,
     }
     let target = cdc::source::current_wal_lsn(&connector.database).await?;
     let status = Arc::new(PipelineStatus::default());
@@ -91,17 +92,28 @@ pub async fn run(plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
     };
     panel.close(&read());
     ended.context("wait for the reader of the WAL")??;
-    say!(
-        "ended; the lake has everything up to LSN {}",
-        status.confirmed()
-    );
+    let reached = status.confirmed();
+    if plan.once && reached < target {
+        return Err(Failure::Halted {
+            what: format!(
+                "mirror {place} once: stopped before everything up to LSN {target} was in the lake, which has it up to {reached}"
+            ),
+            hint: "start it again: it goes on where the lake is".to_owned(),
+        });
+    }
+    if reached == pgoutput::Lsn(0) {
+        say!(
+            "stopped before anything new was in the lake: a copy is there when it is complete, and the next start goes on from where the lake is"
+        );
+        return Ok(());
+    }
+    say!("ended; the lake has everything up to LSN {reached}");
     say!("ask it: {}", plan.question);
     Ok(())
 }
 
 /// What would stop the mirror, before anything is made.
-async fn check(road: &Road, place: &str) -> Result<(), Failure> {
-    let connector = &road.connector;
+async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), Failure> {
     let refused = |what: String, hint: &str| Failure::Refused {
         what: format!("mirror {place}: {what}"),
         hint: hint.to_owned(),
@@ -118,6 +130,7 @@ async fn check(road: &Road, place: &str) -> Result<(), Failure> {
             "mend it in the database, or leave the table out with --exclude",
         ));
     }
+    source::suit(connector).await?;
     for table in cdc::source::newly_captured(connector).await? {
         tracing::warn!(
             %table,
@@ -134,8 +147,8 @@ async fn check(road: &Road, place: &str) -> Result<(), Failure> {
         .collect();
     Err(refused(
         format!(
-            "{} without a primary key: once they are published, PostgreSQL refuses every UPDATE and DELETE of them",
-            service::listed(&nameless)
+            "nothing tells the rows of {} apart: once they are published, PostgreSQL refuses every UPDATE and DELETE of them",
+            nameless.join(", ")
         ),
         &format!(
             "give each a primary key, or run `{}`, or leave them out with --exclude",

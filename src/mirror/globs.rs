@@ -37,6 +37,11 @@ impl Globs {
     }
 }
 
+/// A pattern that matches this name alone.
+pub fn exactly(name: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!("^{}$", regex::escape(name)))
+}
+
 /// The tables that `include` names (all where it names none) and `exclude` does not.
 pub fn filter(include: Globs, exclude: Globs) -> CaptureFilter {
     CaptureFilter {

@@ -7,7 +7,7 @@ use connector::ConnectorConfig;
 use postgres_tls::{Connector, TlsSettings};
 use service::Secret;
 
-use super::globs::{Globs, filter};
+use super::globs::{Globs, exactly, filter};
 
 /// The topic prefix that nobody sees: no topic is written.
 const PREFIX: &str = "mirror";
@@ -77,6 +77,8 @@ pub fn connector(source: Source, spill_folder: &Path) -> anyhow::Result<Connecto
         ("publication.name", &source.slot),
         ("publication.autocreate.mode", "filtered"),
         ("snapshot.mode", mode),
+        // What becomes of a partition's rows comes under the name under which they were copied.
+        ("publish.via.partition.root", "true"),
         // A TRUNCATE that is left out would leave rows in the lake that the table has not.
         ("skipped.operations", "none"),
         ("status.update.interval.ms", "1000"),
@@ -93,6 +95,27 @@ pub fn connector(source: Source, spill_folder: &Path) -> anyhow::Result<Connecto
     config.filter = filter(source.tables, source.exclude);
     config.spill_folder = spill_folder.to_owned();
     Ok(config)
+}
+
+/// Leaves out what cannot be mirrored, and copies of a table that others inherit from its own rows alone: theirs come under
+/// their own names. Tells of what is left out.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub async fn suit(config: &mut ConnectorConfig) -> anyhow::Result<()> {
+    let peculiar = cdc::source::peculiar_tables(config).await?;
+    for table in peculiar.unlogged {
+        tracing::warn!(
+            table = %table.full(),
+            "an unlogged table is left out: its changes are in no WAL; `alter table ... set logged` lets it be mirrored"
+        );
+        config.filter.table_exclude.push(exactly(&table.full())?);
+    }
+    for table in peculiar.inherited {
+        let query = format!("select * from only {}", table.quoted());
+        config.snapshot.select_overrides.insert(table.full(), query);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

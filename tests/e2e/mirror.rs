@@ -126,6 +126,53 @@ fn rows_in_the_lake(output: &str) -> Option<u64> {
     })
 }
 
+/// Tables whose copy and whose changes could come under two names, and one that cannot be published.
+#[tokio::test]
+async fn partitions_heirs_and_unlogged_tables_show_what_postgresql_shows() -> Result<()> {
+    let servers: Arc<Servers> = shared().await?;
+    let folder = TempDir::new()?;
+    let lake = folder.path().join("lake");
+    servers.postgres.create_database("peculiar").await?;
+    let client = servers.postgres.connect("peculiar").await?;
+    client
+        .batch_execute(
+            "create table p (id int primary key) partition by range (id);
+             create table p1 partition of p for values from (0) to (10); insert into p values (1), (2);
+             create table inh (id int primary key); create table heir (primary key (id)) inherits (inh);
+             insert into inh values (1); insert into heir values (2), (3);
+             create unlogged table un (id int primary key); insert into un values (1)",
+        )
+        .await?;
+    let once = async || ended(mirror(&servers, "peculiar", &lake, &["--once"])?).await;
+    let (output, said) = once().await?;
+    ensure!(
+        output.status.success() && said.contains("public.un"),
+        "{said}"
+    );
+    client
+        .batch_execute(
+            "create table p2 partition of p for values from (10) to (20); insert into p values (3), (11);
+             delete from p where id = 1; delete from heir where id = 2; delete from inh where id = 1",
+        )
+        .await?;
+    let (output, said) = once().await?;
+    ensure!(output.status.success(), "{said}");
+    for (table, rows) in [("p", "2\n3\n11"), ("heir", "3"), ("inh", "")] {
+        let mut command = stack::tributary()?;
+        command
+            .args(["sql", "--format", "csv", "--lake"])
+            .arg(&lake)
+            .arg(format!("select id from public.{table} order by id"))
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
+        let (output, said) = ended(command).await?;
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let wanted = format!("id\n{rows}\n").replace("\n\n", "\n");
+        ensure!(shown == wanted, "{table}: {said}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_would_stop_a_mirror_is_told_before_anything_is_made() -> Result<()> {
     let servers: Arc<Servers> = shared().await?;

@@ -16,10 +16,9 @@ pub async fn tables_without_identity(config: &ConnectorConfig) -> Result<Vec<Str
         .client;
     let tables = captured_tables(&client, config).await?;
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    // A partitioned table's own identity is not asked for: that of its partitions is.
     let rows = client
         .query(
-            "select c.oid from pg_catalog.pg_class c where c.oid = any($1) and c.relkind = 'r' and (c.relreplident = 'n' \
+            "select c.oid from pg_catalog.pg_class c where c.oid = any($1) and c.relkind in ('r', 'p') and (c.relreplident = 'n' \
              or c.relreplident = 'd' and not exists (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary))",
             &[&oids],
         )
