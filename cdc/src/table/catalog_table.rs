@@ -10,6 +10,8 @@ pub struct CatalogTable {
     pub replica_identity: ReplicaIdentity,
     /// By attribute number; dropped ones are left out.
     pub columns: Vec<CatalogColumn>,
+    /// By attribute number, too.
+    pub dropped: Vec<DroppedColumn>,
     /// What identifies its rows: the primary key, then the usable unique indexes by name.
     pub keys: Vec<CatalogKey>,
 }
@@ -34,6 +36,16 @@ impl CatalogTable {
     pub fn key(&self) -> &[String] {
         self.keys.first().map_or(&[], |key| &key.columns)
     }
+}
+
+/// A column that a [`CatalogTable`] had: its number is never given again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct DroppedColumn {
+    /// `attnum`.
+    pub number: i16,
+    /// The transaction that dropped it, as in [`CatalogColumn::changed_by`]: None where that was before the one that was
+    /// asked about.
+    pub changed_by: Option<u32>,
 }
 
 /// A column of a [`CatalogTable`].

@@ -3,13 +3,14 @@
 
 mod catalog_table;
 mod name;
+mod numbers;
 mod past;
 mod relation;
 mod schema;
 mod then;
 mod types;
 
-pub use catalog_table::{CatalogColumn, CatalogKey, CatalogTable};
+pub use catalog_table::{CatalogColumn, CatalogKey, CatalogTable, DroppedColumn};
 pub use name::{SnapshotTable, TableName};
 pub use past::Past;
 pub(crate) use relation::not_in_old_rows;

@@ -10,8 +10,11 @@ use std::fmt;
 use debezium::{Column, PgType, PgTypeKind, ReplicaIdentity, TableSchema};
 
 use super::{
-    CatalogColumn, CatalogKey, CatalogTable, KnownColumns, RelationColumn, RelationDescription,
-    TypeCatalog, past::Past, schema::default_of, types::FIRST_OID_OF_USERS,
+    CatalogKey, CatalogTable, KnownColumns, RelationColumn, RelationDescription, TypeCatalog,
+    numbers::{find, number_then},
+    past::Past,
+    schema::default_of,
+    types::FIRST_OID_OF_USERS,
 };
 
 /// Something that was true then and that nobody knows any more.
@@ -127,81 +130,6 @@ pub fn known_then(
         changed_by: changed_by(xid, table),
     };
     (known, doubts)
-}
-
-/// The attribute number of a message's column. Messages and catalog have columns in the order of their numbers: where none
-/// was ever dropped, and none was added since, the place is the number, whatever the columns are called by now. Otherwise a
-/// name and a type that the catalog has changed since may be those of another column: then only what was known before, and
-/// the place, tell it.
-fn number_then(
-    relation: &RelationDescription,
-    sent: &RelationColumn,
-    table: Option<&CatalogTable>,
-    then: Option<&Column>,
-    is_of_now: bool,
-) -> Option<i16> {
-    let columns = table.map(|table| sent_of_now(relation, table));
-    let place = relation
-        .columns
-        .iter()
-        .position(|column| column.name == sent.name)?;
-    if let Some(columns) = &columns
-        && columns.len() == relation.columns.len()
-        && (1..)
-            .zip(columns)
-            .all(|(number, column)| column.number == number)
-    {
-        return i16::try_from(place + 1).ok();
-    }
-    let mut named = table.into_iter().flat_map(|table| &table.columns);
-    let now = named
-        .find(|column| column.name == sent.name)
-        .filter(|_| is_of_now)
-        .map(|column| column.number);
-    match then.and_then(|then| then.number) {
-        Some(number) if !is_of_now => Some(number),
-        Some(_) | None => now.or_else(|| number_of_renamed(relation, place, table?, &columns?)),
-    }
-}
-
-/// The columns of the catalog that a message has, if it was written by now.
-fn sent_of_now<'t>(
-    relation: &RelationDescription,
-    table: &'t CatalogTable,
-) -> Vec<&'t CatalogColumn> {
-    let is_sent = |column: &&CatalogColumn| {
-        !column.generated || relation.columns.iter().any(|sent| sent.name == column.name)
-    };
-    table.columns.iter().filter(is_sent).collect()
-}
-
-/// The attribute number of a column that the catalog may have under another name by now, and that was not met before: where
-/// all others stand at their places, the column at this one's place is it. Unless a number is missing before it: then
-/// this may be the column that was dropped.
-fn number_of_renamed(
-    relation: &RelationDescription,
-    place: usize,
-    table: &CatalogTable,
-    now: &[&CatalogColumn],
-) -> Option<i16> {
-    if now.len() != relation.columns.len() {
-        return None;
-    }
-    let mut pairs = relation.columns.iter().zip(now);
-    let in_place = pairs.all(|(sent, at_its_place)| {
-        let mut columns = table.columns.iter();
-        columns.all(|column| column.name != sent.name) || at_its_place.name == sent.name
-    });
-    let number = now.get(place)?.number;
-    let before = number - 1;
-    let no_gap = before == 0 || table.columns.iter().any(|column| column.number == before);
-    (in_place && no_gap).then_some(number)
-}
-
-/// The column of the catalog that a message's column still is.
-fn find<'a>(columns: &'a [CatalogColumn], sent: &RelationColumn) -> Option<&'a CatalogColumn> {
-    let mut columns = columns.iter();
-    columns.find(|column| column.name == sent.name && column.type_oid == sent.type_oid)
 }
 
 /// The first of the transactions after `xid` that changed what the catalog has of a table.

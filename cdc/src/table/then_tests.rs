@@ -5,7 +5,7 @@ use std::sync::Arc;
 use debezium::TableId;
 
 use super::*;
-use crate::table::{TypeName, not_in_old_rows};
+use crate::table::{CatalogColumn, DroppedColumn, TypeName, not_in_old_rows};
 
 /// A Relation message of integers; the columns behind a `*` are flagged.
 fn relation(identity: ReplicaIdentity, columns: &[&str]) -> RelationDescription {
@@ -53,6 +53,7 @@ fn catalog(identity: ReplicaIdentity, columns: &[&str], keys: Vec<CatalogKey>) -
         name: "t".to_owned(),
         replica_identity: identity,
         columns: (1..).zip(columns).map(column).collect(),
+        dropped: Vec::new(),
         keys,
     }
 }
@@ -356,6 +357,28 @@ fn a_renamed_column_keeps_its_number() {
     again.columns[1].number = 3;
     again.columns[1].changed_by = Some(9);
     assert_eq!(numbers(&["id", "x"], &again), [Some(1), None]);
+    // The catalog tells when the first of the two was dropped: since, or before.
+    let gone = |changed_by| DroppedColumn {
+        number: 2,
+        changed_by,
+    };
+    again.dropped = vec![gone(Some(9))];
+    assert_eq!(numbers(&["id", "x"], &again), [Some(1), Some(2)]);
+    again.dropped = vec![gone(None)];
+    assert_eq!(numbers(&["id", "x"], &again), [Some(1), Some(3)]);
+    // Of three columns the publication sends two: the second need not be the dropped one.
+    let mut three = now(&["id", "w", "x"]);
+    three.columns[2].number = 4;
+    three.columns[2].changed_by = Some(9);
+    three.dropped = vec![DroppedColumn {
+        number: 3,
+        changed_by: Some(9),
+    }];
+    assert_eq!(
+        numbers(&["id", "w", "x"], &three),
+        [Some(1), Some(2), Some(3)]
+    );
+    assert_eq!(numbers(&["id", "x"], &three), [Some(1), None]);
 }
 
 #[test]

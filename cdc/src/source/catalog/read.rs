@@ -48,7 +48,13 @@ select n.nspname::text, c.relname::text, c.relreplident::text, identity.keys,
        case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, 0::oid)
             when $3 then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
        case when pg_catalog.age(a.xmin) >= 0 and pg_catalog.age(a.xmin) < pg_catalog.age($2::text::xid)
-            then a.xmin::text end, a.attnum
+            then a.xmin::text end, a.attnum,
+       (select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+            'number', g.attnum,
+            'changed_by', case when pg_catalog.age(g.xmin) >= 0
+                and pg_catalog.age(g.xmin) < pg_catalog.age($2::text::xid) then g.xmin::text::int8 end)
+            order by g.attnum), '[]')::text
+        from pg_catalog.pg_attribute g where g.attrelid = c.oid and g.attnum > 0 and g.attisdropped)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join lateral (
@@ -140,9 +146,13 @@ pub async fn read_table(
             number: column.try_get(11).map_err(failed)?,
         });
     }
+    let unreadable = |error: serde_json::Error| {
+        Error::new(ErrorKind::Protocol, attempted.clone()).with_source(error)
+    };
     let keys: String = row.try_get(3).map_err(failed)?;
-    let keys = serde_json::from_str(&keys)
-        .map_err(|error| Error::new(ErrorKind::Protocol, attempted.clone()).with_source(error))?;
+    let keys = serde_json::from_str(&keys).map_err(unreadable)?;
+    let dropped: String = row.try_get(12).map_err(failed)?;
+    let dropped = serde_json::from_str(&dropped).map_err(unreadable)?;
     Ok(Some(CatalogTable {
         oid,
         schema: row.try_get(0).map_err(failed)?,
@@ -154,6 +164,7 @@ pub async fn read_table(
             _ => ReplicaIdentity::Default,
         },
         columns,
+        dropped,
         keys,
     }))
 }
