@@ -1,5 +1,6 @@
 //! PostgreSQL -> lake in one process: no Kafka, no connector JSON, exactly once.
 
+mod check;
 mod globs;
 mod panel;
 mod road;
@@ -12,8 +13,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cdc::{Phase, PipelineStatus, pipeline};
-use connector::ConnectorConfig;
+use cdc::{Phase, PipelineStatus};
 use lakewriter::LakeCounters;
 use service::Secret;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        checked = check(connector, &place) => checked?,
+        checked = check::check(connector, &place) => checked?,
     }
     let target = cdc::source::current_wal_lsn(&connector.database).await?;
     let status = Arc::new(PipelineStatus::default());
@@ -110,51 +110,6 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
     say!("ended; the lake has everything up to LSN {reached}");
     say!("ask it: {}", plan.question);
     Ok(())
-}
-
-/// What would stop the mirror, before anything is made.
-async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), Failure> {
-    let refused = |what: String, hint: &str| Failure::Refused {
-        what: format!("mirror {place}: {what}"),
-        hint: hint.to_owned(),
-    };
-    let unfit = pipeline::preflight(connector).await.map_err(|why| {
-        refused(
-            why,
-            "check --from, and that the server is up and lets this user in (pg_hba.conf, also for replication)",
-        )
-    })?;
-    if let Some(unfit) = unfit.first() {
-        return Err(refused(
-            unfit.why.clone(),
-            "mend it in the database, or leave the table out with --exclude",
-        ));
-    }
-    source::suit(connector).await?;
-    for table in cdc::source::newly_captured(connector).await? {
-        tracing::warn!(
-            %table,
-            "the table is new since the mirror's first start: what changes from now on is mirrored, the rows that are in it now are not; an UPDATE of every one of them brings them in"
-        );
-    }
-    let nameless = cdc::source::tables_without_identity(connector).await?;
-    if nameless.is_empty() {
-        return Ok(());
-    }
-    let alter: Vec<String> = nameless
-        .iter()
-        .map(|table| format!("alter table {table} replica identity full;"))
-        .collect();
-    Err(refused(
-        format!(
-            "nothing tells the rows of {} apart: once they are published, PostgreSQL refuses every UPDATE and DELETE of them",
-            nameless.join(", ")
-        ),
-        &format!(
-            "give each a primary key, or run `{}`, or leave them out with --exclude",
-            alter.join(" ")
-        ),
-    ))
 }
 
 /// The password: of the connection string, of the setting, or of libpq's variable.

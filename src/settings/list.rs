@@ -237,7 +237,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     unset(
         "mirror.from",
-        values::dsn,
+        values::database,
         "Database that `tributary mirror` copies: a connection string (URL or `key=value`).",
     ),
     secret(

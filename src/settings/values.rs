@@ -50,6 +50,15 @@ pub fn dsn(text: &str) -> Result<(), String> {
     generator::check_dsn(text).map_err(|error| format!("{}; {want}", causes(&error)))
 }
 
+/// As [`dsn`], of a database that is not the generator's.
+pub fn database(text: &str) -> Result<(), String> {
+    let want = "want `postgresql://user@host:5432/database` or `host=... user=... dbname=...`";
+    let parsed = postgres_tls::Connector::parse(text, postgres_tls::TlsSettings::default());
+    parsed
+        .map(drop)
+        .map_err(|error| format!("{}; {want}", causes(&error)))
+}
+
 pub fn rate(text: &str) -> Result<(), String> {
     is::<Pace>(text)
 }

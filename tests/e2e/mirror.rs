@@ -95,6 +95,12 @@ async fn a_mirror_equals_its_database_whatever_becomes_of_it() -> Result<()> {
     })
     .await
     .with_context(|| stopped.output().unwrap_or_default())?;
+    // From cron, beside one that runs.
+    let (output, said) = ended(mirror(&servers, "mirrored", &lake, &["--once"])?).await?;
+    ensure!(
+        output.status.code() == Some(2) && said.contains("another mirror runs"),
+        "{said}"
+    );
     stopped.terminate()?;
     let status = stopped.wait(PATIENCE).await?;
     ensure!(status.success(), "{status}: {}", stopped.output()?);
@@ -169,6 +175,64 @@ async fn partitions_heirs_and_unlogged_tables_show_what_postgresql_shows() -> Re
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
         let wanted = format!("id\n{rows}\n").replace("\n\n", "\n");
         ensure!(shown == wanted, "{table}: {said}");
+    }
+    Ok(())
+}
+
+/// The catalog is read after columns were dropped and made anew under their old names, which the rows in between are from
+/// before.
+#[tokio::test]
+async fn columns_that_are_made_anew_while_nobody_reads_are_others() -> Result<()> {
+    let servers: Arc<Servers> = shared().await?;
+    let folder = TempDir::new()?;
+    let lake = folder.path().join("lake");
+    servers.postgres.create_database("anew").await?;
+    let client = servers.postgres.connect("anew").await?;
+    client
+        .batch_execute(
+            "create table e (id int primary key, c int); insert into e values (1, 1);
+             create table f (id int primary key, c int default 5, d int); insert into f values (1)",
+        )
+        .await?;
+    let once = async || ended(mirror(&servers, "anew", &lake, &["--once"])?).await;
+    let (output, said) = once().await?;
+    ensure!(output.status.success(), "{said}");
+    for statement in [
+        "insert into e values (5, 5)",
+        "alter table e drop c",
+        "alter table e add c int",
+        "insert into e values (6, 6)",
+        "insert into f values (2)",
+        "alter table f drop c",
+        "alter table f add c text",
+        "alter table f drop d",
+        "insert into f values (3)",
+        "alter table f alter c set default 'e'",
+        "insert into f values (4)",
+    ] {
+        client.batch_execute(statement).await.context(statement)?;
+    }
+    let (output, said) = once().await?;
+    ensure!(output.status.success(), "{said}");
+    for table in ["e", "f"] {
+        let query = format!(
+            "select id::text || ' ' || coalesce(c::text, '-') from public.{table} order by id"
+        );
+        let wanted = first_column(&client, &query).await?;
+        let mut command = stack::tributary()?;
+        command
+            .args(["sql", "--format", "csv", "--lake"])
+            .arg(&lake)
+            .arg(&query)
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
+        let (output, said) = ended(command).await?;
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let shown: Vec<&str> = shown.lines().skip(1).collect();
+        ensure!(
+            shown == wanted,
+            "{table}: {wanted:?}, and in the lake {said}"
+        );
     }
     Ok(())
 }

@@ -40,5 +40,6 @@ pub(crate) use server::{is_sql_ascii, wal_level};
 pub use server_error::ServerError;
 pub use slot::{Slot, SlotState, drop_slot};
 pub(crate) use unmatched::tell_unmatched;
+pub use waiting::slot_in_use;
 pub(crate) use waiting::{blockers, end_process, slot_reader, told_while_waiting};
 pub use wal_end::current_wal_lsn;

@@ -1,8 +1,10 @@
 use std::{pin::pin, time::Duration};
 
+use connector::ConnectorConfig;
+use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 
-use super::{Control, server_error::control_error};
+use super::{Control, control::connect, server_error::control_error};
 use crate::Error;
 
 /// When to say what something waits for, and when to say it again.
@@ -100,4 +102,13 @@ pub(crate) async fn slot_reader(client: &Client, name: &str) -> Result<Option<i3
         None => Ok(None),
     });
     pid.map_err(|error| control_error(format!("read replication slot `{name}`"), error))
+}
+
+/// The server process that reads the connector's slot now, asked over a connection of its own; None where nobody does.
+///
+/// # Errors
+/// The server cannot be reached or asked.
+pub async fn slot_in_use(config: &ConnectorConfig) -> Result<Option<i32>, Error> {
+    let session = connect(&config.database, LongestMessage::Answer).await?;
+    slot_reader(&session.client, &config.slot_name).await
 }

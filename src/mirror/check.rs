@@ -1,0 +1,73 @@
+//! What would stop a mirror is found before anything is made.
+
+use std::time::{Duration, Instant};
+
+use cdc::pipeline;
+use connector::ConnectorConfig;
+
+use super::source::suit;
+use crate::failure::Failure;
+
+/// The server takes a while to notice that a reader was killed.
+const LET_GO: Duration = Duration::from_secs(20);
+
+/// Time between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What would stop the mirror, before anything is made.
+pub async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), Failure> {
+    let refused = |what: String, hint: &str| Failure::Refused {
+        what: format!("mirror {place}: {what}"),
+        hint: hint.to_owned(),
+    };
+    let unfit = pipeline::preflight(connector).await.map_err(|why| {
+        refused(
+            why,
+            "check --from, and that the server is up and lets this user in (pg_hba.conf, also for replication)",
+        )
+    })?;
+    if let Some(unfit) = unfit.first() {
+        return Err(refused(
+            unfit.why.clone(),
+            "mend it in the database, or leave the table out with --exclude",
+        ));
+    }
+    let begun = Instant::now();
+    while let Some(pid) = cdc::source::slot_in_use(connector).await? {
+        if begun.elapsed() >= LET_GO {
+            return Err(refused(
+                format!(
+                    "somebody reads the slot `{}` (process {pid} of the server): another mirror runs",
+                    connector.slot_name
+                ),
+                "let that one run, or stop it; a mirror into another lake has a slot of its own (--slot)",
+            ));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    suit(connector).await?;
+    for table in cdc::source::newly_captured(connector).await? {
+        tracing::warn!(
+            %table,
+            "the table is new since the mirror's first start: what changes from now on is mirrored, the rows that are in it now are not; an UPDATE of every one of them brings them in"
+        );
+    }
+    let nameless = cdc::source::tables_without_identity(connector).await?;
+    if nameless.is_empty() {
+        return Ok(());
+    }
+    let alter: Vec<String> = nameless
+        .iter()
+        .map(|table| format!("alter table {table} replica identity full;"))
+        .collect();
+    Err(refused(
+        format!(
+            "nothing tells the rows of {} apart: once they are published, PostgreSQL refuses every UPDATE and DELETE of them",
+            nameless.join(", ")
+        ),
+        &format!(
+            "give each a primary key, or run `{}`, or leave them out with --exclude",
+            alter.join(" ")
+        ),
+    ))
+}
