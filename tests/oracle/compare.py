@@ -64,7 +64,13 @@ def judge(tables, request):
         if place.get("latest"):
             judge.latest(lake_reader.Table(lake_reader.read_parquet(place["latest"], None)))
         elif place.get("current") and tables[name].keyed:
-            judge.latest(lake_reader.Table(lake_reader.without_position(read(place["current"], storage))))
+            try:
+                rows = read(place["current"], storage)
+            except Exception as error:
+                # kept behind the log: it may not be there yet
+                verdict.add("missing", name, f"the rows as they are now cannot be read: {error}")
+                continue
+            judge.latest(lake_reader.Table(lake_reader.without_position(rows)))
         elif tables[name].keyed or tables[name].full:
             judge.folded(changes)
     return verdict

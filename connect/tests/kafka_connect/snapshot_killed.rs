@@ -31,8 +31,9 @@ use crate::{
 /// What `connector_process` runs: the broker and the connector's properties.
 const CHILD: &str = "TRIBUTARY_TEST_SNAPSHOT_KILLED";
 const SMALL: usize = 500;
-/// Hundreds of small Kafka transactions: a kill after the first of them does not come too late.
-const LARGE: usize = 8_000;
+/// So many small Kafka transactions that a kill after the first of them does not come too late, however slowly the consumer
+/// that waits for it reads.
+const LARGE: usize = 24_000;
 
 async fn live(
     bootstrap: String,
@@ -201,6 +202,10 @@ async fn a_read_committed_consumer_sees_a_finished_table_once() -> Result<()> {
         life.killed_beyond(&kafka, "b", before).await?;
         let changes = committed(&kafka, "b").await?;
         delivered.push(of_op(&changes, "r"));
+        ensure!(
+            delivered[round] < LARGE,
+            "the kill came too late: {delivered:?}"
+        );
         let changes = format!(
             "delete from inventory.a where id = 1 + {round}; update inventory.a set v = 'new' where id = 10 + {round};
              delete from inventory.b where id = 1 + {round}; update inventory.b set v = 'new' where id = 10 + {round}"

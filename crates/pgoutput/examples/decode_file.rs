@@ -1,5 +1,5 @@
 //! Decodes a file of pgoutput messages, each behind its length in four bytes, big-endian:
-//! `cargo run -p pgoutput --example decode_file -- data/examples/tweets.pgoutput`
+//! `cargo run -p pgoutput --example decode_file -- crates/pgoutput/examples/crud.pgoutput`
 
 use std::{env, error::Error, fs};
 
@@ -29,7 +29,10 @@ pub fn run(path: &str) -> Result<Vec<String>, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = env::args().nth(1);
-    for line in run(path.as_deref().unwrap_or("data/examples/tweets.pgoutput"))? {
+    for line in run(path
+        .as_deref()
+        .unwrap_or("crates/pgoutput/examples/crud.pgoutput"))?
+    {
         println!("{line}");
     }
     Ok(())

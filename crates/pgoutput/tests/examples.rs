@@ -6,10 +6,7 @@ mod decode_file;
 
 #[test]
 fn a_recorded_file_is_decoded() -> Result<(), Box<dyn std::error::Error>> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../data/examples/tweets.pgoutput"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/crud.pgoutput");
     let lines = decode_file::run(path)?;
     assert!(lines[0].starts_with("Begin("), "{lines:#?}");
     for kind in ["Relation(", "Insert(", "Update(", "Delete(", "Commit("] {
