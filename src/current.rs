@@ -22,18 +22,17 @@ impl Keeper {
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
             let lake = loop {
-                match Lake::connect(&config) {
-                    // Nothing was written: there is nothing to keep, and the first look comes soon enough.
-                    Ok(lake) if progress.commits() > 0 || stopped.is_cancelled() => break lake,
-                    Ok(_) | Err(_) => {}
+                // Nothing was written: there is nothing to keep, and the first look comes soon enough.
+                let last = stopped.is_cancelled();
+                if last || progress.commits() > 0 {
+                    match Lake::connect(&config) {
+                        Ok(lake) => break lake,
+                        Err(_) if last => return,
+                        Err(_) => {}
+                    }
                 }
                 tokio::select! {
-                    () = stopped.cancelled() => {
-                        match Lake::connect(&config) {
-                            Ok(lake) => break lake,
-                            Err(_) => return,
-                        }
-                    }
+                    () = stopped.cancelled() => {}
                     () = tokio::time::sleep(UNTIL_THERE_IS_A_LAKE) => {}
                 }
             };

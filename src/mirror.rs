@@ -36,7 +36,7 @@ pub struct Plan {
     pub question: String,
 }
 
-/// How long what was read may take to be confirmed after a stop.
+/// Time between two looks whether a mirror that ends by itself has everything.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Run until `stop`, or with `once` until the lake has everything that was committed before the start. What was read is in

@@ -1,5 +1,5 @@
-//! A table's latest rows for whoever keeps them: all of them as of one version of the log, or what later changes make of
-//! rows that are kept already. Both are the same replay.
+//! A table's latest rows, for a program that keeps a copy of them: all of them as of one version of the log, or what later
+//! changes make of the rows in the copy. Both are the same replay.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -28,10 +28,10 @@ use crate::{
 /// Column of the narrow reading: false for the old row of an UPDATE of the key.
 const SECOND_HALF: &str = "second half";
 
-/// Where a row's last change stands, for whoever keeps the latest rows: shown behind the row's own columns.
+/// The position of a row's last change. A copy of the latest rows has it behind the row's own columns.
 pub(crate) const POSITION: [&str; 4] = ["_incarnation", "_lsn", "_seq", "_ts"];
 
-/// A column of the latest rows that is none of the history's.
+/// The number of a column of the latest rows that the history does not know.
 const NO_COLUMN: usize = usize::MAX;
 
 /// A log, or some files of it.

@@ -17,8 +17,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
+    base85,
     error::{Attempted as _, Error},
-    z85,
 };
 
 /// Vectors up to this size stand in the log itself. A larger one costs each reader of the log more than a request.
@@ -77,7 +77,7 @@ impl VectorWriter {
         bytes.extend_from_slice(&serialized);
         self.descriptors.push(Some(DeletionVectorDescriptor {
             storage_type: StorageType::Inline,
-            path_or_inline_dv: z85::encode(&bytes),
+            path_or_inline_dv: base85::encode(&bytes),
             offset: None,
             size_in_bytes: i32::try_from(bytes.len()).attempted(attempted)?,
             cardinality: i64::try_from(rows.count()).attempted(attempted)?,
@@ -97,7 +97,7 @@ impl VectorWriter {
                 if let Some(place) = self.descriptors.get_mut(at) {
                     *place = Some(DeletionVectorDescriptor {
                         storage_type: StorageType::UuidRelativePath,
-                        path_or_inline_dv: z85::encode(name.as_bytes()),
+                        path_or_inline_dv: base85::encode(name.as_bytes()),
                         offset: Some(written.offset),
                         size_in_bytes: written.size_in_bytes,
                         cardinality: written.cardinality,

@@ -9,7 +9,7 @@ use arrow::{
 };
 use deltalake_core::kernel::Add;
 use futures::StreamExt as _;
-use lakewriter::lake::{Lake, ParquetFile, upload, write_parquet};
+use lakewriter::lake::{Lake, ParquetFile, StoredParquet, upload, write_parquet};
 use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{RowSelection, RowSelector},
@@ -17,10 +17,7 @@ use parquet::arrow::{
 };
 use uuid::Uuid;
 
-use crate::{
-    error::{Attempted as _, Error},
-    stored_parquet::StoredParquet,
-};
+use crate::error::{Attempted as _, Error};
 
 type Builder = ParquetRecordBatchStreamBuilder<StoredParquet>;
 
@@ -29,7 +26,7 @@ async fn open(lake: &Lake, relative: &str, add: &Add) -> Result<Builder, Error> 
     let reader = StoredParquet {
         store: Arc::clone(lake.store()),
         path: lake.path(&format!("{relative}/{}", add.path)),
-        size: u64::try_from(add.size).attempted(attempted)?,
+        bytes: u64::try_from(add.size).attempted(attempted)?,
     };
     let builder = Builder::new(reader).await;
     builder.attempted(attempted)

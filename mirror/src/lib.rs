@@ -7,6 +7,7 @@
 //!                                                  \-> all latest rows -> large files ----------> one commit + txn
 //! ```
 
+mod base85;
 mod current;
 mod deletion_vector;
 mod deletions;
@@ -21,8 +22,6 @@ mod plan;
 mod rebuild;
 mod rows;
 mod step;
-mod stored_parquet;
-mod z85;
 
 pub use current::APP_ID;
 pub use error::Error;

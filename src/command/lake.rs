@@ -5,6 +5,7 @@ use lakewriter::{
     maintain::{CompactionLimits, Maintenance},
 };
 use service::Secret;
+use sha2::{Digest as _, Sha256};
 
 use super::quantity;
 use crate::settings::{Settings, SettingsError};
@@ -48,4 +49,20 @@ pub fn config(settings: &Settings) -> LakeConfig {
     config.access_key = settings.get("lake.access_key_id").map(str::to_owned);
     config.secret_key = settings.get("lake.secret_access_key").map(Secret::new);
     config
+}
+
+/// The lake's address, which a folder has only as a whole path.
+pub fn absolute(url: &str) -> String {
+    if url.contains("://") {
+        return url.to_owned();
+    }
+    let folder = std::path::absolute(url);
+    folder.map_or_else(|_| url.to_owned(), |folder| folder.display().to_string())
+}
+
+/// What tells lakes apart in names: the beginning of the SHA-256 of an address, eight hexadecimal digits.
+pub fn number(address: &str) -> String {
+    let digest = Sha256::digest(address.as_bytes());
+    let bytes = digest.iter().take(4);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,7 +12,6 @@ use axum::{
 };
 use lakewriter::{KafkaConfig, LakeConfig, LakeCounters, LakeWriterConfig};
 use service::Door;
-use sha2::{Digest as _, Sha256};
 
 use super::{hosts, kafka, lake, quantity, start};
 use crate::{current::Keeper, failure::Failure, settings::Settings};
@@ -104,19 +103,9 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
 /// The consumer group of a lake's writers, where none is named: members of one group share the topics, so those of another
 /// lake must not be in it. The number is the beginning of the SHA-256 of the lake's address.
 fn group_of(lake: &LakeConfig) -> String {
-    let url = if lake.url.contains("://") {
-        lake.url.clone()
-    } else {
-        let folder = std::path::absolute(&lake.url);
-        folder.map_or_else(|_| lake.url.clone(), |folder| folder.display().to_string())
-    };
-    let address = format!("{} {url}", lake.endpoint.as_deref().unwrap_or_default());
-    let digest = Sha256::digest(address.trim_end_matches('/').as_bytes());
-    let number: String = digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let endpoint = lake.endpoint.as_deref().unwrap_or_default();
+    let address = format!("{endpoint} {}", lake::absolute(&lake.url));
+    let number = lake::number(address.trim_end_matches('/'));
     format!("tributary-lakewriter-{number}")
 }
 

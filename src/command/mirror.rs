@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use sha2::{Digest as _, Sha256};
 
 use super::{lake, quantity, start};
 use crate::{
@@ -142,24 +141,13 @@ fn road(settings: &Settings) -> Result<Road, Failure> {
 /// The slot of a lake's mirror where none is named: mirrors of one database into two lakes must not share a slot. The number
 /// is the beginning of the SHA-256 of the lake's address and the mirror's name.
 fn slot_of(url: &str, endpoint: Option<&str>, name: Option<&str>) -> String {
-    let url = if url.contains("://") {
-        url.to_owned()
-    } else {
-        let folder = std::path::absolute(url);
-        folder.map_or_else(|_| url.to_owned(), |folder| folder.display().to_string())
-    };
     let address = format!(
         "{} {} {}",
         endpoint.unwrap_or_default(),
-        url.trim_end_matches('/'),
+        lake::absolute(url).trim_end_matches('/'),
         name.unwrap_or_default()
     );
-    let digest = Sha256::digest(address.as_bytes());
-    let number: String = digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let number = lake::number(&address);
     format!("tributary_mirror_{number}")
 }
 

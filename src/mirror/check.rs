@@ -45,14 +45,17 @@ pub async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), F
         }
         tokio::time::sleep(LOOK).await;
     }
-    suit(connector).await?;
-    for table in cdc::source::newly_captured(connector).await? {
+    let mut tables = cdc::source::survey(connector).await?;
+    suit(connector, &tables)?;
+    tables.retain(|table| !table.unlogged);
+    for table in tables.iter().filter(|table| table.new_with_rows) {
         tracing::warn!(
-            %table,
+            table = %table.name.quoted(),
             "the table is new since the mirror's first start: what changes from now on is mirrored, the rows that are in it now are not; an UPDATE of every one of them brings them in"
         );
     }
-    let nameless = cdc::source::tables_without_identity(connector).await?;
+    let nameless = tables.iter().filter(|table| table.without_identity);
+    let nameless: Vec<String> = nameless.map(|table| table.name.quoted()).collect();
     if nameless.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
+use cdc::source::SurveyedTable;
 use connector::ConnectorConfig;
 use postgres_tls::{Connector, TlsSettings};
 use service::Secret;
@@ -101,19 +102,20 @@ pub fn connector(source: Source, spill_folder: &Path) -> anyhow::Result<Connecto
 /// their own names. Tells of what is left out.
 ///
 /// # Errors
-/// The catalog cannot be read.
-pub async fn suit(config: &mut ConnectorConfig) -> anyhow::Result<()> {
-    let peculiar = cdc::source::peculiar_tables(config).await?;
-    for table in peculiar.unlogged {
-        tracing::warn!(
-            table = %table.full(),
-            "an unlogged table is left out: its changes are in no WAL; `alter table ... set logged` lets it be mirrored"
-        );
-        config.filter.table_exclude.push(exactly(&table.full())?);
-    }
-    for table in peculiar.inherited {
-        let query = format!("select * from only {}", table.quoted());
-        config.snapshot.select_overrides.insert(table.full(), query);
+/// A name cannot stand in a filter.
+pub fn suit(config: &mut ConnectorConfig, tables: &[SurveyedTable]) -> anyhow::Result<()> {
+    for table in tables {
+        let name = table.name.full();
+        if table.unlogged {
+            tracing::warn!(
+                table = %name,
+                "an unlogged table is left out: its changes are in no WAL; `alter table ... set logged` lets it be mirrored"
+            );
+            config.filter.table_exclude.push(exactly(&name)?);
+        } else if table.inherited {
+            let query = format!("select * from only {}", table.name.quoted());
+            config.snapshot.select_overrides.insert(name, query);
+        }
     }
     Ok(())
 }

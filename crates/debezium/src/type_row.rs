@@ -1,6 +1,6 @@
 //! The table of PostgreSQL's types: one row a kind, with everything that is a fact of the type alone.
 //!
-//! What must stay true: whoever asks something of a type asks its row, or matches on its [`TypeClass`] without a wildcard.
+//! What must stay true: code that depends on a type reads the type's row, or matches on its [`TypeClass`] without a wildcard.
 //! So a type whose values are like those of another one costs its kind, its row and its place in [`RECOGNISED`]; one with
 //! values of a new sort also costs a class, and the compiler names what has to be written for it. The test
 //! `lakewriter/src/columns/every_kind.rs` walks all kinds through everything that becomes of them.

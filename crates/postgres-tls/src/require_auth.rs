@@ -1,6 +1,6 @@
 //! Which ways of logging in the server may ask for: libpq's `require_auth`, and what holds without it.
 //!
-//! A server that asks for the password gets it, so whoever sits in its place does. Where the connection does not prove who
+//! A server that asks for the password gets it, and so does an impostor in its place. Where the connection does not prove who
 //! the server is, only SCRAM is answered, which proves the password without telling it, and makes the server prove that
 //! it knows it too.
 

@@ -14,6 +14,7 @@ mod objects;
 mod position;
 mod probe;
 mod store;
+mod stored_parquet;
 mod table_version;
 mod tables;
 mod versioned_rows;
@@ -31,6 +32,7 @@ pub use layout::{CHANGES, CURRENT, DEAD_LETTERS, LakeTableName};
 pub use objects::{read_object, upload};
 pub(crate) use position::{PositionLog, PreparedTable, promised};
 pub use store::{Lake, check_endpoint, check_url};
+pub use stored_parquet::StoredParquet;
 pub use table_version::{
     ColumnType, RowIdentity, Since, TableShape, TableVersion, UNNUMBERED, VersionColumn,
     read_versions,

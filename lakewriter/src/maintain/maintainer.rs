@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Compacted, Expired, Extent, Maintenance, compact, expire, round, vacuum};
+use super::{Compacted, Expired, Extent, Maintenance, Vacuumed, compact, expire, round, vacuum};
 use crate::{
     Error,
     lake::{
@@ -114,10 +114,14 @@ impl Maintainer {
         let Some(mut table) = LakeTable::open(&self.lake, relative).await? else {
             return Ok(());
         };
+        self.forget_old(&mut table).await.map(drop)
+    }
+
+    async fn forget_old(&self, table: &mut LakeTable) -> Result<(Expired, Vacuumed), Error> {
         table.checkpoint_if_behind().await?;
-        expire(&self.lake, &mut table, self.settings.history).await?;
-        vacuum(&self.lake, &mut table, self.settings.history, false).await?;
-        Ok(())
+        let expired = expire(&self.lake, table, self.settings.history).await?;
+        let vacuumed = vacuum(&self.lake, table, self.settings.history, false).await?;
+        Ok((expired, vacuumed))
     }
 
     fn told<T>(&self, relative: &str, result: Result<T, Error>) {
@@ -158,9 +162,7 @@ impl Maintainer {
             |_| {},
         )
         .await?;
-        table.checkpoint_if_behind().await?;
-        let expired = expire(&self.lake, &mut table, self.settings.history).await?;
-        let vacuumed = vacuum(&self.lake, &mut table, self.settings.history, false).await?;
+        let (expired, vacuumed) = self.forget_old(&mut table).await?;
         Ok(Upkeep {
             compacted,
             expired,

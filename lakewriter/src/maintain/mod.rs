@@ -12,7 +12,6 @@ mod history;
 mod maintainer;
 mod plan;
 mod rewrite;
-mod stored_file;
 mod vacuum;
 mod wanted;
 

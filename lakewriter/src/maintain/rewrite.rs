@@ -20,11 +20,10 @@ use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::stored_file::StoredFile;
 use crate::{
     Error, ErrorKind,
     error::{defect, storage_error},
-    lake::Lake,
+    lake::{Lake, StoredParquet},
     parquet::ParquetEncoder,
 };
 
@@ -125,7 +124,7 @@ async fn write_all(
         let failed = |error: parquet::errors::ParquetError| {
             Error::new(ErrorKind::Storage, attempted()).with_source(error)
         };
-        let reader = StoredFile {
+        let reader = StoredParquet {
             store: Arc::clone(target.lake.store()),
             path: input.path.clone(),
             bytes: input.bytes,

@@ -11,15 +11,14 @@ use deltalake_core::{
         Action, Add, Transaction,
         transaction::{CommitBuilder, CommitData, TransactionError},
     },
-    logstore::CommitOrBytes,
     protocol::{DeltaOperation, SaveMode},
 };
 use service::Backoff;
-use uuid::Uuid;
 
 use super::{
     LakeTable,
     create::{PARTITION_COLUMN, quiet},
+    entry::put,
     refresh::Refresh,
 };
 use crate::{
@@ -167,11 +166,8 @@ impl LakeTable {
             // Nobody else wrote up to `version`, so there is nothing to conflict with: the next entry is put, and the
             // store refuses it if somebody was faster. One request, however old and large the table is.
             let data = CommitData::new(actions, operation, prepared.info.clone(), transactions);
-            let entry = CommitOrBytes::LogBytes(data.get_bytes()?);
             let version = self.version + 1;
-            self.log_store
-                .write_commit_entry(version, entry, Uuid::new_v4())
-                .await?;
+            put(&self.log_store, version, &data).await?;
             self.version = version;
         } else {
             // The library lists what is newer than the snapshot and checks it for conflicts.

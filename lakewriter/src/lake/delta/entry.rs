@@ -1,9 +1,9 @@
-//! One entry of a table's log, for whoever has read the table up to the entry before it and knows what he changes.
+//! One entry of a table's log, put by a caller that has read the table up to the entry before it.
 
 use deltalake_core::{
     DeltaTableError,
     kernel::transaction::{CommitData, TransactionError},
-    logstore::CommitOrBytes,
+    logstore::{CommitOrBytes, LogStoreRef},
 };
 use uuid::Uuid;
 
@@ -31,22 +31,26 @@ pub async fn put_entry(
     version: u64,
     data: &CommitData,
 ) -> Result<Put, Error> {
-    let attempted = || format!("commit version {version} of `{relative}`");
-    let bytes = data
-        .get_bytes()
-        .map_err(|source| delta_error(attempted(), DeltaTableError::Transaction { source }))?;
-    let put = lake
-        .log_store(relative)?
-        .write_commit_entry(version, CommitOrBytes::LogBytes(bytes), Uuid::new_v4())
-        .await;
-    match put {
+    match put(&lake.log_store(relative)?, version, data).await {
         Ok(()) => Ok(Put::Done),
         Err(TransactionError::VersionAlreadyExists(_)) => Ok(Put::Taken),
         Err(source) => Err(delta_error(
-            attempted(),
+            format!("commit version {version} of `{relative}`"),
             DeltaTableError::Transaction { source },
         )),
     }
+}
+
+/// The same, with the library's own answer.
+pub(super) async fn put(
+    log_store: &LogStoreRef,
+    version: u64,
+    data: &CommitData,
+) -> Result<(), TransactionError> {
+    let entry = CommitOrBytes::LogBytes(data.get_bytes()?);
+    log_store
+        .write_commit_entry(version, entry, Uuid::new_v4())
+        .await
 }
 
 /// Whether the table's log ends at `version`. Asked after a silence: entries are deleted in the end, and one that was

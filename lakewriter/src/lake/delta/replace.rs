@@ -10,13 +10,11 @@ use deltalake_core::{
     DeltaTableError,
     kernel::transaction::CommitData,
     kernel::{Action, Add, Remove},
-    logstore::CommitOrBytes,
     protocol::DeltaOperation,
 };
 use service::Backoff;
-use uuid::Uuid;
 
-use super::{LakeTable, commit::is_race};
+use super::{LakeTable, commit::is_race, entry::put};
 use crate::{Error, error::delta_error};
 
 /// Races in a row that are lost against other writers before the work is given up: it can be done again.
@@ -140,10 +138,6 @@ impl LakeTable {
             Self::info(replacement),
             Vec::new(),
         );
-        let entry = CommitOrBytes::LogBytes(data.get_bytes()?);
-        self.log_store
-            .write_commit_entry(self.version + 1, entry, Uuid::new_v4())
-            .await
-            .map_err(DeltaTableError::from)
+        Ok(put(&self.log_store, self.version + 1, &data).await?)
     }
 }

@@ -1,0 +1,85 @@
+//! What is peculiar about the captured tables, asked before a connector without an operator is started.
+
+use std::collections::HashMap;
+
+use postgres_tls::LongestMessage;
+use tokio_postgres::{Client, Row};
+
+use super::{control::connect, server_error::control_error, snapshot::captured_tables};
+use crate::{
+    Error,
+    table::{SnapshotTable, TableName},
+};
+use connector::ConnectorConfig;
+
+/// A captured table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyedTable {
+    pub name: TableName,
+    /// Its changes are in no WAL: PostgreSQL refuses to publish it.
+    pub unlogged: bool,
+    /// A query of it has the rows of the tables that inherit from it, whose changes come under their own names.
+    pub inherited: bool,
+    /// It has neither a primary key nor another replica identity: PostgreSQL refuses every UPDATE and DELETE of it as soon
+    /// as it is published.
+    pub without_identity: bool,
+    /// The publication is there and does not have it yet, and it has rows: a connector that goes on streams what becomes of
+    /// them from now on, and reads nothing of what is in them.
+    pub new_with_rows: bool,
+}
+
+const TABLES: &str = "
+select c.oid, c.relpersistence <> 'p',
+       c.relkind = 'r' and exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid),
+       c.relkind in ('r', 'p') and (c.relreplident = 'n' or c.relreplident = 'd' and not exists
+           (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary)),
+       c.relkind = 'r' and exists
+           (select from pg_catalog.pg_publication p where p.pubname = $2 and not p.puballtables and not exists
+               (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = c.oid))
+from pg_catalog.pg_class c where c.oid = any($1)";
+
+/// The captured tables, in the order of a snapshot.
+///
+/// # Errors
+/// The catalog or a table cannot be read.
+pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Error> {
+    let failed = |error| control_error("read what is peculiar about the captured tables", error);
+    let client = connect(&config.database, LongestMessage::Answer)
+        .await?
+        .client;
+    let tables = captured_tables(&client, config).await?;
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let rows = client
+        .query(TABLES, &[&oids, &config.publication_name])
+        .await
+        .map_err(failed)?;
+    let mut told: HashMap<u32, &Row> = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        told.insert(row.try_get(0).map_err(failed)?, row);
+    }
+    let mut found = Vec::with_capacity(tables.len());
+    for table in tables {
+        // One that was dropped meanwhile is not told.
+        let Some(row) = told.get(&table.oid) else {
+            continue;
+        };
+        let unlogged = row.try_get(1).map_err(failed)?;
+        let unpublished: bool = row.try_get(4).map_err(failed)?;
+        found.push(SurveyedTable {
+            unlogged,
+            inherited: row.try_get(2).map_err(failed)?,
+            without_identity: row.try_get(3).map_err(failed)?,
+            new_with_rows: unpublished && !unlogged && has_rows(&client, &table).await?,
+            name: table.name,
+        });
+    }
+    Ok(found)
+}
+
+async fn has_rows(client: &Client, table: &SnapshotTable) -> Result<bool, Error> {
+    let name = table.name.quoted();
+    let query = format!("select exists (select from only {name})");
+    let failed = |error| control_error(format!("look whether {name} has rows"), error);
+    let row = client.query_one(&query, &[]).await.map_err(failed)?;
+    row.try_get(0).map_err(failed)
+}
