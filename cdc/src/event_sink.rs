@@ -78,6 +78,15 @@ pub trait EventSink: Send {
     /// The event cannot be encoded (`Encode`), or the sink has failed before.
     fn write(&mut self, event: &ChangeEvent<'_>) -> Result<(), Error>;
 
+    /// Take the last row of a table's snapshot, which has this many. A sink that puts rows where a reader may meet a part of
+    /// them tells the number.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn write_last(&mut self, event: &ChangeEvent<'_>, _rows: u64) -> Result<(), Error> {
+        self.write(event)
+    }
+
     /// Take one record that is no change of a row. Sinks that only keep rows leave it out.
     ///
     /// # Errors

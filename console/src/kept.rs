@@ -2,6 +2,7 @@
 //! changes make of the rows in the copy. Both are the same replay.
 
 use std::{
+    cmp::Ordering,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -21,7 +22,7 @@ use datafusion::{
 };
 use deltalake_core::DeltaTable;
 use futures::StreamExt as _;
-use lakewriter::lake::{Lake, Since};
+use lakewriter::lake::{Lake, Since, ToldRows};
 
 use crate::{
     change::{Change, is_unknown},
@@ -338,6 +339,51 @@ impl SourceLog {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether a snapshot's rows are all in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wholeness {
+    /// They are.
+    Whole,
+    /// The last one has not come.
+    More,
+    /// The last one has come; of all rows some have not.
+    Lacking { of: u64, there: u64 },
+    /// Nothing tells: the rows are of a connector that does not count them.
+    Untold,
+}
+
+impl SourceLog {
+    /// Whether all rows of this snapshot are in the log, as far as the log itself tells.
+    ///
+    /// # Errors
+    /// It cannot be read, or contradicts itself.
+    pub async fn wholeness(&self, snapshot: (i64, i64)) -> std::result::Result<Wholeness, Boxed> {
+        let configuration = self.delta.snapshot()?.metadata().configuration();
+        let get = |key: &str| configuration.get(key).map(String::as_str);
+        let of = match ToldRows::of(get, snapshot) {
+            ToldRows::More => return Ok(Wholeness::More),
+            ToldRows::Nothing => {
+                let in_parts = self.log.snapshot_rows(snapshot, true)?.limit(0, Some(1))?;
+                return Ok(match in_parts.count().await? {
+                    0 => Wholeness::Whole,
+                    _ => Wholeness::Untold,
+                });
+            }
+            ToldRows::Whole(of) => of,
+        };
+        let there = self.log.snapshot_rows(snapshot, false)?.count().await? as u64;
+        match there.cmp(&of) {
+            Ordering::Equal => Ok(Wholeness::Whole),
+            Ordering::Less => Ok(Wholeness::Lacking { of, there }),
+            Ordering::Greater => {
+                let (incarnation, lsn) = snapshot;
+                let name = &self.log.name;
+                Err(format!("a snapshot has no more rows than were counted: that of {name} at {incarnation}:{lsn} was counted as {of} and has {there}").into())
+            }
+        }
     }
 }
 

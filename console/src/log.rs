@@ -188,6 +188,25 @@ impl Log {
         Self::last(rows.select(self.place())?, false)
     }
 
+    /// The ordinals of a snapshot's rows, each once. `in_parts`: only of those that came through Kafka; the direct road
+    /// commits all of them at once.
+    pub(crate) fn snapshot_rows(&self, snapshot: (i64, i64), in_parts: bool) -> Result<DataFrame> {
+        let (incarnation, lsn) = snapshot;
+        let of = match self.has("_incarnation") {
+            true => coalesce(vec![ident("_incarnation"), lit(0_i64)]),
+            false => lit(0_i64),
+        };
+        // A bare column is compared with the statistics of files.
+        let mut rows = ident("_lsn").eq(lit(lsn)).and(of.eq(lit(incarnation)));
+        rows = rows.and(ident("_op").eq(lit("r")));
+        if in_parts && self.has("_partition") {
+            rows = rows.and(ident("_partition").gt_eq(lit(0_i32)));
+        }
+        let rows = self.rows()?.filter(rows)?.select(vec![ident("_seq")])?;
+        // Grouping goes on on disk where there are too many for memory.
+        rows.aggregate(vec![ident("_seq")], Vec::new())
+    }
+
     /// Places of rows that came to a new key without all of their values.
     pub(crate) fn partial_moves(&self) -> Result<DataFrame> {
         let moved = match self.has(UNAVAILABLE_COLUMN) {

@@ -16,7 +16,7 @@ use crate::{
     dead_letter::{DeadLetter, dead_letter_rows},
     error::defect,
     lake::{
-        DEAD_LETTERS, LakeTableName, LakeTables, POSITIONS,
+        CountedSnapshots, DEAD_LETTERS, LakeTableName, LakeTables, POSITIONS,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties},
     },
     progress::{Ended, Flush, NextOffsets, Place, PlannedCommit, Step},
@@ -28,6 +28,7 @@ struct VersionRows {
     name: LakeTableName,
     version: Arc<TableSchema>,
     rows: RecordBatch,
+    snapshots: CountedSnapshots,
 }
 
 /// What one table takes over.
@@ -86,6 +87,7 @@ impl FlushSet {
                 name: reader.name.clone(),
                 version: Arc::clone(&reader.version),
                 rows,
+                snapshots: std::mem::take(&mut reader.snapshots),
             });
         }
         let dead_letters = std::mem::take(&mut open.dead_letters);
@@ -190,7 +192,7 @@ impl FlushSet {
             let mut files: Vec<StagedFile> = Vec::new();
             for version in &rows.versions {
                 let file = format!("{range}-{}", uuid::Uuid::new_v4().simple());
-                let rows = version.rows.clone();
+                let rows = (version.rows.clone(), &version.snapshots);
                 let staged = self
                     .lake
                     .stage_changes(&version.name, &version.version, rows, &file)

@@ -171,7 +171,16 @@ impl Table {
                     tracing::info!(table, version, %reason, "current made anew");
                 }
                 Step::Held if self.last != Step::Held => {
-                    tracing::info!(table, "current waits for the last row of a snapshot");
+                    tracing::info!(table, "current waits for all rows of a snapshot");
+                }
+                Step::Missing { of, there } if self.last != step => {
+                    tracing::warn!(
+                        table,
+                        of,
+                        there,
+                        hint = "look for them in `_dead_letters`, or see whether Kafka has compacted the topic; a new snapshot puts it right, and so does moving the folder of `current` away: then it is made of the rows that are there",
+                        "rows of a snapshot do not come: current stays as it was before it"
+                    );
                 }
                 Step::NoKey if self.last != Step::NoKey => {
                     tracing::info!(
@@ -184,10 +193,10 @@ impl Table {
                     tracing::debug!(table, "somebody else committed: reading the table again")
                 }
                 Step::NoKey => self.due = false,
-                Step::Held | Step::Resting => {}
+                Step::Held | Step::Missing { .. } | Step::Resting => {}
             }
             self.last = step;
-            if matches!(step, Step::Held | Step::Resting) {
+            if matches!(step, Step::Held | Step::Missing { .. } | Step::Resting) {
                 return;
             }
         }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use console::{Keeping, LoggedChange, RowKey, SourceLog};
+use console::{Keeping, LoggedChange, RowKey, SourceLog, Wholeness};
 use datafusion::prelude::SessionContext;
 use lakewriter::{
     lake::{CHANGES, CURRENT, Lake, delta::LakeTable},
@@ -25,6 +25,7 @@ use crate::{
     plan::{Plan, Reason, open_moves, plan, remember},
     rebuild,
     rows::{Loaded, Lookup, Rows},
+    snapshot::{Begun, Patience, Verdict, verdict},
     step::{Settings, Step},
 };
 
@@ -52,6 +53,8 @@ pub struct Follower {
     seen: Option<(u64, Instant)>,
     /// When it was made anew, and how long that took.
     rebuilt: Option<(Instant, Duration)>,
+    /// At this version of the log rows of a snapshot were missing; that is looked at again with the next version, or then.
+    held: Option<(u64, Instant)>,
 }
 
 impl Follower {
@@ -67,6 +70,7 @@ impl Follower {
             open: None,
             seen: None,
             rebuilt: None,
+            held: None,
         }
     }
 
@@ -82,16 +86,27 @@ impl Follower {
     pub async fn step(&mut self) -> Result<Step, Error> {
         let step = self.try_step().await;
         // After anything but a clean end the table is read again: only that tells what became of a commit.
-        if !matches!(
-            step,
-            Ok(Step::Idle | Step::Folded { .. } | Step::Held | Step::Resting)
-        ) {
-            self.open = None;
+        match step {
+            Ok(
+                Step::Idle
+                | Step::Folded { .. }
+                | Step::Held
+                | Step::Missing { .. }
+                | Step::Resting,
+            ) => {}
+            Ok(Step::Rebuilt { .. } | Step::Overtaken | Step::NoKey) | Err(_) => self.open = None,
         }
         step
     }
 
     async fn try_step(&mut self) -> Result<Step, Error> {
+        if let Some((version, until)) = self.held
+            && Instant::now() < until
+            && !self.goes_on(version).await?
+        {
+            return Ok(Step::Held);
+        }
+        self.held = None;
         let Some(mut open) = self.open.take() else {
             return self.begin().await;
         };
@@ -103,7 +118,7 @@ impl Follower {
             return Ok(Step::Idle);
         };
         if news.lost_rows {
-            return self.anew(Reason::ForeignCommit, Some(&open)).await;
+            return self.anew(Reason::ForeignCommit, open).await;
         }
         let log = self.log(Some(version)).await?;
         let reason = match log.keeping() {
@@ -113,7 +128,7 @@ impl Follower {
             Keeping::ByKey { .. } => None,
         };
         if let Some(reason) = reason {
-            return self.anew(reason, Some(&open)).await;
+            return self.anew(reason, open).await;
         }
         match self.fold(&mut open, &log, version, news).await? {
             Folding::Done(step) => {
@@ -124,7 +139,7 @@ impl Follower {
                 Ok(step)
             }
             Folding::Overtaken => Ok(Step::Overtaken),
-            Folding::NotPlain(reason) => self.anew(reason, Some(&open)).await,
+            Folding::NotPlain(reason) => self.anew(reason, open).await,
         }
     }
 
@@ -211,12 +226,14 @@ impl Follower {
         Ok(news::entry(&log, version + 1).await?.is_some())
     }
 
-    async fn anew(&mut self, reason: Reason, open: Option<&Open>) -> Result<Step, Error> {
+    async fn anew(&mut self, reason: Reason, open: Open) -> Result<Step, Error> {
         let log = self.log(None).await?;
-        match open {
-            Some(open) => self.replace(&log, reason, &open.current).await,
-            None => self.make(&log, reason, None, None).await,
+        let step = self.replace(&log, reason, &open.current).await;
+        if matches!(step, Ok(Step::Held | Step::Missing { .. } | Step::Resting)) {
+            // Nothing was committed.
+            self.open = Some(open);
         }
+        step
     }
 
     async fn replace(
@@ -260,12 +277,33 @@ impl Follower {
         if let Some(begun) = snapshot
             && shown.is_none_or(|shown| shown != snapshot)
         {
-            let newest = log.newest().await.attempted(attempted)?;
-            let goes_on = newest.is_some_and(|(incarnation, lsn, _)| (incarnation, lsn) > begun);
-            let pause = self.settings.snapshot_pause;
-            let is_quiet = self.seen.is_some_and(|(_, since)| since.elapsed() >= pause);
-            if !goes_on && !is_quiet {
-                return Ok(Step::Held);
+            let wholeness = log.wholeness(begun).await.attempted(attempted)?;
+            let goes_on = match wholeness {
+                Wholeness::Untold => log.newest().await.attempted(attempted)?,
+                Wholeness::Whole | Wholeness::More | Wholeness::Lacking { .. } => None,
+            };
+            let goes_on = goes_on.is_some_and(|(incarnation, lsn, _)| (incarnation, lsn) > begun);
+            let begun = Begun {
+                wholeness,
+                goes_on,
+                quiet: self
+                    .seen
+                    .map_or(Duration::ZERO, |(_, since)| since.elapsed()),
+                replaces: before.is_some(),
+            };
+            let patience = Patience {
+                uncounted: self.settings.snapshot_pause,
+                counted: self.settings.missing_after,
+            };
+            match verdict(begun, patience) {
+                Verdict::Show => {}
+                Verdict::Wait => {
+                    self.held = self
+                        .seen
+                        .map(|(version, since)| (version, since + patience.with(wholeness)));
+                    return Ok(Step::Held);
+                }
+                Verdict::Missing { of, there } => return Ok(Step::Missing { of, there }),
             }
         }
         if reason.may_come_often()

@@ -21,6 +21,7 @@ mod news;
 mod plan;
 mod rebuild;
 mod rows;
+mod snapshot;
 mod step;
 
 pub use current::APP_ID;

@@ -9,9 +9,11 @@ pub struct Settings {
     pub index_bytes: usize,
     /// Bytes that a part of the replay may take.
     pub part_bytes: usize,
-    /// Nothing in the log tells the last row of a snapshot. It is taken to be whole when a later change of the table has
+    /// A snapshot of a connector that does not count its rows is taken to be whole when a later change of the table has
     /// come, or nothing for this long.
     pub snapshot_pause: Duration,
+    /// Counted rows that do not come for this long are told to be missing; where nothing is shown yet, the others are.
+    pub missing_after: Duration,
 }
 
 impl Default for Settings {
@@ -20,6 +22,7 @@ impl Default for Settings {
             index_bytes: 512 << 20,
             part_bytes: 128 << 20,
             snapshot_pause: Duration::from_secs(5),
+            missing_after: Duration::from_secs(600),
         }
     }
 }
@@ -37,8 +40,10 @@ pub enum Step {
     },
     /// All rows were replaced.
     Rebuilt { version: u64, reason: Reason },
-    /// The rows of a snapshot are not shown before the last of them is there.
+    /// The rows of a snapshot are not shown before all of them are there.
     Held,
+    /// So many of them do not come, and older rows stay in their place.
+    Missing { of: u64, there: u64 },
     /// It has to be made anew, and was a moment ago.
     Resting,
     /// Somebody else committed: the next step reads the table again.

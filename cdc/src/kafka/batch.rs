@@ -107,6 +107,8 @@ pub struct RecordSlot {
     pub key_header: Option<KeyHeader>,
     /// Names of the columns whose values PostgreSQL did not send, separated by commas.
     pub unavailable: Option<Range<usize>>,
+    /// Of a row of a snapshot: how many its table has, where it is the last of them, otherwise 0.
+    pub snapshot_rows: Option<u64>,
 }
 
 /// A record that owns its bytes: offsets, schemas, connector settings.

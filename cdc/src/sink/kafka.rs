@@ -305,6 +305,18 @@ impl EventSink for KafkaSink {
         Ok(())
     }
 
+    fn write_last(&mut self, event: &ChangeEvent<'_>, rows: u64) -> Result<(), Error> {
+        let records = self.open.records.len();
+        self.write(event)?;
+        match self.open.records.get_mut(records..) {
+            Some([record]) => record.snapshot_rows = Some(rows),
+            Some(_) | None => {
+                return Err(defect("a row of a snapshot is one record", event.position));
+            }
+        }
+        Ok(())
+    }
+
     fn write_record(&mut self, record: &SourceRecord<'_>) -> Result<(), Error> {
         self.check()?;
         self.write_source_record(record)

@@ -117,6 +117,8 @@ struct Change {
 async fn committed(kafka: &Kafka, table: &str) -> Result<Vec<Change>> {
     let mut last = (0, 0, 0);
     let mut changes = Vec::new();
+    // Of each snapshot its rows, and how many the last one of them says that there are.
+    let mut snapshots: BTreeMap<(u64, u64), (u64, u64)> = BTreeMap::new();
     let topic = format!("killed.inventory.{table}");
     for record in kafka.read_all(&topic, true).await? {
         let Some(value) = &record.value else {
@@ -136,12 +138,28 @@ async fn committed(kafka: &Kafka, table: &str) -> Result<Vec<Change>> {
         last = position;
         let value: Value = serde_json::from_slice(value)?;
         let op = value["op"].as_str().context("an operation")?.to_owned();
+        let mut headers = record.headers.iter();
+        let counted = headers.find(|it| it.0 == "tributary.snapshot_rows");
+        ensure!(counted.is_some() == (op == "r"), "{op} with {counted:?}");
+        if let Some((_, counted)) = counted {
+            let counted: u64 =
+                std::str::from_utf8(counted.as_deref().unwrap_or_default())?.parse()?;
+            let (rows, said) = snapshots.entry((position.0, position.1)).or_default();
+            ensure!(*said == 0, "a row comes after the last one of its table");
+            (*rows, *said) = (*rows + 1, counted);
+        }
         let row = &value[if op == "d" { "before" } else { "after" }];
         changes.push(Change {
             id: row["id"].as_u64().context("an id")?,
             v: row["v"].as_str().map(str::to_owned),
             op,
         });
+    }
+    for (snapshot, (rows, said)) in snapshots {
+        ensure!(
+            said == 0 || said == rows,
+            "{snapshot:?} has {rows} rows and says {said}"
+        );
     }
     Ok(changes)
 }

@@ -20,6 +20,9 @@ pub mod header {
     pub const SCHEMA: &str = "tributary.schema";
     /// Of events with columns whose values PostgreSQL did not send: their names in the table's order, separated by commas.
     pub const UNAVAILABLE: &str = "tributary.unavailable";
+    /// Of every row of a snapshot, in decimal digits: how many rows its table has in the snapshot, where it is the last of
+    /// them, and `0` elsewhere. So a reader knows that it has all of them, through whichever partitions they came.
+    pub const SNAPSHOT_ROWS: &str = "tributary.snapshot_rows";
     /// Debezium's, of the first half of a change of the key: the new key.
     pub const NEW_KEY: &str = "__debezium.newkey";
     /// Debezium's, of the second half of a change of the key: the old key.

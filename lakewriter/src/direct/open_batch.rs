@@ -14,7 +14,7 @@ use crate::{
     columns::{ChangeColumns, RowMeta},
     counters::{CommitTimes, now_micros},
     error::defect,
-    lake::{LakeTableName, delta::StagedFile},
+    lake::{CountedSnapshots, LakeTableName, delta::StagedFile},
     progress::OpenRows,
 };
 
@@ -228,9 +228,10 @@ impl OpenTable {
         let name = self.name.clone();
         let version = Arc::clone(&self.version);
         self.uploads.push(tokio::spawn(async move {
+            // All rows that a snapshot has of a table come with one commit: they need not be counted.
             let staged = shared
                 .tables
-                .stage_changes(&name, &version, rows, &file)
+                .stage_changes(&name, &version, (rows, &CountedSnapshots::default()), &file)
                 .await;
             drop(held);
             staged

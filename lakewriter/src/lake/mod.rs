@@ -13,6 +13,7 @@ mod layout;
 mod objects;
 mod position;
 mod probe;
+mod snapshot_rows;
 mod store;
 mod stored_parquet;
 mod table_version;
@@ -31,6 +32,8 @@ pub(crate) use layout::POSITIONS;
 pub use layout::{CHANGES, CURRENT, DEAD_LETTERS, LakeTableName};
 pub use objects::{read_object, upload};
 pub(crate) use position::{PositionLog, PreparedTable, promised};
+pub(crate) use snapshot_rows::CountedSnapshots;
+pub use snapshot_rows::ToldRows;
 pub use store::{Lake, check_endpoint, check_url};
 pub use stored_parquet::StoredParquet;
 pub use table_version::{

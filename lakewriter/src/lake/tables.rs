@@ -13,6 +13,7 @@ use super::{
     Lake, LakeTableName,
     delta::{LakeTable, StagedFile, TableProperties, delta_schema, property, stage},
     layout::POSITIONS,
+    snapshot_rows::CountedSnapshots,
     versioned_rows::VersionedRows,
 };
 use crate::Error;
@@ -81,16 +82,18 @@ impl LakeTables {
             .map(drop)
     }
 
-    /// Rows of one version of a source table -> files of its `changes` table, which is made or widened first.
+    /// Rows of one version of a source table -> files of its `changes` table, which is made or widened first, and told
+    /// what there is to know of the snapshots that the rows are of.
     pub(crate) async fn stage_changes(
         &self,
         name: &LakeTableName,
         version: &TableSchema,
-        rows: RecordBatch,
+        (rows, snapshots): (RecordBatch, &CountedSnapshots),
         file: &str,
     ) -> Result<Vec<StagedFile>, Error> {
         let relative = name.changes_path();
         let mut properties = TableProperties::of_source(&name.namespace, version);
+        properties.0.extend(snapshots.properties());
         if let Some(pipeline) = &self.pipeline {
             let mut pipelines = match self.get(&relative).await? {
                 Some(table) => table.lock().await.pipelines()?,

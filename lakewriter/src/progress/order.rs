@@ -29,6 +29,11 @@ impl RecordOrder {
         })
     }
 
+    /// Incarnation and LSN.
+    pub(crate) const fn moment(self) -> (i64, i64) {
+        (self.incarnation, self.commit_lsn)
+    }
+
     /// Of the last row that the table has of a partition, whose `txn` is `stored` under each name. None: it has none, or
     /// none with a position of ours.
     pub(crate) fn read(app_id: &str, mut stored: impl FnMut(&str) -> Option<i64>) -> Option<Self> {

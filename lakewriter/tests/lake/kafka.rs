@@ -7,8 +7,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use debezium::Format;
-use lakewriter::{ErrorKind, KafkaConfig, Lake, LakeConfig, LakeWriterConfig, Secret};
+use debezium::{ChangeEvent, ChangePosition, Format, Operation};
+use deltalake_core::DeltaTable;
+use lakewriter::{
+    ErrorKind, KafkaConfig, Lake, LakeConfig, LakeWriterConfig, Secret, lake::ToldRows,
+};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions},
@@ -19,7 +22,7 @@ use rdkafka::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    road::{PATIENCE, Running, case, reach},
+    road::{Case, PATIENCE, Running, case, reach},
     rows,
     shop::{ORDERS, verify},
 };
@@ -83,6 +86,56 @@ async fn lsns_that_come_back_in_a_later_incarnation_are_new_changes() -> Result<
     reach(&case.lake, 22).await?;
     running.stop().await?;
     verify(&case.lake, 22).await
+}
+
+/// What `current` goes by: it does not depend on the partitions through which the rows come, nor on a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_says_how_many_rows_a_snapshot_has() -> Result<()> {
+    const ROWS: u64 = 12;
+    let mut case = case("counted", 3).await?;
+    case.connector.incarnation = 7;
+    case.connector.last_row = Some((ROWS - 1, ROWS));
+    let snapshot = (7, 1_000_007);
+    let told = async |case: &Case| -> Result<ToldRows> {
+        let mut table = DeltaTable::new(case.lake.log_store(ORDERS)?);
+        table.load().await?;
+        let configuration = table.snapshot()?.metadata().configuration().clone();
+        let get = |key: &str| configuration.get(key).map(String::as_str);
+        ensure!(ToldRows::of(get, (6, snapshot.1)) == ToldRows::Nothing);
+        Ok(ToldRows::of(get, snapshot))
+    };
+    case.connector.publish(&case.shop.orders).await?;
+    // Not counted: a change.
+    case.connector.some(&case.shop, 0, Some("orders")).await?;
+    for (rows, want) in [(0..5, ToldRows::More), (5..ROWS, ToldRows::Whole(ROWS))] {
+        let end = rows.end;
+        for ordinal in rows {
+            let mut sent = Vec::new();
+            case.shop.events(100 + ordinal, |event| {
+                if event.table.table.table == "orders" {
+                    sent.push(case.connector.event(&ChangeEvent {
+                        op: Operation::Read,
+                        position: ChangePosition::new(1_000_007, ordinal),
+                        ..*event
+                    })?);
+                }
+                Ok(())
+            })?;
+            for delivery in sent {
+                delivery.await?.map_err(|(error, _)| error)?;
+            }
+        }
+        let running = Running::start(&case.config);
+        stack::until("the rows in the lake", PATIENCE, async || {
+            let rows = rows::ids(&case.lake, ORDERS).await?.len() as u64;
+            Ok((rows == end + 1).then_some(()))
+        })
+        .await?;
+        running.stop().await?;
+        let told = told(&case).await?;
+        ensure!(told == want, "{told:?} after {end} rows");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use debezium::{ChangeEvent, ContractSettings, EventEncoder, TableSchema};
+use debezium::{ChangeEvent, ContractSettings, EventEncoder, Operation, TableSchema};
 use lakewriter::{Error, KafkaConfig, Lake, LakeConfig, LakeCounters, LakeWriterConfig};
 use rdkafka::{
     ClientConfig,
@@ -41,6 +41,8 @@ pub struct Connector {
     pub route: Option<String>,
     /// Of the WAL that the positions are of.
     pub incarnation: u64,
+    /// The ordinal of the last row of a snapshot, and how many there are.
+    pub last_row: Option<(u64, u64)>,
 }
 
 impl Connector {
@@ -60,6 +62,7 @@ impl Connector {
             foreign: false,
             route: None,
             incarnation: 0,
+            last_row: None,
         };
         kafka
             .create_topic_with(
@@ -141,11 +144,17 @@ impl Connector {
         encoder.encode_value(event, 1_790_000_000_000_000_000, &mut value)?;
         let schema = event.table.id(&self.settings).to_string();
         let position = event.position.in_incarnation(self.incarnation).to_string();
+        let last_row = self
+            .last_row
+            .filter(|last| last.0 == event.position.ordinal);
+        let rows = last_row.map_or(0, |(_, rows)| rows).to_string();
+        let rows = (event.op == Operation::Read).then_some(("tributary.snapshot_rows", &rows));
         let headers = [
             ("tributary.schema", &schema),
             ("tributary.position", &position),
         ]
         .into_iter()
+        .chain(rows)
         .fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header {
                 key,

@@ -1,6 +1,6 @@
 //! A `changes` table that is written by hand, so that its rows come in any order.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Result, ensure};
 use arrow::{
@@ -54,6 +54,7 @@ pub struct Event {
 pub struct Log {
     pub lake: Lake,
     version: u64,
+    properties: BTreeMap<String, String>,
 }
 
 pub fn lake_on(store: Arc<dyn ObjectStore>) -> Result<Lake> {
@@ -88,20 +89,18 @@ fn schema() -> SchemaRef {
 
 impl Log {
     pub async fn create(lake: Lake) -> Result<Self> {
-        let columns: StructType = schema().as_ref().try_into_kernel()?;
-        let metadata = json!({"metaData": {
-            "id": "t", "name": null, "description": null,
-            "format": {"provider": "parquet", "options": {}},
-            "schemaString": serde_json::to_string(&columns)?,
-            "partitionColumns": [], "createdTime": 0,
-            "configuration": {property::KEY: "[\"id\"]"},
-        }});
+        let properties = [(property::KEY.to_owned(), "[\"id\"]".to_owned())].into();
+        let mut log = Self {
+            lake,
+            version: 0,
+            properties,
+        };
+        let metadata = log.metadata()?;
         let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
         let actions = vec![
             serde_json::from_value(protocol)?,
             serde_json::from_value(metadata)?,
         ];
-        let mut log = Self { lake, version: 0 };
         log.put(0, actions).await?;
         Ok(log)
     }
@@ -121,6 +120,30 @@ impl Log {
             ..Add::default()
         };
         self.put(self.version, vec![Action::Add(add)]).await
+    }
+
+    /// The table's configuration says of a snapshot that its rows are counted, and how many there are.
+    pub async fn tell(&mut self, (incarnation, lsn): (i64, i64), rows: Option<u64>) -> Result<()> {
+        let key = format!("{}.{incarnation}.{lsn}", property::SNAPSHOT);
+        if let Some(rows) = rows {
+            self.properties
+                .insert(format!("{key}.rows"), rows.to_string());
+        }
+        self.properties.insert(key, "counted".to_owned());
+        self.version += 1;
+        let action = serde_json::from_value(self.metadata()?)?;
+        self.put(self.version, vec![action]).await
+    }
+
+    fn metadata(&self) -> Result<serde_json::Value> {
+        let columns: StructType = schema().as_ref().try_into_kernel()?;
+        Ok(json!({"metaData": {
+            "id": "t", "name": null, "description": null,
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": serde_json::to_string(&columns)?,
+            "partitionColumns": [], "createdTime": 0,
+            "configuration": self.properties,
+        }}))
     }
 
     async fn put(&mut self, version: u64, actions: Vec<Action>) -> Result<()> {

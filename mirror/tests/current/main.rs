@@ -16,6 +16,7 @@ mod faulty_store;
 mod log;
 mod random;
 mod shapes;
+mod snapshots;
 mod source;
 #[path = "../../../console/tests/view/lake.rs"]
 #[allow(dead_code, reason = "others use all of it")]

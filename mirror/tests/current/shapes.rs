@@ -1,8 +1,6 @@
 //! Tables as our own writer writes them: what is not a plain fold is made anew, and shown no sooner than it is whole.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use datafusion::prelude::SessionContext;
 use debezium::{
     PgType,
@@ -193,75 +191,6 @@ async fn keys_are_compared_as_postgresql_does() -> Result<()> {
         "{rows:?}"
     );
     Ok(())
-}
-
-#[tokio::test]
-async fn a_snapshot_is_not_shown_half() -> Result<()> {
-    let patient = Settings {
-        snapshot_pause: Duration::from_secs(3_600),
-        ..settings()
-    };
-    let mut scene = Scene::new(patient).await?;
-    let table = Table::new("t", 1, &[("id", 1, Int4), ("a", 2, Text)], &["id"]);
-    scene.written.begin_another_history();
-    scene
-        .written
-        .snapshot(&table, &[["1", "one"], ["2", "two"], ["3", "three"]])
-        .await?;
-    ensure!(scene.follower.step().await? == Step::Held);
-    // A later change of the table: the snapshot is over.
-    scene.written.update(&table, None, &["2", "zwei"]).await?;
-    scene.equal(Some(Reason::NoCurrent)).await?;
-
-    scene.written.begin_another_history();
-    scene.written.snapshot(&table, &[["1", "eins"]]).await?;
-    ensure!(scene.follower.step().await? == Step::Held);
-    // The rows of before are shown, and which version they are of is told.
-    assert_equal(&scene.lake, CHANGES).await?;
-    ensure!(scene.rows(2).await? == ["1|one", "2|zwei", "3|three"]);
-    // A process that begins now holds them back as well.
-    let session = SessionContext::new();
-    let mut other = Follower::new(
-        &scene.lake,
-        &session,
-        CHANGES,
-        Settings {
-            snapshot_pause: Duration::from_secs(3_600),
-            ..settings()
-        },
-    );
-    ensure!(other.step().await? == Step::Held);
-    scene.written.insert(&table, &["5", "fünf"]).await?;
-    scene.equal(Some(Reason::NewSnapshot)).await?;
-    ensure!(
-        scene.rows(2).await? == ["1|eins", "5|fünf"],
-        "{:?}",
-        scene.rows(2).await?
-    );
-
-    // Nothing comes after it.
-    let mut hasty = Follower::new(
-        &scene.lake,
-        &session,
-        CHANGES,
-        Settings {
-            snapshot_pause: Duration::from_secs(3),
-            ..settings()
-        },
-    );
-    scene.written.begin_another_history();
-    scene.written.snapshot(&table, &[["7", "sieben"]]).await?;
-    ensure!(hasty.step().await? == Step::Held);
-    tokio::time::timeout(Duration::from_secs(60), async {
-        while hasty.step().await? == Step::Held {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok::<_, anyhow::Error>(())
-    })
-    .await
-    .context("the pause is over")??;
-    ensure!(scene.rows(2).await? == ["7|sieben"]);
-    assert_equal(&scene.lake, CHANGES).await
 }
 
 #[tokio::test]

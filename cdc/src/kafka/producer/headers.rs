@@ -48,6 +48,13 @@ pub(super) fn headers(
             value: Some(batch.slice(unavailable)?),
         });
     }
+    if let Some(rows) = record.snapshot_rows {
+        let mut number = itoa::Buffer::new();
+        headers = headers.insert(Header {
+            key: header::SNAPSHOT_ROWS,
+            value: Some(number.format(rows).as_bytes()),
+        });
+    }
     Ok(headers)
 }
 

@@ -91,6 +91,7 @@ impl<E: AsRef<RecordEncoder> + AsMut<RecordEncoder>> Route<E> {
             value: Some(middle..batch.bytes.len()).filter(|_| self.has_value),
             key_header: None,
             unavailable: None,
+            snapshot_rows: None,
         });
         Ok(())
     }

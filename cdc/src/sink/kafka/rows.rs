@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use debezium::{
-    ChangeEvent, EncodeError, EventEncoder, KeyChange, TableSchema, TransactionOrder, halves,
-    has_tombstone, topic_name,
+    ChangeEvent, EncodeError, EventEncoder, KeyChange, Operation, TableSchema, TransactionOrder,
+    halves, has_tombstone, topic_name,
 };
 use pgoutput::Lsn;
 
@@ -175,6 +175,7 @@ impl KafkaSink {
             value: Some(value),
             key_header,
             unavailable,
+            snapshot_rows: (event.op == Operation::Read).then_some(0),
         };
         if has_tombstone(event, &self.contract) {
             let tombstone = RecordSlot {

@@ -33,8 +33,8 @@ enum FirstRow {
 struct Open<T, R> {
     table: T,
     first_table: bool,
-    /// It had no row yet.
-    empty: bool,
+    /// Rows that it had so far.
+    rows: u64,
     held: Option<Held<R>>,
 }
 
@@ -43,7 +43,8 @@ struct Held<R> {
     row: R,
     /// Of the first table in the order of the snapshot.
     first_table: bool,
-    first_of_table: bool,
+    /// Among the rows of its table, from 1 on.
+    number: u64,
 }
 
 /// What comes after a row.
@@ -60,7 +61,8 @@ pub(super) struct Marked<T, R> {
     pub(super) table: T,
     pub(super) row: R,
     pub(super) marker: SnapshotMarker,
-    pub(super) first_of_table: bool,
+    /// Among the rows of its table, from 1 on: of the last one how many there are.
+    pub(super) number: u64,
     pub(super) last_of_table: bool,
 }
 
@@ -84,7 +86,7 @@ impl<T: Clone, R> Edges<T, R> {
             *slot = Some(Open {
                 table,
                 first_table: index == 0,
-                empty: true,
+                rows: 0,
                 held: None,
             });
         }
@@ -93,10 +95,11 @@ impl<T: Clone, R> Edges<T, R> {
     /// The next row of the table in that place; the row that may go because of it.
     pub(super) fn row(&mut self, place: usize, row: R) -> Option<Marked<T, R>> {
         let open = self.places.get_mut(place)?.as_mut()?;
+        open.rows += 1;
         let next = Held {
             row,
             first_table: open.first_table,
-            first_of_table: std::mem::take(&mut open.empty),
+            number: open.rows,
         };
         if let Some(held) = open.held.replace(next) {
             let table = open.table.clone();
@@ -110,7 +113,7 @@ impl<T: Clone, R> Edges<T, R> {
     /// The table in that place, as long as it had no row.
     pub(super) fn empty(&self, place: usize) -> Option<&T> {
         let open = self.places.get(place)?.as_ref()?;
-        open.empty.then_some(&open.table)
+        (open.rows == 0).then_some(&open.table)
     }
 
     /// The table in that place has no more rows; the row that may go because of it.
@@ -134,7 +137,7 @@ impl<T: Clone, R> Edges<T, R> {
     /// Last, then first, then the table's last, then its first.
     fn mark(&mut self, table: T, held: Held<R>, follower: Follower) -> Marked<T, R> {
         let first = match self.first {
-            FirstRow::OfFirstTable => held.first_table && held.first_of_table,
+            FirstRow::OfFirstTable => held.first_table && held.number == 1,
             FirstRow::OfAny => true,
             FirstRow::Written => false,
         };
@@ -145,14 +148,14 @@ impl<T: Clone, R> Edges<T, R> {
             Follower::Nothing => SnapshotMarker::Last,
             _ if first => SnapshotMarker::First,
             Follower::OtherTable => SnapshotMarker::LastInDataCollection,
-            Follower::SameTable if held.first_of_table => SnapshotMarker::FirstInDataCollection,
+            Follower::SameTable if held.number == 1 => SnapshotMarker::FirstInDataCollection,
             Follower::SameTable => SnapshotMarker::True,
         };
         Marked {
             table,
             row: held.row,
             marker,
-            first_of_table: held.first_of_table,
+            number: held.number,
             last_of_table: follower != Follower::SameTable,
         }
     }
@@ -199,10 +202,16 @@ mod tests {
                 *slot = None;
                 edges.close(place)
             };
-            out.extend(marked.map(|it| (it.table, it.row, it.marker)));
+            out.extend(marked);
         }
-        out.extend(edges.finish().map(|it| (it.table, it.row, it.marker)));
-        out
+        out.extend(edges.finish());
+        for it in &out {
+            assert_eq!(it.number, it.row as u64 + 1, "{it:?}");
+            assert_eq!(it.last_of_table, it.row + 1 == tables[it.table], "{it:?}");
+        }
+        out.into_iter()
+            .map(|it| (it.table, it.row, it.marker))
+            .collect()
     }
 
     #[test]

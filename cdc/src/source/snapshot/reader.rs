@@ -130,10 +130,10 @@ impl<'a, S: EventSink> Rows<'a, S> {
         for value in self.row.values() {
             values.push(value?);
         }
-        if marked.first_of_table {
+        if marked.number == 1 {
             self.sink.begin_table(*oid);
         }
-        let written = self.sink.write(&ChangeEvent {
+        let event = ChangeEvent {
             table: schema,
             op: Operation::Read,
             before: OldRow::None,
@@ -148,7 +148,12 @@ impl<'a, S: EventSink> Rows<'a, S> {
                 .snapshot_row(Lsn(self.source.lsn), self.written),
             transaction: None,
             origin: None,
-        });
+        };
+        let written = if marked.last_of_table {
+            self.sink.write_last(&event, marked.number)
+        } else {
+            self.sink.write(&event)
+        };
         self.values = crate::row_values::recycle(values);
         self.written += 1;
         if marked.last_of_table {

@@ -11,5 +11,7 @@ pub const REPLICA_IDENTITY: &str = "tributary.replica_identity";
 pub const PIPELINES: &str = "tributary.pipelines";
 /// The topic prefix, or the database on the direct road: the first folder of the table's path.
 pub const NAMESPACE: &str = "tributary.namespace";
+/// What the names of properties begin with that tell of a snapshot: its incarnation, its LSN, and how many rows it has.
+pub const SNAPSHOT: &str = "tributary.snapshot";
 /// JSON list of the table's versions through time.
 pub const VERSIONS: &str = "tributary.versions";

@@ -288,6 +288,9 @@ impl OpenBatch {
             let reason = service::render_error(&error, None);
             return Ok(Taken::DeadLetter(reason));
         }
+        if let (Some(rows), Some(order)) = (headers.snapshot_rows, order) {
+            reader.snapshots.add(order.moment(), rows);
+        }
         if event.op != Operation::Read {
             self.times.add(event.source.commit_micros);
         }

@@ -13,6 +13,8 @@ pub(crate) struct RecordHeaders<'a> {
     pub(crate) position: Option<&'a [u8]>,
     /// `tributary.unavailable`: names, separated by commas.
     pub(crate) unavailable: Option<&'a [u8]>,
+    /// `tributary.snapshot_rows`, of a row of a snapshot: how many there are, where it is the last one, otherwise 0.
+    pub(crate) snapshot_rows: Option<u64>,
     /// `__debezium.oldkey` is there: the second half of a change of the key, at the same position as the first.
     pub(crate) second_half: bool,
 }
@@ -29,6 +31,11 @@ pub(crate) fn record_headers<M: Message>(record: &M) -> Result<RecordHeaders<'_>
             wire::header::SCHEMA => found.schema = header.value,
             wire::header::POSITION => found.position = header.value,
             wire::header::UNAVAILABLE => found.unavailable = header.value,
+            // What is no number tells nothing.
+            wire::header::SNAPSHOT_ROWS => {
+                let text = std::str::from_utf8(header.value.unwrap_or_default()).ok();
+                found.snapshot_rows = text.and_then(|text| text.parse().ok());
+            }
             wire::header::OLD_KEY => found.second_half = true,
             wire::header::VERSION => {
                 if let Some(version) = wire::newer(header.value.unwrap_or_default()) {

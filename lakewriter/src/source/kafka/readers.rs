@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use debezium::TableSchema;
 
-use crate::{columns::ChangeColumns, lake::LakeTableName, progress::Positions};
+use crate::{
+    columns::ChangeColumns,
+    lake::{CountedSnapshots, LakeTableName},
+    progress::Positions,
+};
 
 /// The reader of one version of one table, and its open rows.
 pub(crate) struct VersionReader {
@@ -13,6 +17,8 @@ pub(crate) struct VersionReader {
     /// Its table's number among the positions.
     pub(crate) table: usize,
     pub(crate) columns: ChangeColumns,
+    /// That its open rows are of.
+    pub(crate) snapshots: CountedSnapshots,
 }
 
 /// All of them, known by their numbers.
@@ -36,6 +42,7 @@ impl Readers {
             self.0.push(VersionReader {
                 table: positions.table(&name.changes_path()),
                 columns: ChangeColumns::new(Arc::clone(&version)),
+                snapshots: CountedSnapshots::default(),
                 name,
                 version,
             });
