@@ -4,6 +4,7 @@ mod bucket;
 mod cdc;
 mod config;
 mod demo;
+mod doctor;
 mod drain;
 pub mod examples;
 mod generate;
@@ -43,6 +44,7 @@ const EXAMPLES: &str = "Examples:
   tributary generate --rate 50/s                  # fake tweets into the PostgreSQL of generator.dsn, or --dsn
   tributary cdc                                   # PostgreSQL's WAL to Kafka: a worker that connectors are posted to
   tributary lakewriter                            # Kafka to Delta tables under data/lake, or --lake
+  tributary doctor --from postgresql://USER@HOST/DATABASE --to data/lake   # what stands in the way, and what mends it
   tributary sql 'select count(*) from public.tweets'";
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +65,8 @@ enum Command {
     Lake(maintain::Arguments),
     /// Make the bucket of an S3 lake
     Bucket(bucket::Arguments),
+    /// Find what stands in the way of a mirror or a connector, and what mends it
+    Doctor(doctor::Arguments),
     /// Ask a running part whether it is well
     Healthcheck(healthcheck::Arguments),
     /// Show the effective settings and where each comes from
@@ -83,6 +87,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Sql(arguments) => sql::run(arguments, &mut settings),
         Command::Lake(arguments) => maintain::run(arguments, &mut settings),
         Command::Bucket(arguments) => bucket::run(arguments, &mut settings),
+        Command::Doctor(arguments) => doctor::run(arguments, &mut settings),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, &settings),
         Command::Drain(arguments) => drain::run(arguments, &mut settings),

@@ -15,6 +15,9 @@ pub enum Failure {
     /// Something that was needed is gone.
     #[error("{what}")]
     Halted { what: String, hint: String },
+    /// Everything was said on standard output.
+    #[error("what was found needs a hand")]
+    Told(ExitStatus),
     #[error(transparent)]
     Cdc(#[from] cdc::Error),
     #[error(transparent)]
@@ -30,9 +33,10 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The error with its causes and what to do.
+    /// The error with its causes and what to do; empty where that was said.
     pub fn render(&self) -> String {
         match self {
+            Self::Told(_) => String::new(),
             Self::Settings(error) => service::render_error(error, None),
             Self::Usage(_) => service::render_error(self, None),
             Self::Refused { hint, .. } | Self::Halted { hint, .. } => {
@@ -50,6 +54,7 @@ impl Failure {
     /// The process exit code.
     pub fn status(&self) -> ExitStatus {
         match self {
+            Self::Told(status) => *status,
             Self::Settings(_) | Self::Usage(_) | Self::Refused { .. } | Self::Connector(_) => {
                 ExitStatus::Configuration
             }

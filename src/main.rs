@@ -12,6 +12,7 @@ mod bounded;
 mod command;
 mod current;
 mod demo;
+mod doctor;
 mod failure;
 mod invocation;
 mod mirror;
@@ -34,7 +35,10 @@ fn main() -> ExitCode {
     match command::run(arguments) {
         Ok(()) => ExitCode::from(service::ExitStatus::Clean as u8),
         Err(failure) => {
-            eprintln!("{}", failure.render());
+            let text = failure.render();
+            if !text.is_empty() {
+                eprintln!("{text}");
+            }
             ExitCode::from(failure.status() as u8)
         }
     }

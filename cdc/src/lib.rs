@@ -23,6 +23,7 @@ pub mod table;
 pub use error::{Error, ErrorKind, unfinished};
 pub use event_sink::{EventSink, IdleMark, Progress, TransactionEnd};
 pub use incarnation::Incarnation;
+pub use quoting::{quote_identifier, quote_literal};
 pub use service::Disposition;
 pub use snapshot_progress::SnapshotProgress;
 pub use status::{Counts, Phase, PipelineStatus};

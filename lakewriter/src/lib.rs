@@ -31,4 +31,4 @@ pub use lake::Lake;
 pub use pipeline::run;
 pub use service::Disposition;
 pub use service::Secret;
-pub use source::check_topics;
+pub use source::{TopicFacts, check_topics, look_at_topics};

@@ -102,7 +102,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
 
 /// The consumer group of a lake's writers, where none is named: members of one group share the topics, so those of another
 /// lake must not be in it. The number is the beginning of the SHA-256 of the lake's address.
-fn group_of(lake: &LakeConfig) -> String {
+pub(super) fn group_of(lake: &LakeConfig) -> String {
     let endpoint = lake.endpoint.as_deref().unwrap_or_default();
     let address = format!("{endpoint} {}", lake::absolute(&lake.url));
     let number = lake::number(address.trim_end_matches('/'));

@@ -92,7 +92,11 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     })
 }
 
-fn road(settings: &Settings) -> Result<Road, Failure> {
+/// The mirror that the settings describe.
+///
+/// # Errors
+/// No database is named, or a setting cannot be used.
+pub(super) fn road(settings: &Settings) -> Result<Road, Failure> {
     let dsn = settings
         .get("mirror.from")
         .ok_or_else(|| Failure::Refused {

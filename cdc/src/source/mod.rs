@@ -7,6 +7,7 @@ mod control;
 mod feedback;
 mod guardrail;
 mod heartbeat_action;
+pub mod look;
 mod publication;
 mod publication_contents;
 mod publication_root;

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 use super::server_error::control_error;
 use crate::capture::{captures_column, captures_table};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, table::TableName};
 use connector::ConnectorConfig;
 
 /// Tables that are named, where there are more.
@@ -39,6 +39,50 @@ where c.relkind = 'r' and c.relpersistence <> 't' and c.oid not in (select oid f
                   where a.relid::oid in (select oid from published))
 order by 1, 2";
 
+/// A captured table of which a publication publishes a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Narrowed {
+    pub table: TableName,
+    /// Only rows that this is true of, as PostgreSQL prints it.
+    pub row_filter: Option<String>,
+    /// Captured columns that are not published.
+    pub left_out: Vec<String>,
+}
+
+/// The captured tables of which the publication publishes a part.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(super) async fn narrowed(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<Vec<Narrowed>, Error> {
+    let name = &config.publication_name;
+    let failed = |error| control_error(format!("read what publication `{name}` publishes"), error);
+    let mut found = Vec::new();
+    for row in client.query(CONTENTS, &[name]).await.map_err(failed)? {
+        let schema: String = row.try_get(0).map_err(failed)?;
+        let table: String = row.try_get(1).map_err(failed)?;
+        if !captures_table(&config.filter, &schema, &table) {
+            continue;
+        }
+        let columns: Vec<String> = row.try_get(3).map_err(failed)?;
+        let left_out: Vec<String> = columns
+            .into_iter()
+            .filter(|column| captures_column(&config.filter, &schema, &table, column))
+            .collect();
+        let row_filter: Option<String> = row.try_get(2).map_err(failed)?;
+        if row_filter.is_some() || !left_out.is_empty() {
+            found.push(Narrowed {
+                table: TableName { schema, table },
+                row_filter,
+                left_out,
+            });
+        }
+    }
+    Ok(found)
+}
+
 /// Where rows of the snapshot and changes of the stream would not fit together, and what to do: sentences.
 ///
 /// # Errors
@@ -48,31 +92,24 @@ pub(crate) async fn contradictions(
     config: &ConnectorConfig,
 ) -> Result<Vec<String>, Error> {
     let name = &config.publication_name;
-    let failed = |error| control_error(format!("read what publication `{name}` publishes"), error);
     let mut told = Vec::new();
-    for row in client.query(CONTENTS, &[name]).await.map_err(failed)? {
-        let schema: String = row.try_get(0).map_err(failed)?;
-        let table: String = row.try_get(1).map_err(failed)?;
-        if !captures_table(&config.filter, &schema, &table) {
-            continue;
-        }
-        let full_name = format!("{schema}.{table}");
-        let filter: Option<String> = row.try_get(2).map_err(failed)?;
+    for Narrowed {
+        table,
+        row_filter,
+        left_out,
+    } in narrowed(client, config).await?
+    {
+        let full_name = table.full();
         let overrides = &config.snapshot.select_overrides;
-        if let Some(filter) = filter.filter(|_| !overrides.contains_key(&full_name)) {
+        if let Some(filter) = row_filter.filter(|_| !overrides.contains_key(&full_name)) {
             told.push(format!(
                 "publication `{name}` has a row filter for {full_name}, {filter}: the snapshot reads all rows, and the stream says nothing of those outside. Read the same rows by `snapshot.select.statement.overrides`, or publish the table without the filter"
             ));
         }
-        let columns: Vec<String> = row.try_get(3).map_err(failed)?;
-        let columns: Vec<String> = columns
-            .into_iter()
-            .filter(|column| captures_column(&config.filter, &schema, &table, column))
-            .collect();
-        if !columns.is_empty() {
+        if !left_out.is_empty() {
             told.push(format!(
                 "publication `{name}` leaves out columns of {full_name}, {}: the snapshot reads them, the stream does not have them. Exclude them by `column.exclude.list`, or publish them",
-                columns.join(", ")
+                left_out.join(", ")
             ));
         }
     }
@@ -87,7 +124,7 @@ pub(crate) async fn contradictions(
 }
 
 /// Operations that the connector captures and the publication does not publish.
-async fn unpublished_operations(
+pub(super) async fn unpublished_operations(
     client: &Client,
     config: &ConnectorConfig,
 ) -> Result<Vec<&'static str>, Error> {
@@ -153,7 +190,14 @@ pub(crate) async fn check_publication(
     Ok(())
 }
 
-async fn tell_unpublished(client: &Client, config: &ConnectorConfig) -> Result<(), Error> {
+/// Captured tables that the publication does not have.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(super) async fn unpublished_tables(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<Vec<TableName>, Error> {
     let name = &config.publication_name;
     let failed = |error| {
         control_error(
@@ -168,14 +212,20 @@ async fn tell_unpublished(client: &Client, config: &ConnectorConfig) -> Result<(
             row.try_get(1).map_err(failed)?,
         );
         if captures_table(&config.filter, &schema, &table) {
-            tables.push(format!("{schema}.{table}"));
+            tables.push(TableName { schema, table });
         }
     }
+    Ok(tables)
+}
+
+async fn tell_unpublished(client: &Client, config: &ConnectorConfig) -> Result<(), Error> {
+    let name = &config.publication_name;
+    let tables = unpublished_tables(client, config).await?;
     if tables.is_empty() {
         return Ok(());
     }
     let count = tables.len();
-    tables.truncate(NAMED);
+    let tables: Vec<String> = tables.iter().take(NAMED).map(TableName::full).collect();
     tracing::warn!(
         publication = %name,
         count,

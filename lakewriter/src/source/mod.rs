@@ -2,4 +2,4 @@
 
 pub(crate) mod kafka;
 
-pub use kafka::check_topics;
+pub use kafka::{TopicFacts, check_topics, look_at_topics};

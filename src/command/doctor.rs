@@ -1,0 +1,124 @@
+//! What stands in the way, before and while a mirror or a connector runs.
+
+use std::{path::PathBuf, time::Duration};
+
+use ::lakewriter::KafkaConfig;
+use service::ExitStatus;
+
+use super::{kafka, lake, lakewriter::group_of, mirror, quantity, tell};
+use crate::{
+    doctor::{self, Patient, Report},
+    failure::Failure,
+    settings::Settings,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Nothing is changed: not in the database, not in Kafka; in the lake an object is written and removed, which shows
+whether its store refuses to overwrite. Each finding has what is, what it means, and the SQL, command or property that
+mends it. What the role may not see is a finding, and the rest is looked at. Passwords are never shown.
+Exit code: 0 when nothing needs a hand (notes are no matter); 1 with warnings or errors; 2 when something that was asked
+for could not be looked at.
+Examples:
+  tributary doctor --from postgresql://USER@HOST/DATABASE --to data/lake
+  tributary doctor --connector connector.json --kafka 127.0.0.1:9092 --json"
+)]
+pub struct Arguments {
+    /// Connection string of the database (mirror.from)
+    #[arg(long, value_name = "DSN")]
+    from: Option<String>,
+    /// Root of the lake: a folder or s3://bucket/prefix (lake.url)
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// A connector as it is posted to Kafka Connect, or its config alone; --from takes the place of its database
+    #[arg(long, value_name = "FILE")]
+    connector: Option<PathBuf>,
+    /// Kafka brokers (kafka.bootstrap_servers)
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// Which tables, as 'public.*,sales.orders' (mirror.tables)
+    #[arg(long, value_name = "GLOBS")]
+    tables: Option<String>,
+    /// Which of them not (mirror.exclude)
+    #[arg(long, value_name = "GLOBS")]
+    exclude: Option<String>,
+    /// Name of the replication slot and the publication (mirror.slot)
+    #[arg(long, value_name = "NAME")]
+    slot: Option<String>,
+    /// How long the growth of the WAL is measured
+    #[arg(long, value_name = "TIME", default_value = "3s")]
+    measure: quantity::Time,
+    /// From when on an open transaction is told of
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    long_transaction: quantity::Time,
+    /// Print one JSON document with stable codes
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
+    let wants_lake = arguments.to.is_some();
+    settings.set_flag("mirror.from", arguments.from)?;
+    settings.set_flag("lake.url", arguments.to)?;
+    settings.set_flag("mirror.tables", arguments.tables)?;
+    settings.set_flag("mirror.exclude", arguments.exclude)?;
+    settings.set_flag("mirror.slot", arguments.slot)?;
+    let mut report = Report::default();
+    let mut bootstrap = arguments.kafka;
+    let connector = match &arguments.connector {
+        Some(path) => {
+            let stand = doctor::of_file(path, &mut report)?;
+            bootstrap = bootstrap.or(stand.bootstrap_servers);
+            let mut config = stand.config;
+            if let (Some(config), true) = (&mut config, settings.is_set("mirror.from")) {
+                config.database = mirror::road(settings)?.connector.database;
+            }
+            config
+        }
+        None if settings.is_set("mirror.from") => Some(mirror::road(settings)?.connector),
+        None if wants_lake || bootstrap.is_some() => None,
+        None => {
+            return Err(Failure::Refused {
+                what: "look at a database: none is named".to_owned(),
+                hint: "name it with --from postgresql://user@host:5432/database, or with --connector file.json".to_owned(),
+            });
+        }
+    };
+    settings.set_flag("kafka.bootstrap_servers", bootstrap.as_ref())?;
+    let patient = Patient {
+        connector,
+        lake: (wants_lake || settings.is_set("lake.url")).then(|| lake::config(settings)),
+        kafka: bootstrap.map(|bootstrap| of_kafka(settings, bootstrap)),
+        measure: arguments.measure.0.max(Duration::from_millis(100)),
+        long_transaction: arguments.long_transaction.0,
+    };
+    tell(settings, "off")?;
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
+    runtime.block_on(doctor::look(&patient, &mut report));
+    // A look that did not end in time is left behind.
+    runtime.shutdown_background();
+    if arguments.json {
+        say!("{}", report.document());
+    } else {
+        say!("{}", report.screen());
+    }
+    match report.status() {
+        ExitStatus::Clean => Ok(()),
+        status @ (ExitStatus::Halted | ExitStatus::Configuration) => Err(Failure::Told(status)),
+    }
+}
+
+fn of_kafka(settings: &Settings, bootstrap: String) -> KafkaConfig {
+    let lake = lake::config(settings);
+    let topics = settings.get("lakewriter.topics").unwrap_or_default();
+    KafkaConfig {
+        bootstrap,
+        group: match settings.get("lakewriter.group_id") {
+            Some(group) => group.to_owned(),
+            None => group_of(&lake),
+        },
+        topics: vec![::lakewriter::whole_names(topics)],
+        schema_topics: Vec::new(),
+        overrides: kafka::security(settings),
+    }
+}
