@@ -50,7 +50,7 @@ pub async fn run(
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     loop {
         let commits = counters.commits();
-        let ended = session(&config, &counters, &stop).await;
+        let ended = subscription(&config, &counters, &stop).await;
         counters.set_reading(false);
         let Err(error) = ended else {
             return Ok(());
@@ -78,7 +78,7 @@ pub async fn run(
 }
 
 /// From joining the group to leaving it.
-async fn session(
+async fn subscription(
     config: &LakeWriterConfig,
     counters: &Arc<LakeCounters>,
     stop: &CancellationToken,
@@ -91,7 +91,7 @@ async fn session(
     };
     let maintenance = config.maintenance.clone();
     let _maintenance = maintenance.map(|wanted| Maintainer::new(lake.clone(), wanted).start());
-    let session = Session {
+    let subscription = Subscription {
         config: config.clone(),
         assignments: Arc::new(LakeAssignments::new(
             lake,
@@ -103,12 +103,12 @@ async fn session(
         runtime: Handle::current(),
     };
     // librdkafka's calls block, its rebalances too: all of them belong to one thread.
-    tokio::task::spawn_blocking(move || session.run())
+    tokio::task::spawn_blocking(move || subscription.run())
         .await
         .map_err(|error| task_ended("read from Kafka", error))?
 }
 
-struct Session {
+struct Subscription {
     config: LakeWriterConfig,
     assignments: Arc<LakeAssignments>,
     counters: Arc<LakeCounters>,
@@ -116,7 +116,7 @@ struct Session {
     runtime: Handle,
 }
 
-impl Session {
+impl Subscription {
     /// Each turn, in this order: the commit in flight, the end, new partitions, a commit that is due, records.
     fn run(&self) -> Result<(), Error> {
         reach(&self.config.kafka, &self.stop)?;

@@ -19,7 +19,7 @@ use crate::{
         CountedSnapshots, DEAD_LETTERS, LakeTableName, LakeTables, POSITIONS,
         delta::{CommitOutcome, PreparedCommit, StagedFile, TableProperties},
     },
-    progress::{Ended, Flush, NextOffsets, Place, PlannedCommit, Step},
+    progress::{Ended, Flush, FlushStage, NextOffsets, Place, PlannedCommit},
     source::kafka::{Lease, OpenBatch, RunningCommit},
 };
 
@@ -134,14 +134,14 @@ impl FlushSet {
     ) -> Published {
         let _running = running;
         let mut seen = Vec::new();
-        let result = self.publish_steps(&counters, &mut seen).await;
+        let result = self.publish_stages(&counters, &mut seen).await;
         Published {
             seen,
             result: result.map(|()| self.flush.into_offsets()),
         }
     }
 
-    async fn publish_steps(
+    async fn publish_stages(
         &self,
         counters: &LakeCounters,
         seen: &mut Vec<(Place, Ended)>,
@@ -149,15 +149,15 @@ impl FlushSet {
         let mut staged = Staged::new();
         let mut tables_are_staged = false;
         let mut times = Some(&self.times);
-        for (step, commits) in self.flush.steps() {
-            match step {
-                Step::DeadLetters => staged.extend(self.stage_dead_letters().await?),
-                Step::Anchors | Step::Tables => {
+        for (stage, commits) in self.flush.stages() {
+            match stage {
+                FlushStage::DeadLetters => staged.extend(self.stage_dead_letters().await?),
+                FlushStage::Anchors | FlushStage::Tables => {
                     if !std::mem::replace(&mut tables_are_staged, true) {
                         staged.extend(self.stage_tables().await?);
                     }
                 }
-                Step::Floors => {
+                FlushStage::Floors => {
                     if let Some(times) = times.take() {
                         counters.visible(times, now_micros());
                     }

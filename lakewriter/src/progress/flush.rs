@@ -23,9 +23,9 @@ pub(crate) enum Place {
     Floors,
 }
 
-/// One of the four steps; the next begins after all commits of this one were seen.
+/// One of the four stages; the next begins after all commits of this one were seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
+pub(crate) enum FlushStage {
     DeadLetters,
     Anchors,
     Tables,
@@ -35,7 +35,7 @@ pub(crate) enum Step {
 /// One atomic commit of a flush, and the positions that move with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PlannedCommit {
-    pub(crate) step: Step,
+    pub(crate) stage: FlushStage,
     pub(crate) place: Place,
     pub(crate) txns: Vec<TxnAdvance>,
     /// `p<partition>-<from>-<to>` of the first partition, for the names of files.
@@ -52,21 +52,21 @@ pub(crate) struct Flush {
 
 impl Flush {
     pub(super) fn add(&mut self, commit: PlannedCommit) {
-        let behind = |other: &PlannedCommit| other.step <= commit.step;
+        let behind = |other: &PlannedCommit| other.stage <= commit.stage;
         let place = self.commits.partition_point(behind);
         self.commits.insert(place, commit);
     }
 
-    /// In the order of their steps.
+    /// In the order of their stages.
     pub(crate) fn commits(&self) -> &[PlannedCommit] {
         &self.commits
     }
 
-    /// The commits of one step after the other.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (Step, &[PlannedCommit])> {
+    /// The commits of one stage after the other.
+    pub(crate) fn stages(&self) -> impl Iterator<Item = (FlushStage, &[PlannedCommit])> {
         self.commits
-            .chunk_by(|left, right| left.step == right.step)
-            .filter_map(|commits| Some((commits.first()?.step, commits)))
+            .chunk_by(|left, right| left.stage == right.stage)
+            .filter_map(|commits| Some((commits.first()?.stage, commits)))
     }
 
     /// The commit for this place.

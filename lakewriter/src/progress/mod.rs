@@ -20,7 +20,7 @@
 //! - I4. Every record below `next` was appended, set aside, or skipped for a reason ([`Skip`]), or is no record.
 //! - I5. A row is appended once: not where the table has it by its offset, nor by its order.
 //! - I6. A floor is never above what every table has: it is committed after all other commits of its flush were seen.
-//! - I7. A step of a flush begins after the one before it was seen (see [`flush`]).
+//! - I7. A stage of a flush begins after the one before it was seen (see [`flush`]).
 //!
 //! The direct road has one position, in its log, which is a [`Position`] as well; its open rows are [`OpenRows`].
 //! [`model`] plays random lives of writers over a model of Kafka and of the lake.
@@ -36,7 +36,7 @@ mod positions;
 mod reread;
 
 pub use advance::TxnAdvance;
-pub(crate) use flush::{Flush, NextOffsets, Place, PlannedCommit, Step};
+pub(crate) use flush::{Flush, FlushStage, NextOffsets, Place, PlannedCommit};
 pub(crate) use order::RecordOrder;
 pub(crate) use partition::{Skip, StoredPartition};
 pub(crate) use position::{Ended, OpenRows, Position};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Ended, Flush, Place, PlannedCommit, RecordOrder, Skip, Step, StoredPartition, TxnAdvance,
+    Ended, Flush, FlushStage, Place, PlannedCommit, RecordOrder, Skip, StoredPartition, TxnAdvance,
     partition::PartitionProgress,
 };
 use crate::{Error, error::defect};
@@ -15,7 +15,7 @@ use crate::{Error, error::defect};
 #[derive(Debug)]
 enum State {
     Open,
-    Flushing(Vec<(Step, Place)>),
+    Flushing(Vec<(FlushStage, Place)>),
     Unknown,
     Lost,
 }
@@ -180,7 +180,7 @@ impl Positions {
             floors.extend(moved.floor);
             for table in moved.tables {
                 let commit = tables.entry(table.table).or_insert_with(|| PlannedCommit {
-                    step: Step::Tables,
+                    stage: FlushStage::Tables,
                     place: Place::Table(table.table),
                     txns: Vec::new(),
                     range: table.range,
@@ -192,17 +192,17 @@ impl Positions {
             }
         }
         let anchors = anchors.into_iter();
-        for (step, place, txns) in [
-            (Step::DeadLetters, Place::DeadLetters, letters),
-            (Step::Floors, Place::Floors, floors),
+        for (stage, place, txns) in [
+            (FlushStage::DeadLetters, Place::DeadLetters, letters),
+            (FlushStage::Floors, Place::Floors, floors),
         ]
         .into_iter()
-        .chain(anchors.map(|(table, txns)| (Step::Anchors, Place::Anchor(table), txns)))
+        .chain(anchors.map(|(table, txns)| (FlushStage::Anchors, Place::Anchor(table), txns)))
         {
             if !txns.is_empty() {
                 let range = String::new();
                 flush.add(PlannedCommit {
-                    step,
+                    stage,
                     place,
                     txns,
                     range,
@@ -213,14 +213,14 @@ impl Positions {
             flush.add(commit);
         }
         let places = flush.commits().iter();
-        self.state = State::Flushing(places.map(|commit| (commit.step, commit.place)).collect());
+        self.state = State::Flushing(places.map(|commit| (commit.stage, commit.place)).collect());
         Ok(flush)
     }
 
     /// What was seen of the commits of the flush that was on its way; what is not named is unknown.
     ///
     /// # Errors
-    /// `Defect`: none was, or a step was committed before the one below it. Of a position that is called committed here
+    /// `Defect`: none was, or a stage was committed before the one below it. Of a position that is called committed here
     /// the commit was seen, whatever became of the others.
     pub(crate) fn settle(&mut self, seen: &[(Place, Ended)]) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.state, State::Unknown);
@@ -235,21 +235,21 @@ impl Positions {
             told.map_or(Ended::Unknown, |&(_, ended)| ended)
         };
         let mut state = State::Open;
-        // The lowest step of which a commit is missing.
-        let mut missing: Option<Step> = None;
-        for (step, place) in commits {
+        // The lowest stage of which a commit is missing.
+        let mut missing: Option<FlushStage> = None;
+        for (stage, place) in commits {
             let ended = told(place);
             match ended {
                 Ended::Committed => {
-                    if let Some(missing) = missing.filter(|missing| *missing < step) {
+                    if let Some(missing) = missing.filter(|missing| *missing < stage) {
                         return Err(defect(
-                            "a step of a flush begins after the one before it was seen",
-                            format!("{step:?}, where {missing:?} was not seen"),
+                            "a stage of a flush begins after the one before it was seen",
+                            format!("{stage:?}, where {missing:?} was not seen"),
                         ));
                     }
                 }
                 Ended::Unknown | Ended::Lost => {
-                    missing.get_or_insert(step);
+                    missing.get_or_insert(stage);
                     let is_lost = ended == Ended::Lost || matches!(state, State::Lost);
                     state = match is_lost {
                         true => State::Lost,

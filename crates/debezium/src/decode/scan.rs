@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 use super::error::{Boxed, DecodeError, DecodeReason, MAX_DEPTH};
 
-type Step = Result<usize, Boxed>;
+type Scanned = Result<usize, Boxed>;
 
 /// Bytes of a string that are looked at one by one.
 const SHORT: usize = 16;
@@ -49,7 +49,7 @@ impl<'a> Scanner<'a> {
 
     /// One given byte, white space before it skipped.
     #[inline(always)]
-    pub fn expect(self, at: usize, byte: u8, what: &'static str) -> Step {
+    pub fn expect(self, at: usize, byte: u8, what: &'static str) -> Scanned {
         let at = self.white_space(at);
         match self.byte(at) {
             Some(found) if found == byte => Ok(at + 1),
@@ -60,7 +60,7 @@ impl<'a> Scanner<'a> {
 
     /// A string; `at` is its opening quote.
     #[inline]
-    pub fn string(self, at: usize) -> Step {
+    pub fn string(self, at: usize) -> Scanned {
         let mut end = match self.byte(at) {
             Some(b'"') => at + 1,
             _ => return Err(DecodeError::expected(at, "a string")),
@@ -95,7 +95,7 @@ impl<'a> Scanner<'a> {
         Ok(end + 1)
     }
 
-    fn escape(self, at: usize) -> Step {
+    fn escape(self, at: usize) -> Scanned {
         match self.byte(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u')
@@ -111,7 +111,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn digits(self, mut at: usize) -> Step {
+    fn digits(self, mut at: usize) -> Scanned {
         let start = at;
         while self.byte(at).is_some_and(|byte| byte.is_ascii_digit()) {
             at += 1;
@@ -124,7 +124,7 @@ impl<'a> Scanner<'a> {
 
     /// A number; `at` is its first character.
     #[inline]
-    pub fn number(self, mut at: usize) -> Step {
+    pub fn number(self, mut at: usize) -> Scanned {
         if self.byte(at) == Some(b'-') {
             at += 1;
         }
@@ -145,7 +145,7 @@ impl<'a> Scanner<'a> {
         Ok(at)
     }
 
-    fn literal(self, at: usize, literal: &'static str) -> Step {
+    fn literal(self, at: usize, literal: &'static str) -> Scanned {
         if self.starts_with(at, literal.as_bytes()) {
             Ok(at + literal.len())
         } else {
@@ -155,12 +155,12 @@ impl<'a> Scanner<'a> {
 
     /// Any value; `at` is its first character.
     #[inline]
-    pub fn value(self, at: usize) -> Step {
+    pub fn value(self, at: usize) -> Scanned {
         self.value_within(at, 0)
     }
 
     #[inline]
-    fn value_within(self, at: usize, depth: usize) -> Step {
+    fn value_within(self, at: usize, depth: usize) -> Scanned {
         match self.byte(at) {
             Some(b'"') => self.string(at),
             Some(b'-' | b'0'..=b'9') => self.number(at),
@@ -169,7 +169,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn rarer_value(self, at: usize, depth: usize) -> Step {
+    fn rarer_value(self, at: usize, depth: usize) -> Scanned {
         match self.byte(at) {
             Some(b't') => self.literal(at, "true"),
             Some(b'f') => self.literal(at, "false"),
@@ -185,7 +185,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn items(self, at: usize, depth: usize) -> Step {
+    fn items(self, at: usize, depth: usize) -> Scanned {
         let mut at = self.white_space(at + 1);
         if self.byte(at) == Some(b']') {
             return Ok(at + 1);
@@ -205,7 +205,11 @@ impl<'a> Scanner<'a> {
     /// The members of the object at `at`: `member` gets the text between the quotes of the key and where the value
     /// begins, and returns where it ends.
     #[inline(always)]
-    pub fn members(self, at: usize, mut member: impl FnMut(Self, &'a [u8], usize) -> Step) -> Step {
+    pub fn members(
+        self,
+        at: usize,
+        mut member: impl FnMut(Self, &'a [u8], usize) -> Scanned,
+    ) -> Scanned {
         let mut at = self.white_space(self.expect(at, b'{', "an object")?);
         if self.byte(at) == Some(b'}') {
             return Ok(at + 1);

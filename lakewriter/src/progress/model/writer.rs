@@ -45,15 +45,15 @@ impl Flight {
         seen.map(|&(_, ended)| ended)
     }
 
-    /// The places of the step that runs.
+    /// The places of the stage that runs.
     fn running(&self) -> Vec<Place> {
         let failed = self.seen.iter().any(|(_, it)| *it != Ended::Committed);
-        for (_, commits) in self.flush.steps() {
+        for (_, commits) in self.flush.stages() {
             let places = commits.iter().map(|commit| commit.place);
             let running: Vec<Place> = places.filter(|it| self.ended(*it).is_none()).collect();
             let begun = running.len() < commits.len();
             if !running.is_empty() {
-                // The commits of a step are made side by side; after one that failed no step begins.
+                // The commits of a stage are made side by side; after one that failed no stage begins.
                 return if failed && !begun {
                     Vec::new()
                 } else {
@@ -68,7 +68,7 @@ impl Flight {
         self.running().is_empty()
     }
 
-    /// Make one of the commits of the step that runs. Given back: what is long on its way.
+    /// Make one of the commits of the stage that runs. Given back: what is long on its way.
     pub(super) fn commit(&mut self, lake: &mut Lake, pick: usize, fate: Fate) -> Option<Self> {
         let running = self.running();
         let place = *running.get(pick % running.len().max(1))?;
