@@ -18,6 +18,7 @@ mod mirror;
 mod nearby;
 pub mod quantity;
 mod sql;
+mod status;
 
 use std::path::PathBuf;
 
@@ -67,6 +68,8 @@ enum Command {
     Bucket(bucket::Arguments),
     /// Find what stands in the way of a mirror or a connector, and what mends it
     Doctor(doctor::Arguments),
+    /// Show what runs: connectors, lag, freshness, tables
+    Status(status::Arguments),
     /// Ask a running part whether it is well
     Healthcheck(healthcheck::Arguments),
     /// Show the effective settings and where each comes from
@@ -88,6 +91,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Lake(arguments) => maintain::run(arguments, &mut settings),
         Command::Bucket(arguments) => bucket::run(arguments, &mut settings),
         Command::Doctor(arguments) => doctor::run(arguments, &mut settings),
+        Command::Status(arguments) => status::run(arguments, &mut settings),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Config(arguments) => config::run(&arguments, &settings),
         Command::Drain(arguments) => drain::run(arguments, &mut settings),

@@ -17,6 +17,7 @@ mod failure;
 mod invocation;
 mod mirror;
 mod settings;
+mod status;
 
 use std::process::ExitCode;
 

@@ -108,7 +108,8 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     }
 }
 
-fn of_kafka(settings: &Settings, bootstrap: String) -> KafkaConfig {
+/// Kafka as the lake's writer reads it.
+pub(super) fn of_kafka(settings: &Settings, bootstrap: String) -> KafkaConfig {
     let lake = lake::config(settings);
     let topics = settings.get("lakewriter.topics").unwrap_or_default();
     KafkaConfig {
