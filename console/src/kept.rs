@@ -2,7 +2,6 @@
 //! changes make of the rows in the copy. Both are the same replay.
 
 use std::{
-    cmp::Ordering,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -14,6 +13,7 @@ use arrow::{
 use datafusion::{
     catalog::TableProvider,
     common::DFSchema,
+    datasource::MemTable,
     error::{DataFusionError, Result},
     logical_expr::{Expr, ident, lit, try_cast},
     physical_expr::PhysicalExpr,
@@ -22,7 +22,7 @@ use datafusion::{
 };
 use deltalake_core::DeltaTable;
 use futures::StreamExt as _;
-use lakewriter::lake::{Lake, Since, ToldRows};
+use lakewriter::lake::{Lake, Since};
 
 use crate::{
     change::{Change, is_unknown},
@@ -39,8 +39,8 @@ use crate::{
 
 /// The log of a source table at one of its versions.
 pub struct SourceLog {
-    delta: DeltaTable,
-    log: Log,
+    pub(crate) delta: DeltaTable,
+    pub(crate) log: Log,
     rows: usize,
     part_bytes: usize,
     schema: SchemaRef,
@@ -238,6 +238,33 @@ impl SourceLog {
         self.read(changes, None).await
     }
 
+    /// The columns of the log.
+    pub fn columns(&self) -> SchemaRef {
+        self.log.changes.schema()
+    }
+
+    /// Whether a file of the log has the columns by the names that they have in the table.
+    pub fn has_plain_names(&self) -> bool {
+        let snapshot = self.delta.snapshot();
+        snapshot.is_ok_and(|snapshot| {
+            let configuration = snapshot.metadata().configuration();
+            !configuration.contains_key("delta.columnMapping.mode")
+        })
+    }
+
+    /// The changes in these rows of the log, which have [`Self::columns`]. They may be of a later version, as long as the
+    /// table's description is the same.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn changes_in(
+        &self,
+        rows: Vec<RecordBatch>,
+    ) -> std::result::Result<LoggedChanges, Boxed> {
+        let rows = MemTable::try_new(self.columns(), vec![rows])?;
+        self.read(Arc::new(rows), None).await
+    }
+
     /// The changes that stand at the LSN of `from` or behind it, in all files of the log but these.
     ///
     /// # Errors
@@ -339,51 +366,6 @@ impl SourceLog {
             }
         }
         Ok(None)
-    }
-}
-
-/// Whether a snapshot's rows are all in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wholeness {
-    /// They are.
-    Whole,
-    /// The last one has not come.
-    More,
-    /// The last one has come; of all rows some have not.
-    Lacking { of: u64, there: u64 },
-    /// Nothing tells: the rows are of a connector that does not count them.
-    Untold,
-}
-
-impl SourceLog {
-    /// Whether all rows of this snapshot are in the log, as far as the log itself tells.
-    ///
-    /// # Errors
-    /// It cannot be read, or contradicts itself.
-    pub async fn wholeness(&self, snapshot: (i64, i64)) -> std::result::Result<Wholeness, Boxed> {
-        let configuration = self.delta.snapshot()?.metadata().configuration();
-        let get = |key: &str| configuration.get(key).map(String::as_str);
-        let of = match ToldRows::of(get, snapshot) {
-            ToldRows::More => return Ok(Wholeness::More),
-            ToldRows::Nothing => {
-                let in_parts = self.log.snapshot_rows(snapshot, true)?.limit(0, Some(1))?;
-                return Ok(match in_parts.count().await? {
-                    0 => Wholeness::Whole,
-                    _ => Wholeness::Untold,
-                });
-            }
-            ToldRows::Whole(of) => of,
-        };
-        let there = self.log.snapshot_rows(snapshot, false)?.count().await? as u64;
-        match there.cmp(&of) {
-            Ordering::Equal => Ok(Wholeness::Whole),
-            Ordering::Less => Ok(Wholeness::Lacking { of, there }),
-            Ordering::Greater => {
-                let (incarnation, lsn) = snapshot;
-                let name = &self.log.name;
-                Err(format!("a snapshot has no more rows than were counted: that of {name} at {incarnation}:{lsn} was counted as {of} and has {there}").into())
-            }
-        }
     }
 }
 

@@ -32,14 +32,16 @@ mod respell;
 mod spelling;
 mod statement;
 mod tables;
+mod wholeness;
 
 pub use engine::SqlEngine;
 pub use error::Error;
 pub use fold::{Folded, LoggedChange, LoggedChanges, RowKey};
 pub use format::{OutputFormat, write_result};
-pub use kept::{Keeping, Keys, SourceLog, Wholeness, is_unknown_key};
+pub use kept::{Keeping, Keys, SourceLog, is_unknown_key};
 pub use memory::default_limit as default_memory_limit;
 pub use output::Output;
 pub use prompt::run_prompt;
 pub use statement::{STACK_BYTES, Unreasonable};
 pub use tables::TableInfo;
+pub use wholeness::Wholeness;

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
-    compute::{cast, concat_batches},
-    datatypes::SchemaRef,
+    array::{RecordBatch, StringArray, new_null_array},
+    compute::{CastOptions, cast, cast_with_options, concat_batches},
+    datatypes::{FieldRef, SchemaRef},
 };
 use deltalake_core::kernel::Add;
 use futures::StreamExt as _;
@@ -54,6 +54,50 @@ pub(crate) async fn read_columns(
         each(&conform(&batch.attempted(attempted)?, &schema).attempted(attempted)?)?;
     }
     Ok(())
+}
+
+/// Reads a file of the log. Columns that it lacks are null, and those by which the table is partitioned are told by its
+/// entry. None: a column is of a type that cannot become the table's.
+pub(crate) async fn read_log(
+    lake: &Lake,
+    relative: &str,
+    add: &Add,
+    columns: &SchemaRef,
+) -> Result<Option<Vec<RecordBatch>>, Error> {
+    let attempted = || format!("read `{relative}/{}`", add.path);
+    let builder = open(lake, relative, add).await?;
+    let mut stream = builder.build().attempted(attempted)?;
+    let mut batches = Vec::new();
+    // A value that does not fit is an error, and no null.
+    let exact = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    while let Some(batch) = stream.next().await {
+        let batch = batch.attempted(attempted)?;
+        let of_column = |field: &FieldRef| {
+            if let Some(column) = batch.column_by_name(field.name()) {
+                return cast_with_options(column, field.data_type(), &exact);
+            }
+            let told = add.partition_values.get(field.name());
+            match told.and_then(Option::as_deref) {
+                Some(told) => {
+                    let told = StringArray::from(vec![told; batch.num_rows()]);
+                    cast_with_options(&told, field.data_type(), &exact)
+                }
+                None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            }
+        };
+        let of_columns = columns.fields().iter().map(of_column);
+        let Ok(of_columns) = of_columns.collect::<Result<Vec<_>, _>>() else {
+            return Ok(None);
+        };
+        match RecordBatch::try_new(Arc::clone(columns), of_columns) {
+            Ok(batch) => batches.push(batch),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some(batches))
 }
 
 /// Reads some rows of a file, in their order.

@@ -1,12 +1,9 @@
 //! One table's `current`, brought on step by step. A step ends with a commit or changes nothing; whoever dies within one
 //! goes on from the `txn` of the last.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use console::{Keeping, LoggedChange, RowKey, SourceLog, Wholeness};
+use console::{Keeping, SourceLog, Wholeness};
 use datafusion::prelude::SessionContext;
 use lakewriter::{
     lake::{CHANGES, CURRENT, Lake, delta::LakeTable},
@@ -16,13 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     current::{self, Before, Current, Found, Outcome},
-    deletions::deletions,
     error::{Attempted as _, Error},
-    files,
-    folded::{Progress, Recent},
-    key_index::Spot,
+    fold::{Fold, Folding, Open},
+    folded::Recent,
     news::{self, News},
-    plan::{Plan, Reason, open_moves, plan, remember},
+    plan::Reason,
     rebuild,
     rows::{Loaded, Lookup, Rows},
     snapshot::{Begun, Patience, Verdict, verdict},
@@ -32,15 +27,6 @@ use crate::{
 /// So many files come before it is looked again whether some should be written anew.
 const FILES_BETWEEN: usize = 32;
 
-/// The table as it was read, with what is known of its rows.
-struct Open {
-    current: Box<Current>,
-    lookup: Lookup,
-    recent: Recent,
-    /// With so many files it is looked whether some should be written anew.
-    tidy_at: usize,
-}
-
 /// Brings one table on.
 pub struct Follower {
     lake: Lake,
@@ -49,6 +35,8 @@ pub struct Follower {
     changes: String,
     current: String,
     open: Option<Open>,
+    /// The log as it was read last.
+    log: Option<SourceLog>,
     /// The newest version of the log, and since when it is.
     seen: Option<(u64, Instant)>,
     /// When it was made anew, and how long that took.
@@ -68,6 +56,7 @@ impl Follower {
             changes: changes.to_owned(),
             current: format!("{table}{CURRENT}"),
             open: None,
+            log: None,
             seen: None,
             rebuilt: None,
             held: None,
@@ -107,7 +96,8 @@ impl Follower {
             return Ok(Step::Held);
         }
         self.held = None;
-        let Some(mut open) = self.open.take() else {
+        let Some(open) = self.open.take() else {
+            self.log = None;
             return self.begin().await;
         };
         let attempted = || format!("look for commits to `{}`", self.changes);
@@ -120,7 +110,25 @@ impl Follower {
         if news.lost_rows {
             return self.anew(Reason::ForeignCommit, open).await;
         }
-        let log = self.log(Some(version)).await?;
+        // As long as the log's description is the same, what is known of it holds for later versions.
+        let log = match self.log.take().filter(|_| !news.describes) {
+            Some(log) => log,
+            None => self.log(Some(version)).await?,
+        };
+        let step = self.bring_on(open, &log, version, news).await;
+        if let Ok(Step::Folded { .. }) = step {
+            self.log = Some(log);
+        }
+        step
+    }
+
+    async fn bring_on(
+        &mut self,
+        mut open: Open,
+        log: &SourceLog,
+        version: u64,
+        news: News,
+    ) -> Result<Step, Error> {
         let reason = match log.keeping() {
             Keeping::Never => return Ok(Step::NoKey),
             _ if !open.current.is_of(log.shape()) => Some(Reason::NewShape),
@@ -130,15 +138,44 @@ impl Follower {
         if let Some(reason) = reason {
             return self.anew(reason, open).await;
         }
-        match self.fold(&mut open, &log, version, news).await? {
+        let files: Vec<String> = news.adds.iter().map(|add| add.path.clone()).collect();
+        let fold = Fold {
+            lake: &self.lake,
+            relative: &self.current,
+            log,
+            version,
+            files: &files,
+        };
+        let attempted = || format!("read version {version} of `{}`", self.changes);
+        let small = news::read(&self.lake, &self.changes, log, &news.adds).await?;
+        let folding = match small {
+            Some(rows) => {
+                let changes = log.changes_in(rows).await.attempted(attempted)?;
+                fold.run(&mut open, changes).await?
+            }
+            None => Folding::LogIsBehind,
+        };
+        let folding = match folding {
+            Folding::LogIsBehind => {
+                let log = self.log(Some(version)).await?;
+                let changes = log.changes(files.clone()).await.attempted(attempted)?;
+                Fold { log: &log, ..fold }.run(&mut open, changes).await?
+            }
+            Folding::Done(_) | Folding::NotPlain(_) | Folding::Overtaken => folding,
+        };
+        match folding {
             Folding::Done(step) => {
                 if open.current.files.len() >= open.tidy_at {
-                    self.tidy(&mut open, &log).await?;
+                    self.tidy(&mut open, log).await?;
                 }
                 self.open = Some(open);
                 Ok(step)
             }
             Folding::Overtaken => Ok(Step::Overtaken),
+            Folding::LogIsBehind => Err(Error::new(format!(
+                "{}: it was opened at another version",
+                attempted()
+            ))),
             Folding::NotPlain(reason) => self.anew(reason, open).await,
         }
     }
@@ -361,130 +398,4 @@ impl Follower {
         open.current = current;
         Ok(())
     }
-
-    async fn fold(
-        &self,
-        open: &mut Open,
-        log: &SourceLog,
-        version: u64,
-        news: News,
-    ) -> Result<Folding, Error> {
-        let attempted = || format!("fold version {version} of `{}`", self.changes);
-        let Keeping::ByKey { since } = log.keeping() else {
-            return Ok(Folding::NotPlain(Reason::NarrowerRows));
-        };
-        let files: Vec<String> = news.adds.iter().map(|add| add.path.clone()).collect();
-        let mut changes = log.changes(files.clone()).await.attempted(attempted)?;
-        if changes
-            .iter()
-            .any(|change| since.is_some_and(|since| change.position < since))
-        {
-            return Ok(Folding::NotPlain(Reason::OlderEra));
-        }
-        let progress = &open.current.progress;
-        let stale = loop {
-            match plan(changes.iter(), progress, &open.recent) {
-                Plan::Fold { stale } => break stale,
-                Plan::Rebuild(reason) => return Ok(Folding::NotPlain(reason)),
-                Plan::LookBack { from } => {
-                    open.recent.lower(from);
-                    let earlier = log.changes_from(from, &files).await.attempted(attempted)?;
-                    for LoggedChange {
-                        operation,
-                        position,
-                        key,
-                        is_partial,
-                    } in earlier.iter()
-                    {
-                        open.recent.tell(key, position, operation, is_partial, None);
-                    }
-                }
-            }
-        };
-        let mut through = progress.through;
-        for change in changes.iter() {
-            through = through.max(change.position);
-        }
-        changes.without(&stale);
-        let keys = log.keys().attempted(attempted)?;
-        let wanted: HashSet<RowKey> = changes.iter().map(|change| change.key.clone()).collect();
-        let rows = Rows {
-            lake: &self.lake,
-            relative: &self.current,
-            current: &open.current,
-            schema: log.schema(),
-        };
-        let Some(kept) = rows.find(&open.lookup, &keys, &wanted).await? else {
-            return Ok(Folding::NotPlain(Reason::TwoRows));
-        };
-        let folded = changes
-            .clone()
-            .replay(&kept, progress.snapshot)
-            .attempted(attempted)?;
-        if !open_moves(changes.iter(), folded.lacking()).is_empty() {
-            return Ok(Folding::NotPlain(Reason::SplitMove));
-        }
-        let gone = folded.gone.clone();
-        let come = folded.rows();
-        let old = rows.read(&folded.needed()).await?;
-        let added = match come {
-            0 => None,
-            _ => Some(folded.values(old).await.attempted(attempted)?),
-        };
-        let next = Progress {
-            changes_version: version,
-            through,
-            snapshot: progress.snapshot,
-            open_halves: progress.open_halves.clone(),
-        };
-        let (deletions, vectors) = deletions(&self.current, &open.current, &gone)?;
-        if let Some((path, bytes)) = vectors {
-            let uploaded = lakewriter::lake::upload(&self.lake, &self.current, &path, bytes);
-            uploaded.await.attempted(attempted)?;
-        }
-        let add = match &added {
-            Some(rows) => Some(files::write(&self.lake, &self.current, vec![rows.clone()]).await?),
-            None => None,
-        };
-        let (outcome, number) = open.current.commit(deletions, add, next).await?;
-        if outcome == Outcome::Overtaken {
-            return Ok(Folding::Overtaken);
-        }
-        remember(changes.iter(), &mut open.recent, |key| {
-            kept.contains_key(key)
-        });
-        open.recent.bound(through);
-        if let Lookup::Index(index) = &mut open.lookup {
-            let taken: HashSet<u64> = gone.iter().copied().collect();
-            for (key, row) in &kept {
-                if taken.contains(row) {
-                    index.remove(key);
-                }
-            }
-            if let (Some(rows), Some(file)) = (&added, number) {
-                let rows = rows.project(&keys.columns).attempted(attempted)?;
-                for (key, row) in keys.of(&rows).attempted(attempted)?.iter().zip(0..) {
-                    if index.insert(key, Spot { file, row }).is_some() {
-                        // It is committed: the next step finds it when it reads the table.
-                        return Err(Error::new(format!(
-                            "keep one row for each key of `{}`",
-                            self.current
-                        )));
-                    }
-                }
-            }
-        }
-        Ok(Folding::Done(Step::Folded {
-            version,
-            gone: gone.len(),
-            come,
-        }))
-    }
-}
-
-/// What became of a fold.
-enum Folding {
-    Done(Step),
-    NotPlain(Reason),
-    Overtaken,
 }

@@ -13,6 +13,7 @@ mod deletion_vector;
 mod deletions;
 mod error;
 mod files;
+mod fold;
 mod folded;
 mod follow;
 mod follower;

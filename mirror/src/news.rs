@@ -2,14 +2,19 @@
 
 use std::collections::HashSet;
 
+use arrow::array::RecordBatch;
+use console::SourceLog;
 use deltalake_core::{
     kernel::{Action, Add},
     logstore::LogStoreRef,
 };
 
-use lakewriter::lake::delta::ROWS_KEPT;
+use lakewriter::lake::{Lake, delta::ROWS_KEPT};
 
-use crate::error::{Attempted as _, Error};
+use crate::{
+    error::{Attempted as _, Error},
+    files,
+};
 
 /// One entry of a table's log.
 #[derive(Debug, Default)]
@@ -79,6 +84,8 @@ pub(crate) struct News {
     pub(crate) version: Option<u64>,
     pub(crate) adds: Vec<Add>,
     pub(crate) lost_rows: bool,
+    /// An entry tells the table's description.
+    pub(crate) describes: bool,
 }
 
 /// A fold takes about as many bytes of files at a time, whatever has come.
@@ -99,6 +106,7 @@ pub(crate) async fn news(log: &LogStoreRef, folded: u64) -> Result<News, Error> 
         }
         news.version = Some(version);
         news.lost_rows |= entry.lost_rows;
+        news.describes |= entry.metadata;
         for add in entry.adds.into_iter().filter(|add| add.data_change) {
             bytes += add.size;
             paths.insert(add.path.clone());
@@ -109,4 +117,32 @@ pub(crate) async fn news(log: &LogStoreRef, folded: u64) -> Result<News, Error> 
         }
     }
     Ok(news)
+}
+
+/// Files that are larger than this together are read by the reader of the whole table, which goes on on disk.
+const BYTES_IN_MEMORY: i64 = 4 << 20;
+
+/// The rows of new files with the columns of the log, read without the log: that has all other files as well, and to
+/// plan a query of it takes the longer the more there are. None: they are too large, or not of the plain kind.
+pub(crate) async fn read(
+    lake: &Lake,
+    relative: &str,
+    log: &SourceLog,
+    adds: &[Add],
+) -> Result<Option<Vec<RecordBatch>>, Error> {
+    let bytes: i64 = adds.iter().map(|add| add.size).sum();
+    // A path with a percent sign is one that is written otherwise than it reads.
+    let is_plain = |add: &Add| add.deletion_vector.is_none() && !add.path.contains(['%', ':']);
+    if bytes > BYTES_IN_MEMORY || !adds.iter().all(is_plain) || !log.has_plain_names() {
+        return Ok(None);
+    }
+    let columns = log.columns();
+    let mut rows = Vec::new();
+    for add in adds {
+        match files::read_log(lake, relative, add, &columns).await? {
+            Some(batches) => rows.extend(batches),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(rows))
 }

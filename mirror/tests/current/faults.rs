@@ -8,7 +8,7 @@ use datafusion::prelude::SessionContext;
 use deltalake_core::DeltaTable;
 use lakewriter::Lake;
 use mirror::{Follower, Reason, Step};
-use object_store::memory::InMemory;
+use object_store::{ObjectStoreExt as _, memory::InMemory};
 
 use crate::{
     equal::{advance, assert_equal, current},
@@ -295,6 +295,42 @@ async fn a_compaction_of_the_log_is_no_news() -> Result<()> {
     );
     let (_, version) = current(&scene.lake, CURRENT).await?;
     ensure!(version == 4, "{version}");
+    assert_equal(&scene.lake, CHANGES).await
+}
+
+/// What a fold costs does not depend on how much of the log there is.
+#[tokio::test]
+async fn a_fold_reads_nothing_of_the_log_but_what_is_new() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let mut follower = scene.follower();
+    for round in 1..4 {
+        scene.go_on(200 * round).await?;
+        advance(&mut follower).await?;
+    }
+    // The beginning of the log is away, and so are its first files.
+    let mut away = Vec::new();
+    for name in [
+        "_delta_log/00000000000000000000.json",
+        "_delta_log/00000000000000000001.json",
+        "1.parquet",
+        "2.parquet",
+    ] {
+        let path = scene.lake.path(&format!("{CHANGES}/{name}"));
+        let bytes = scene.store.get(&path).await?.bytes().await?;
+        scene.store.delete(&path).await?;
+        away.push((path, bytes));
+    }
+    for round in 4..8 {
+        scene.go_on(200 * round).await?;
+        let steps = advance(&mut follower).await?;
+        ensure!(
+            matches!(steps.as_slice(), [Step::Folded { .. }]),
+            "{steps:?}"
+        );
+    }
+    for (path, bytes) in away {
+        scene.store.put(&path, bytes.into()).await?;
+    }
     assert_equal(&scene.lake, CHANGES).await
 }
 
