@@ -12,7 +12,10 @@ mod session;
 mod slot;
 mod tables;
 
-pub use self::{connector::of_file, report::Report};
+pub use self::{
+    connector::{of_file, of_properties},
+    report::Report,
+};
 
 use std::time::Duration;
 

@@ -21,7 +21,8 @@ Exit code: 0 when nothing needs a hand (notes are no matter); 1 with warnings or
 for could not be looked at.
 Examples:
   tributary doctor --from postgresql://USER@HOST/DATABASE --to data/lake
-  tributary doctor --connector connector.json --kafka 127.0.0.1:9092 --json"
+  tributary doctor --connector connector.json --kafka 127.0.0.1:9092 --json
+  tributary doctor                                # the mirror or the connector of tributary.toml"
 )]
 pub struct Arguments {
     /// Connection string of the database (mirror.from)
@@ -63,8 +64,20 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     settings.set_flag("mirror.tables", arguments.tables)?;
     settings.set_flag("mirror.exclude", arguments.exclude)?;
     settings.set_flag("mirror.slot", arguments.slot)?;
-    let mut report = Report::default();
+    let described = settings.connector()?;
     let mut bootstrap = arguments.kafka;
+    let is_named = arguments.connector.is_some()
+        || settings.is_set("mirror.from")
+        || described.is_some()
+        || wants_lake
+        || bootstrap.is_some();
+    if !is_named {
+        return Err(Failure::Refused {
+            what: "look at a database: none is named".to_owned(),
+            hint: "name it with --from postgresql://user@host:5432/database, with --connector file.json, or in [cdc] of tributary.toml".to_owned(),
+        });
+    }
+    let mut report = Report::default();
     let connector = match &arguments.connector {
         Some(path) => {
             let stand = doctor::of_file(path, &mut report)?;
@@ -76,14 +89,18 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             config
         }
         None if settings.is_set("mirror.from") => Some(mirror::road(settings)?.connector),
-        None if wants_lake || bootstrap.is_some() => None,
-        None => {
-            return Err(Failure::Refused {
-                what: "look at a database: none is named".to_owned(),
-                hint: "name it with --from postgresql://user@host:5432/database, or with --connector file.json".to_owned(),
-            });
-        }
+        None => match described {
+            Some(file) => {
+                bootstrap = bootstrap.or(file.bootstrap_servers);
+                doctor::of_properties(file.properties, &mut report)
+            }
+            None => None,
+        },
     };
+    if settings.is_set("kafka.bootstrap_servers") {
+        bootstrap =
+            bootstrap.or_else(|| settings.get("kafka.bootstrap_servers").map(str::to_owned));
+    }
     settings.set_flag("kafka.bootstrap_servers", bootstrap.as_ref())?;
     let patient = Patient {
         connector,

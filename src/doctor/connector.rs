@@ -32,7 +32,17 @@ pub struct Stand {
 /// The file cannot be read.
 pub fn of_file(path: &Path, report: &mut Report) -> Result<Stand, Failure> {
     let file = load_connector_file(path)?;
-    let mut properties = file.properties;
+    Ok(Stand {
+        config: of_properties(file.properties, report),
+        bootstrap_servers: file.bootstrap_servers,
+    })
+}
+
+/// The connector of a flat map of properties; None where too much of it cannot be used.
+pub fn of_properties(
+    mut properties: BTreeMap<String, String>,
+    report: &mut Report,
+) -> Option<ConnectorConfig> {
     let config = match ConnectorConfig::parse(&properties) {
         Ok(parsed) => {
             notices(&parsed.notices, report);
@@ -54,10 +64,7 @@ pub fn of_file(path: &Path, report: &mut Report) -> Result<Stand, Failure> {
             "The database was not looked at; mend the properties named here.",
         );
     }
-    Ok(Stand {
-        config,
-        bootstrap_servers: file.bootstrap_servers,
-    })
+    config
 }
 
 /// Take out what cannot be, so that the rest can be looked at.

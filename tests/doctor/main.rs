@@ -12,5 +12,6 @@
 mod ask;
 mod connector;
 mod database;
+mod running;
 mod server;
 mod services;

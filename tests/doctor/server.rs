@@ -1,7 +1,9 @@
+//! Servers whose settings stand in the way, slots that run out, and servers of every version that are well.
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use stack::{Postgres, PostgresOptions};
+use stack::{Postgres, PostgresOptions, PostgresVersion};
 
 use crate::ask::{ask, paste};
 
@@ -127,6 +129,81 @@ async fn a_slot_that_runs_out_is_told_and_one_that_is_lost_is_mended() -> Result
     paste(&postgres, "postgres", &lost.remedy("slot-lost", "sql")?).await?;
     let after = ask(&arguments).await?;
     ensure!(after.finding("slot-lost").is_none(), "{}", after.text);
+    Ok(())
+}
+
+/// The server lets the role in, and has no place for another reader.
+#[tokio::test]
+async fn walsenders_that_are_all_in_use_are_told() -> Result<()> {
+    let postgres = started(&[("max_wal_senders", "1")]).await?;
+    postgres.execute("postgres", TABLE).await?;
+    let slot = "select pg_create_physical_replication_slot('held')";
+    postgres.execute("postgres", slot).await?;
+    let psql = stack::psql().await?;
+    let mut command = std::process::Command::new(psql);
+    // A session that may replicate takes a walsender for as long as it is open.
+    command
+        .arg("-d")
+        .arg(format!("{}?replication=database", postgres.dsn("postgres")))
+        .args(["-c", "select pg_sleep(600)"]);
+    let mut holder = stack::Process::spawn("psql", command)?;
+    let dsn = postgres.dsn("postgres");
+    let arguments = ["--from", dsn.as_str(), "--slot", "doc"];
+    let answer = stack::until("the walsender", Duration::from_secs(30), async || {
+        let answer = ask(&arguments).await?;
+        Ok(answer
+            .finding("walsenders-full")
+            .is_some()
+            .then_some(answer))
+    })
+    .await?;
+    ensure!(
+        answer.severity("walsenders-full") == "warning",
+        "{}",
+        answer.text
+    );
+    paste(
+        &postgres,
+        "postgres",
+        &answer.remedy("walsenders-full", "sql")?,
+    )
+    .await?;
+    holder.kill9()?;
+    let after = ask(&arguments).await?;
+    ensure!(after.finding("walsenders-full").is_none(), "{}", after.text);
+    Ok(())
+}
+
+/// Every version of the server answers every question.
+#[tokio::test]
+async fn a_healthy_server_of_each_version_has_no_findings() -> Result<()> {
+    for version in [
+        PostgresVersion::V14,
+        PostgresVersion::V16,
+        PostgresVersion::V17,
+        PostgresVersion::V18,
+    ] {
+        let postgres = Postgres::start_with(PostgresOptions {
+            version: Some(version),
+            max_slot_wal_keep_size: Some("1GB".to_owned()),
+            ..PostgresOptions::default()
+        })
+        .await?;
+        for sql in [
+            TABLE,
+            "create publication doc for table t with (publish_via_partition_root = true)",
+            "select pg_create_logical_replication_slot('doc', 'pgoutput')",
+        ] {
+            postgres.execute("postgres", sql).await?;
+        }
+        let dsn = postgres.dsn("postgres");
+        let answer = ask(&["--from", &dsn, "--slot", "doc"]).await?;
+        ensure!(
+            answer.code == 0 && answer.codes().is_empty(),
+            "{version:?}: {}",
+            answer.text
+        );
+    }
     Ok(())
 }
 

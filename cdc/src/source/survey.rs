@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use postgres_tls::LongestMessage;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 
 use super::{control::connect, server_error::control_error, snapshot::captured_tables};
 use crate::{
@@ -38,38 +38,65 @@ select c.oid, c.relpersistence <> 'p',
                (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = c.oid))
 from pg_catalog.pg_class c where c.oid = any($1)";
 
-/// The captured tables, in the order of a snapshot.
+/// What the catalog alone tells of a table, as [`SurveyedTable`] has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peculiar {
+    pub(super) unlogged: bool,
+    pub(super) inherited: bool,
+    pub(super) without_identity: bool,
+    /// The publication is there and does not have it.
+    pub(super) unpublished: bool,
+}
+
+/// What the catalog tells of these tables, by their OIDs. One that was dropped meanwhile is not told.
 ///
 /// # Errors
-/// The catalog or a table cannot be read.
-pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Error> {
+/// The catalog cannot be read.
+pub(super) async fn peculiarities(
+    client: &Client,
+    config: &ConnectorConfig,
+    tables: &[SnapshotTable],
+) -> Result<HashMap<u32, Peculiar>, Error> {
     let failed = |error| control_error("read what is peculiar about the captured tables", error);
-    let client = connect(&config.database, LongestMessage::Answer)
-        .await?
-        .client;
-    let tables = captured_tables(&client, config).await?;
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let rows = client
         .query(TABLES, &[&oids, &config.publication_name])
         .await
         .map_err(failed)?;
-    let mut told: HashMap<u32, &Row> = HashMap::with_capacity(rows.len());
+    let mut told = HashMap::with_capacity(rows.len());
     for row in &rows {
-        told.insert(row.try_get(0).map_err(failed)?, row);
+        let is = Peculiar {
+            unlogged: row.try_get(1).map_err(failed)?,
+            inherited: row.try_get(2).map_err(failed)?,
+            without_identity: row.try_get(3).map_err(failed)?,
+            unpublished: row.try_get(4).map_err(failed)?,
+        };
+        told.insert(row.try_get(0).map_err(failed)?, is);
     }
+    Ok(told)
+}
+
+/// The captured tables, in the order of a snapshot.
+///
+/// # Errors
+/// The catalog or a table cannot be read.
+pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Error> {
+    let client = connect(&config.database, LongestMessage::Answer)
+        .await?
+        .client;
+    let tables = captured_tables(&client, config).await?;
+    let told = peculiarities(&client, config, &tables).await?;
     let mut found = Vec::with_capacity(tables.len());
     for table in tables {
         // One that was dropped meanwhile is not told.
-        let Some(row) = told.get(&table.oid) else {
+        let Some(is) = told.get(&table.oid) else {
             continue;
         };
-        let unlogged = row.try_get(1).map_err(failed)?;
-        let unpublished: bool = row.try_get(4).map_err(failed)?;
         found.push(SurveyedTable {
-            unlogged,
-            inherited: row.try_get(2).map_err(failed)?,
-            without_identity: row.try_get(3).map_err(failed)?,
-            new_with_rows: unpublished && !unlogged && has_rows(&client, &table).await?,
+            unlogged: is.unlogged,
+            inherited: is.inherited,
+            without_identity: is.without_identity,
+            new_with_rows: is.unpublished && !is.unlogged && has_rows(&client, &table).await?,
             name: table.name,
         });
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use debezium::{PgTypeKind, TypeClass, type_mapping};
+use futures::{StreamExt as _, stream};
 use tokio_postgres::Row;
 
 use super::{Look, column, count};
@@ -11,7 +12,7 @@ use crate::{
     capture::{captures_column, captures_table},
     source::{
         catalog::current_schema, row_security::tables_with_policies, server_error::control_error,
-        snapshot::captured_tables,
+        snapshot::captured_tables, survey::peculiarities,
     },
     table::TableName,
 };
@@ -59,8 +60,11 @@ pub struct ColumnFacts {
     pub is_opaque: bool,
 }
 
+/// Tables that are asked about at the same time.
+const AT_ONCE: usize = 32;
+
 const TABLES: &str = "
-select c.oid, c.relpersistence = 'u', c.relkind = 'p', pg_catalog.pg_has_role(c.relowner, 'usage'),
+select c.oid, c.relkind = 'p', pg_catalog.pg_has_role(c.relowner, 'usage'),
        pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT'),
        exists (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary), c.relreplident::text,
        coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)::int8,
@@ -85,7 +89,13 @@ impl Look {
         const ATTEMPTED: &str = "read what is peculiar about the captured tables";
         let captured = captured_tables(&self.client, &self.config).await?;
         let hidden = tables_with_policies(&self.client, &self.config, &captured).await?;
+        let peculiar = peculiarities(&self.client, &self.config, &captured).await?;
         let oids: Vec<u32> = captured.iter().map(|table| table.oid).collect();
+        // The connection takes questions while others are being answered.
+        let schemas = oids
+            .iter()
+            .map(|oid| current_schema(&self.client, *oid, &self.config));
+        let mut schemas = stream::iter(schemas).buffered(AT_ONCE);
         let rows = self.client.query(TABLES, &[&oids]).await;
         let rows = rows.map_err(|error| control_error(ATTEMPTED, error))?;
         let mut told: HashMap<u32, &Row> = HashMap::with_capacity(rows.len());
@@ -94,17 +104,19 @@ impl Look {
         }
         let mut found = Vec::with_capacity(captured.len());
         for table in captured {
+            let schema = match schemas.next().await {
+                Some(schema) => schema?,
+                None => None,
+            };
             // One that was dropped meanwhile is not told.
-            let Some(row) = told.get(&table.oid) else {
+            let (Some(row), Some(is)) = (told.get(&table.oid), peculiar.get(&table.oid)) else {
                 continue;
             };
             let hides_rows = hidden.contains(&table.name.full());
-            let schema = current_schema(&self.client, table.oid, &self.config).await?;
-            let has_primary_key: bool = column(row, 5, ATTEMPTED)?;
-            let identity: String = column(row, 6, ATTEMPTED)?;
+            let identity: String = column(row, 5, ATTEMPTED)?;
             let identity = identity.chars().next().unwrap_or('d');
-            let sent: Vec<String> = column(row, 8, ATTEMPTED)?;
-            let apart: Vec<String> = column(row, 9, ATTEMPTED)?;
+            let sent: Vec<String> = column(row, 7, ATTEMPTED)?;
+            let apart: Vec<String> = column(row, 8, ATTEMPTED)?;
             let key = schema.iter().flat_map(|schema| schema.key_columns());
             let key_not_sent = key
                 .filter(|key| identity != 'f' && !sent.contains(&key.name))
@@ -120,20 +132,17 @@ impl Look {
                 )
             });
             found.push(TableFacts {
-                is_unlogged: column(row, 1, ATTEMPTED)?,
-                is_partitioned: column(row, 2, ATTEMPTED)?,
-                is_ours: column(row, 3, ATTEMPTED)?,
-                may_read: column(row, 4, ATTEMPTED)?,
+                is_unlogged: is.unlogged,
+                is_partitioned: column(row, 1, ATTEMPTED)?,
+                is_ours: column(row, 2, ATTEMPTED)?,
+                may_read: column(row, 3, ATTEMPTED)?,
                 hides_rows,
-                has_primary_key,
+                has_primary_key: column(row, 4, ATTEMPTED)?,
                 identity,
-                without_identity: match identity {
-                    'd' => !has_primary_key,
-                    'i' => sent.is_empty(),
-                    other => other == 'n',
-                },
+                // Or its index was dropped.
+                without_identity: is.without_identity || identity == 'i' && sent.is_empty(),
                 key_not_sent,
-                stored_apart_bytes: count(row, 7, ATTEMPTED)?,
+                stored_apart_bytes: count(row, 6, ATTEMPTED)?,
                 columns: columns
                     .map(|it| ColumnFacts {
                         name: it.name.clone(),
