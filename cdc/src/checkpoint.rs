@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use debezium::{ChangePosition, SnapshotMarker, Source};
 use serde::{Deserialize, Serialize};
 
+use crate::followed::Followed;
+
 /// Where to go on from: what the sink's side knows from its own durable store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StartPosition {
@@ -36,6 +38,8 @@ pub struct Resume {
     pub read_micros: Option<i64>,
     /// What the server was asked for, as far as ordinals depend on it; None where it was not stored.
     pub selection: Option<String>,
+    /// None where it was not stored.
+    pub followed: Option<Followed>,
     /// Debezium stored it: it is of no incarnation.
     pub of_debezium: bool,
 }
@@ -78,6 +82,9 @@ pub struct Provenance {
     /// `Resume::selection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<String>,
+    /// The tables of which everything up to the position is delivered, where later ones are copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Followed>,
 }
 
 /// What an unfinished snapshot has delivered, by the tables' OIDs: a table that was dropped and made again is another one.

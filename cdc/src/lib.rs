@@ -7,6 +7,7 @@ pub mod checkpoint;
 mod clock;
 mod error;
 mod event_sink;
+pub mod followed;
 mod incarnation;
 pub mod kafka;
 pub mod metrics;

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use preflight::{Unfit, preflight};
 use side_queries::Side;
-use stream_start::Prepared;
+use stream_start::{Prepared, Stopped};
 
 use crate::{
     Disposition, Error, ErrorKind, EventSink, Phase, PipelineStatus,
@@ -45,7 +45,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// How long the server may take to drop the slot of a connector that stops.
 const DROP_PATIENCE: Duration = Duration::from_secs(10);
 
-/// One life of the connector: from connecting until asked to stop, or until something fails.
+/// One life of the connector: from connecting until asked to stop, until tables are to be copied, or until something fails.
 ///
 /// # Errors
 /// Whatever ended it; its disposition says whether another life may go on from what is durable.
@@ -56,29 +56,31 @@ pub async fn run<S: EventSink>(
     status: &Arc<PipelineStatus>,
     stop: CancellationToken,
     snapshots: &mut Snapshots,
-) -> Result<(), Error> {
+) -> Result<Ended, Error> {
     status.enter(Phase::Connecting);
     let mut control = Control::new(&config.database);
     let to = (sink, status);
     match live(config, start, &mut control, to, &stop, snapshots).await? {
         Stopped::AfterStreaming if config.slot_drop_on_stop => {
-            drop_own_slot(config, &mut control).await
+            drop_own_slot(config, &mut control).await?;
+            Ok(Ended::Asked)
         }
-        Stopped::AfterStreaming | Stopped::BeforeStreaming => Ok(()),
+        Stopped::AfterStreaming | Stopped::BeforeStreaming => Ok(Ended::Asked),
+        Stopped::ForLaterTables => Ok(Ended::ForLaterTables),
     }
 }
 
-/// Where a life was when it was asked to stop. `live` alone listens to the stop until something streams, and drops
-/// whatever was under way: before that nothing needs an orderly end.
+/// Why a life ended in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stopped {
-    /// The slot was not read, or a snapshot was not delivered whole: the next life goes on with what is missing.
-    BeforeStreaming,
-    /// What was read is delivered and confirmed.
-    AfterStreaming,
+pub enum Ended {
+    /// It was asked to.
+    Asked,
+    /// Tables came later: the next life copies them, and goes on from what is durable with all others.
+    ForLaterTables,
 }
 
-/// Until asked to stop.
+/// Until asked to stop, or until tables are to be copied. `live` alone listens to the stop until something streams, and
+/// drops whatever was under way: before that nothing needs an orderly end.
 async fn live<S: EventSink>(
     config: &ConnectorConfig,
     start: StartPosition,
@@ -131,7 +133,7 @@ async fn live<S: EventSink>(
                 given_up = true;
                 status.enter(Phase::Connecting);
             }
-            ended => return ended.map(|()| Stopped::AfterStreaming),
+            ended => return ended,
         }
     }
 }
@@ -204,7 +206,7 @@ where
         let life = async {
             let opened = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return Ok(Ended::Asked),
                 opened = open_sink() => opened,
             };
             let (mut sink, start) = opened?;
@@ -218,8 +220,13 @@ where
             )
             .await
         };
-        let Err(error) = life.await else {
-            return Ok(());
+        let error = match life.await {
+            Ok(Ended::Asked) => return Ok(()),
+            Ok(Ended::ForLaterTables) => {
+                backoff.reset();
+                continue;
+            }
+            Err(error) => error,
         };
         status.enter(Phase::Connecting);
         if status.confirmed() > before {

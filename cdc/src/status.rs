@@ -3,9 +3,12 @@
 //! The pipeline's task alone writes it. Every field can be read at any time and is right by itself; two fields need
 //! not be of the same moment.
 
-use std::sync::{
-    PoisonError, RwLock,
-    atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering},
+    },
 };
 
 use pgoutput::Lsn;
@@ -13,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::{
     checkpoint::{Provenance, SlotIdentity},
+    followed::Followed,
     snapshot_progress::SnapshotProgress,
 };
 
@@ -78,6 +82,10 @@ pub struct PipelineStatus {
     selection: RwLock<Option<String>>,
     /// The server's clock, as far as the stream has told it.
     read_micros: AtomicI64,
+    /// Of which tables everything is delivered; None where nobody copies later ones.
+    followed: RwLock<Option<Followed>>,
+    /// Captured tables that could not be published.
+    unpublishable: RwLock<BTreeSet<u32>>,
 }
 
 impl PipelineStatus {
@@ -171,7 +179,32 @@ impl PipelineStatus {
             witness: None,
             read_micros: Some(self.read_micros.load(Ordering::Relaxed)).filter(|at| *at != 0),
             selection: selection.unwrap_or_else(PoisonError::into_inner).clone(),
+            followed: self.followed(),
         }
+    }
+
+    pub(crate) fn followed(&self) -> Option<Followed> {
+        let followed = self.followed.read();
+        followed.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_followed(&self, followed: Followed) {
+        *self
+            .followed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(followed);
+    }
+
+    pub(crate) fn unpublishable(&self) -> BTreeSet<u32> {
+        let tables = self.unpublishable.read();
+        tables.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_unpublishable(&self, tables: BTreeSet<u32>) {
+        *self
+            .unpublishable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = tables;
     }
 
     /// The server's clock stood there when it sent what is about to be read, or its commit says so.

@@ -119,6 +119,9 @@ pub struct SnapshotConfig {
     pub max_threads: NonZeroUsize,
     /// `snapshot.isolation.mode`; None where it is not set.
     pub isolation: Option<SnapshotIsolation>,
+    /// Tables that come into sight after the first snapshot are copied too, and each table's rows alone, without those of
+    /// tables that inherit from it. No property: Debezium streams what becomes of such tables and copies nothing.
+    pub later_tables: bool,
 }
 
 pub(super) fn snapshot_mode(reader: &mut Reader<'_>) -> SnapshotMode {
@@ -208,6 +211,7 @@ pub(super) fn snapshot(reader: &mut Reader<'_>) -> SnapshotConfig {
         lock_timeout: locks.then_some(lock_timeout),
         max_threads: max_threads(reader),
         isolation: isolation(reader),
+        later_tables: false,
     }
 }
 

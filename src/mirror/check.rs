@@ -48,15 +48,17 @@ pub async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), F
     let mut tables = cdc::source::survey(connector).await?;
     suit(connector, &tables)?;
     tables.retain(|table| !table.unlogged);
-    for table in tables.iter().filter(|table| table.new_with_rows) {
-        tracing::warn!(
-            table = %table.name.quoted(),
-            "the table is new since the mirror's first start: what changes from now on is mirrored, the rows that are in it now are not; an UPDATE of every one of them brings them in"
-        );
-    }
     let nameless = tables.iter().filter(|table| table.without_identity);
     let nameless: Vec<String> = nameless.map(|table| table.name.quoted()).collect();
     if nameless.is_empty() {
+        return Ok(());
+    }
+    // Who goes on mirrors the tables that it has, whatever somebody made beside them.
+    if cdc::source::slot_exists(connector).await? {
+        tracing::warn!(
+            tables = %nameless.join(", "),
+            "nothing tells the rows of these tables apart, so that they are not mirrored: a primary key, or `replica identity full`, lets them be"
+        );
         return Ok(());
     }
     let alter: Vec<String> = nameless

@@ -105,6 +105,7 @@ pub fn resume(position: &DirectPosition) -> Resume {
         witness: read.witness,
         read_micros: read.read_micros,
         selection: read.selection,
+        followed: read.followed,
         ..Resume::default()
     }
 }

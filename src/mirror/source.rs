@@ -95,6 +95,7 @@ pub fn connector(source: Source, spill_folder: &Path) -> anyhow::Result<Connecto
     config.database.tls = parsed.tls;
     config.filter = filter(source.tables, source.exclude);
     config.spill_folder = spill_folder.to_owned();
+    config.snapshot.later_tables = true;
     Ok(config)
 }
 

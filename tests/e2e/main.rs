@@ -13,6 +13,7 @@ mod demo;
 mod demo_ends;
 mod doubts;
 mod mirror;
+mod mirror_tables;
 mod oracle;
 mod ready;
 mod road;

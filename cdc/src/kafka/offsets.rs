@@ -343,6 +343,7 @@ impl StoredOffset {
             witness: self.witness(),
             read_micros: self.read_micros(),
             selection: self.tributary_selection.clone(),
+            followed: None,
             of_debezium: self.position().is_none(),
         })
     }

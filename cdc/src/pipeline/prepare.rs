@@ -4,9 +4,10 @@
 //! Nothing is delivered before all of it holds. What is lost halts, or is mended by a snapshot where `snapshot.mode`
 //! says so; nothing is passed over.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use pgoutput::Lsn;
+use tokio_postgres::Client;
 
 use super::{
     Snapshots,
@@ -19,14 +20,17 @@ use crate::PipelineStatus;
 use crate::{
     Error, ErrorKind, EventSink, Incarnation,
     assemble::History,
-    checkpoint::{Resume, SlotIdentity},
+    checkpoint::{Resume, SlotIdentity, TablesRead},
+    followed::Followed,
     incarnation::Delivered,
     source::{
         Control,
         catalog::CatalogMemory,
         check_publication,
         connection::ReplicationConnection,
-        keep_guardrail, prepare_publication,
+        keep_guardrail,
+        later_tables::{captured_oids, gone, published},
+        prepare_publication, require_publication,
         server::{require_logical_wal, server_version},
         set_replica_identities,
         slot::{SlotState, SystemIdentity, drop_slot, find_slot, identify_system, identity},
@@ -76,6 +80,8 @@ pub(super) async fn prepare<S: EventSink>(
                 point,
                 incarnation,
                 go_on: None,
+                streams_before: None,
+                replaces: false,
                 status,
             };
             return take
@@ -90,6 +96,10 @@ pub(super) async fn prepare<S: EventSink>(
     let needed = resume.filter(|_| !surpassed);
     verify_standby(name, &system, server_version(client).await?, needed)?;
     keep_guardrail(client, config).await?;
+    let before = published(client, config).await?;
+    if config.snapshot.later_tables && completed.is_some() && !surpassed {
+        require_publication(client, config).await?;
+    }
     prepare_publication(client, config).await?;
     set_replica_identities(client, config).await?;
     let mut slot = find_slot(client, name).await?;
@@ -121,11 +131,26 @@ pub(super) async fn prepare<S: EventSink>(
     let client = control.client().await?;
     check_publication(client, config, takes).await?;
     let selection = selection(config, server_version(client).await?);
-    if let Some(resume) = completed.filter(|_| !takes) {
+    let followed = match config.snapshot.later_tables {
+        true => Some(followed(client, config, (completed, takes), before, status).await?),
+        false => None,
+    };
+    let later = followed
+        .as_ref()
+        .is_some_and(|(followed, wanted)| !wanted.without(followed).is_empty());
+    if let Some((followed, wanted)) = &followed {
+        // Nothing is copied at a start that takes no snapshot, and nothing is kept of one that does.
+        let begins = completed.is_none() && !takes;
+        status.set_followed(if begins { wanted } else { followed }.clone());
+    }
+    if let Some(resume) = completed.filter(|_| !takes && !later) {
         let confirmed = slot
             .and_then(|slot| slot.confirmed_flush_lsn)
             .unwrap_or_default();
-        let start = resumed(resume, incarnation, confirmed, &selection)?;
+        let start = StreamStart {
+            tables: status.followed().map(|followed| followed.tables()),
+            ..resumed(resume, incarnation, confirmed, &selection)?
+        };
         status.set_slot(match &resume.slot {
             // The position was found to be of the history that the server's timeline continues.
             Some(stored) => SlotIdentity {
@@ -143,9 +168,9 @@ pub(super) async fn prepare<S: EventSink>(
         );
         return Ok(Prepared::Stream(start, None));
     }
-    status.set_selection(selection);
+    status.set_selection(selection.clone());
     let failover = failover(config, control).await?;
-    if !takes {
+    if !takes && completed.is_none() {
         let adopted = slot.and_then(|slot| slot.confirmed_flush_lsn);
         let from = match adopted {
             Some(confirmed) => confirmed,
@@ -167,7 +192,7 @@ pub(super) async fn prepare<S: EventSink>(
         let start = StreamStart {
             incarnation,
             delivered: None,
-            tables: None,
+            tables: status.followed().map(|followed| followed.tables()),
             last_commit_lsn: None,
             from,
             confirmed: from,
@@ -177,7 +202,33 @@ pub(super) async fn prepare<S: EventSink>(
         };
         return Ok(Prepared::Stream(start, None));
     }
-    let go_on = unfinished(config, slot.as_ref(), resume, (&system, left_at));
+    let read;
+    let mut streams_before = None;
+    let go_on = match (completed, &followed) {
+        (Some(resume), Some((followed, _))) if !takes => {
+            tracing::info!("tables that are not in the sink yet are copied");
+            let confirmed = slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn);
+            let start = resumed(
+                resume,
+                incarnation,
+                confirmed.unwrap_or_default(),
+                &selection,
+            )?;
+            streams_before = Some(StreamStart {
+                tables: Some(followed.tables()),
+                ..start
+            });
+            read = Resume {
+                tables_read: Some(TablesRead {
+                    finished: followed.tables(),
+                    begun: BTreeSet::new(),
+                }),
+                ..resume.clone()
+            };
+            Some(&read)
+        }
+        _ => unfinished(config, slot.as_ref(), resume, (&system, left_at)),
+    };
     let take = Snapshot {
         config,
         system: &system,
@@ -187,10 +238,35 @@ pub(super) async fn prepare<S: EventSink>(
         },
         incarnation: go_on.map_or(incarnation, |resume| Incarnation::of(resume.position)),
         go_on,
+        streams_before,
+        replaces: config.snapshot.later_tables && resume.is_some(),
         status,
     };
     take.run(replication, (control, memory), sink, snapshots)
         .await
+}
+
+/// The tables of which everything up to the stored position is delivered, and those of which everything is to be: the
+/// captured ones that are published. Tells of those that are not.
+async fn followed(
+    client: &Client,
+    config: &ConnectorConfig,
+    (completed, takes): (Option<&Resume>, bool),
+    before: Followed,
+    status: &PipelineStatus,
+) -> Result<(Followed, Followed), Error> {
+    let captured = captured_oids(client, config).await?;
+    let published = published(client, config).await?;
+    let there = published.tables();
+    status.set_unpublishable(captured.difference(&there).copied().collect());
+    let wanted = published.of(&captured);
+    let delivered = match completed.filter(|_| !takes) {
+        // A version that did not store them has followed what was published when it stopped.
+        Some(resume) => resume.followed.clone().unwrap_or(before),
+        None => Followed::default(),
+    };
+    let gone = gone(client, &delivered).await?;
+    Ok((delivered.still(&wanted).and(gone), wanted))
 }
 
 /// The earlier life that the snapshot goes on from: where the slot has everything since.

@@ -4,16 +4,18 @@
 //! loop polls among everything else; each has a deadline, after which its connection is given up. Only a change whose
 //! table has to be described first waits for an answer, and status updates go on meanwhile.
 
-use std::{pin::Pin, time::Duration};
+use std::{collections::BTreeSet, pin::Pin, time::Duration};
 
 use pgoutput::Lsn;
 use tokio::time::timeout;
 
 use crate::{
     Error, ErrorKind,
+    followed::Followed,
     source::{
         Control,
         catalog::{CatalogMemory, resolve_relation},
+        later_tables::has_later_tables,
         server::wal_flush_lsn,
         slot::slot_xmin,
     },
@@ -44,6 +46,11 @@ pub(super) enum Question {
     WalEnd,
     /// The slot's `catalog_xmin`.
     Xmin,
+    /// Whether tables are to be copied.
+    LaterTables {
+        followed: Followed,
+        unpublishable: BTreeSet<u32>,
+    },
 }
 
 /// What came of it.
@@ -52,6 +59,8 @@ pub(super) enum Answer {
     Table(RelationDescription, StreamedTable),
     WalEnd(Lsn),
     Xmin(Option<u64>),
+    /// Tables are to be copied.
+    LaterTables,
     /// It was not to be had, and the stream does without.
     None,
 }
@@ -136,6 +145,10 @@ async fn ask<'a>(
             .map(|table| Answer::Table(description, table)),
         Question::WalEnd => wal_end(&mut side).await,
         Question::Xmin => xmin(&mut side, config).await,
+        Question::LaterTables {
+            followed,
+            unpublishable,
+        } => later_tables(&mut side, config, &followed, &unpublishable).await,
     };
     (side, answer)
 }
@@ -218,4 +231,26 @@ async fn xmin(side: &mut Side<'_>, config: &ConnectorConfig) -> Result<Answer, E
             Ok(Answer::None)
         }
     }
+}
+
+/// What cannot be asked now is asked again: a table that comes a little later is copied a little later.
+async fn later_tables(
+    side: &mut Side<'_>,
+    config: &ConnectorConfig,
+    followed: &Followed,
+    unpublishable: &BTreeSet<u32>,
+) -> Result<Answer, Error> {
+    let asked = async {
+        let client = side.control.client().await?;
+        has_later_tables(client, config, followed, unpublishable).await
+    };
+    let answer = timeout(PATIENCE, asked).await;
+    Ok(match answer {
+        Ok(Ok(true)) => Answer::LaterTables,
+        Ok(Ok(false) | Err(_)) => Answer::None,
+        Err(_) => {
+            side.control.give_up();
+            Answer::None
+        }
+    })
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, ErrorKind, EventSink, Incarnation,
     assemble::History,
-    checkpoint::Resume,
+    checkpoint::{Resume, SlotIdentity},
     incarnation::Delivered,
     source::{
         Control,
@@ -68,8 +68,13 @@ pub(super) struct Snapshot<'a> {
     pub(super) system: &'a SystemIdentity,
     pub(super) point: SnapshotPoint,
     pub(super) incarnation: Incarnation,
-    /// An earlier life that did not finish, and has recorded what it delivered.
+    /// An earlier life that did not finish, and has recorded what it delivered; or one that has delivered everything of
+    /// the tables that are not to be read.
     pub(super) go_on: Option<&'a Resume>,
+    /// Where the changes of the other tables go on until then, if that is known.
+    pub(super) streams_before: Option<StreamStart>,
+    /// What the sink has of the tables that are read is replaced.
+    pub(super) replaces: bool,
     pub(super) status: &'a Arc<PipelineStatus>,
 }
 
@@ -90,7 +95,12 @@ impl Snapshot<'_> {
             wait_for_slot(config, control, status).await?;
         }
         let (point, confirmed, snapshot) = self.begin(&mut replication, control).await?;
+        // Its history was found to be the one that the server's timeline continues.
         let known = self.go_on.and_then(|resume| resume.slot.clone());
+        let known = known.map(|stored| SlotIdentity {
+            timeline: self.system.timeline,
+            ..stored
+        });
         status.set_slot(known.unwrap_or_else(|| identity(name, self.system, confirmed)));
         let mut start = StreamStart {
             incarnation: self.incarnation,
@@ -105,7 +115,11 @@ impl Snapshot<'_> {
         };
         let read = self.go_on.and_then(|resume| resume.tables_read.as_ref());
         sink.begin_snapshot(read, point);
-        if let Some(resume) = self.go_on {
+        let streams_before = |resume: &&Resume| {
+            let read = resume.tables_read.as_ref();
+            read.is_none_or(|read| !read.touched().is_empty())
+        };
+        if let Some(resume) = self.go_on.filter(streams_before) {
             let catalog = (&mut *control, memory);
             let place = (replication, confirmed, point);
             start.confirmed = self.catch_up(resume, place, catalog, sink).await?;
@@ -130,6 +144,12 @@ impl Snapshot<'_> {
             connections = snapshot.connections(),
             "snapshot started"
         );
+        if let Some(before) = status.followed() {
+            // The sink is idle, and makes nothing durable before the end of the snapshot: from there on it is so.
+            let followed = snapshot.followed(&before);
+            start.tables = Some(followed.tables());
+            status.set_followed(followed);
+        }
         read_snapshot(snapshot, config, sink, &status.snapshot).await?;
         tracing::info!(slot = %name, rows = status.rows_snapshotted(), "snapshot complete");
         // No failure of streaming costs the snapshot: it is durable that all of it was delivered.
@@ -165,7 +185,7 @@ impl Snapshot<'_> {
             until = %point,
             "the snapshot goes on: first with the changes of the tables that were read"
         );
-        let start = StreamStart {
+        let found = StreamStart {
             incarnation: self.incarnation,
             delivered: Some(Delivered::of(resume.position, resume.end_lsn.map(Lsn)).position),
             tables: Some(read.touched()),
@@ -176,6 +196,7 @@ impl Snapshot<'_> {
             after_snapshot: false,
             last_commit_micros: resume.last_commit_micros,
         };
+        let start = self.streams_before.clone().unwrap_or(found);
         let connection = start_streaming(config, replication, control, &start, self.status).await?;
         self.status.enter(Phase::Snapshotting);
         let side = Side { control, memory };
@@ -210,7 +231,14 @@ impl Snapshot<'_> {
             };
             let point = of.lsn();
             tokio::time::sleep(std::mem::take(&mut delay)).await;
-            let begun = begin_snapshot(config, control, of, self.incarnation, &finished).await?;
+            let begun = begin_snapshot(
+                config,
+                control,
+                of,
+                (self.incarnation, self.replaces),
+                &finished,
+            )
+            .await?;
             let confirmed = match self.point {
                 SnapshotPoint::BesideSlot { confirmed } => {
                     // It would hold back WAL for as long as is streamed.

@@ -22,7 +22,7 @@ use super::{
     held_slot::status_interval,
     rest::{Rest, rested},
     side_queries::{Answer, Question, Side, SideQueries},
-    stream_start::StreamStart,
+    stream_start::{Stopped, StreamStart},
 };
 use crate::clock::postgres_now;
 use crate::{
@@ -49,6 +49,9 @@ const LAGGING_MICROS: i64 = 50_000;
 
 /// How often the server is asked for the end of its WAL.
 const WAL_END_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often tables are looked for that came later. It falls between the questions for the end of the WAL.
+const LATER_TABLES_INTERVAL: Duration = Duration::from_millis(1300);
 
 /// How long the server may take to notice our CopyDone.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -81,6 +84,8 @@ pub(super) struct Streaming<'a, S> {
     draining: bool,
     /// Nothing that committed there or later is for us: see `catch_up`.
     until: Option<Lsn>,
+    /// Tables are to be copied.
+    later_tables: bool,
 }
 
 /// Why a turn ended.
@@ -165,17 +170,27 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             rest: Rest::default(),
             draining: false,
             until: None,
+            later_tables: false,
         })
     }
 
-    /// Until asked to stop; then the orderly end.
-    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
+    /// Until asked to stop, or until tables are to be copied; then the orderly end.
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Stopped, Error> {
         self.status.enter(Phase::Streaming);
         let mut tick = interval(self.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut wal_end = interval(WAL_END_INTERVAL);
         wal_end.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let copies = self.config.snapshot.later_tables;
+        let mut later_tables = copies.then(|| interval(LATER_TABLES_INTERVAL));
+        if let Some(later_tables) = &mut later_tables {
+            later_tables.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
+            if self.later_tables {
+                tracing::info!("tables came that are to be copied");
+                return self.drain().await.map(|()| Stopped::ForLaterTables);
+            }
             let end = self.turn().await?;
             self.sink.dispatch()?;
             self.publish();
@@ -197,13 +212,14 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             // and it belongs into the batch that is sent then.
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.drain().await,
+                () = stop.cancelled() => return self.drain().await.map(|()| Stopped::AfterStreaming),
                 () = heartbeat::due(&mut self.heartbeat) => self.beat()?,
                 answer = self.queries.answer() => self.answered(answer?)?,
                 () = rested(rest) => self.gather().await?,
                 progress = self.sink.progress() => self.delivered(progress?),
                 _ = tick.tick() => self.on_tick().await?,
                 () = heartbeat::tick(self.xmin.as_mut()) => self.queries.ask_if_idle(Question::Xmin),
+                () = heartbeat::tick(later_tables.as_mut()) => self.look_for_tables(),
                 _ = wal_end.tick() => self.queries.ask_if_idle(Question::WalEnd),
                 read = self.connection.fill(), if rest.is_none() && end == TurnEnd::Empty && has_room => {
                     read?;
@@ -343,6 +359,15 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         }
     }
 
+    fn look_for_tables(&mut self) {
+        if let Some(followed) = self.status.followed() {
+            self.queries.ask_if_idle(Question::LaterTables {
+                followed,
+                unpublishable: self.status.unpublishable(),
+            });
+        }
+    }
+
     fn answered(&mut self, answer: Answer) -> Result<(), Error> {
         match answer {
             Answer::Table(description, table) => {
@@ -352,6 +377,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             }
             Answer::WalEnd(lsn) => self.status.set_server_wal_end(lsn),
             Answer::Xmin(xmin) => self.assembler.set_xmin(xmin),
+            Answer::LaterTables => self.later_tables = true,
             Answer::None => {}
         }
         Ok(())

@@ -12,7 +12,7 @@ pub(super) struct StreamStart {
     pub(super) incarnation: Incarnation,
     /// Everything up to here was delivered.
     pub(super) delivered: Option<ChangePosition>,
-    /// Only changes of these tables, by OID, are to be streamed; None: of all.
+    /// Only changes of these tables, by OID, are to be streamed; None: of all that are captured.
     pub(super) tables: Option<BTreeSet<u32>>,
     pub(super) last_commit_lsn: Option<u64>,
     /// Argument of START_REPLICATION: transactions that committed before it are not sent.
@@ -33,4 +33,15 @@ pub(super) enum Prepared {
     Stream(StreamStart, Option<Box<ReplicationConnection>>),
     /// Nothing is streamed: `snapshot.mode` says so.
     Idle,
+}
+
+/// Where a life was when it ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// The slot was not read, or a snapshot was not delivered whole: the next life goes on with what is missing.
+    BeforeStreaming,
+    /// What was read is delivered and confirmed.
+    AfterStreaming,
+    /// As well, and nobody asked for the end: the next life copies tables that came later.
+    ForLaterTables,
 }

@@ -8,6 +8,7 @@ use debezium::SkippedOperations;
 use tokio_postgres::Client;
 
 use super::{
+    publication_root::publishes_via_root,
     server_error::{DUPLICATE_OBJECT, control_error, sqlstate},
     snapshot::captured_tables,
 };
@@ -53,6 +54,35 @@ pub async fn prepare_publication(client: &Client, config: &ConnectorConfig) -> R
         }
         (PublicationAutocreate::NoTables, None) => create(client, config, "").await,
     }
+}
+
+/// Where changes were delivered there was a publication: without one none are sent, and one that is made anew publishes
+/// only what changes from then on.
+///
+/// # Errors
+/// `Configuration`: it is gone.
+pub(crate) async fn require_publication(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<(), Error> {
+    let name = &config.publication_name;
+    if find(client, name).await?.is_some() {
+        return Ok(());
+    }
+    let tables: Vec<String> = captured_tables(client, config)
+        .await?
+        .iter()
+        .map(|table| table.name.quoted())
+        .collect();
+    Err(Error::new(
+        ErrorKind::Configuration,
+        format!("find publication `{name}`: it was dropped, and what changed since then was not published"),
+    )
+    .with_hint(format!(
+        "create publication {} for table {} with (publish_via_partition_root = true); then start again: the tables are copied anew",
+        quote_identifier(name),
+        tables.join(", ")
+    )))
 }
 
 async fn find(client: &Client, name: &str) -> Result<Option<Publication>, Error> {
@@ -124,6 +154,10 @@ async fn filtered(
 ) -> Result<(), Error> {
     let name = &config.publication_name;
     if found.is_some_and(|publication| publication.all_tables) {
+        if config.snapshot.later_tables && publishes_via_root(client, name).await? {
+            // Who made it wants it so, and what is not captured is passed over.
+            return Ok(());
+        }
         return Err(Error::new(
             ErrorKind::Configuration,
             format!("narrow publication `{name}` to the captured tables: it is FOR ALL TABLES"),
@@ -168,7 +202,17 @@ async fn filtered(
         "alter publication {} set table {list}",
         quote_identifier(name)
     );
-    run(client, &sql).await?;
+    match run(client, &sql).await {
+        // What is published by now can be followed all the same.
+        Err(error) if config.snapshot.later_tables && error.kind() == ErrorKind::Permission => {
+            tracing::warn!(
+                error = %error,
+                "the publication is not ours to change: tables that it does not have are not mirrored before their owner has run `{sql}`"
+            );
+            return Ok(());
+        }
+        altered => altered?,
+    }
     tracing::info!(publication = %name, "publication set to the captured tables");
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 
-use super::{control::connect, server_error::control_error, snapshot::captured_tables};
+use super::{control::connect, server_error::control_error, snapshot::matching_tables};
 use crate::{
     Error,
     table::{SnapshotTable, TableName},
@@ -23,19 +23,13 @@ pub struct SurveyedTable {
     /// It has neither a primary key nor another replica identity: PostgreSQL refuses every UPDATE and DELETE of it as soon
     /// as it is published.
     pub without_identity: bool,
-    /// The publication is there and does not have it yet, and it has rows: a connector that goes on streams what becomes of
-    /// them from now on, and reads nothing of what is in them.
-    pub new_with_rows: bool,
 }
 
 const TABLES: &str = "
 select c.oid, c.relpersistence <> 'p',
        c.relkind = 'r' and exists (select from pg_catalog.pg_inherits i where i.inhparent = c.oid),
        c.relkind in ('r', 'p') and (c.relreplident = 'n' or c.relreplident = 'd' and not exists
-           (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary)),
-       c.relkind = 'r' and exists
-           (select from pg_catalog.pg_publication p where p.pubname = $2 and not p.puballtables and not exists
-               (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = c.oid))
+           (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary))
 from pg_catalog.pg_class c where c.oid = any($1)";
 
 /// What the catalog alone tells of a table, as [`SurveyedTable`] has it.
@@ -44,8 +38,6 @@ pub(super) struct Peculiar {
     pub(super) unlogged: bool,
     pub(super) inherited: bool,
     pub(super) without_identity: bool,
-    /// The publication is there and does not have it.
-    pub(super) unpublished: bool,
 }
 
 /// What the catalog tells of these tables, by their OIDs. One that was dropped meanwhile is not told.
@@ -54,22 +46,17 @@ pub(super) struct Peculiar {
 /// The catalog cannot be read.
 pub(super) async fn peculiarities(
     client: &Client,
-    config: &ConnectorConfig,
     tables: &[SnapshotTable],
 ) -> Result<HashMap<u32, Peculiar>, Error> {
     let failed = |error| control_error("read what is peculiar about the captured tables", error);
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let rows = client
-        .query(TABLES, &[&oids, &config.publication_name])
-        .await
-        .map_err(failed)?;
+    let rows = client.query(TABLES, &[&oids]).await.map_err(failed)?;
     let mut told = HashMap::with_capacity(rows.len());
     for row in &rows {
         let is = Peculiar {
             unlogged: row.try_get(1).map_err(failed)?,
             inherited: row.try_get(2).map_err(failed)?,
             without_identity: row.try_get(3).map_err(failed)?,
-            unpublished: row.try_get(4).map_err(failed)?,
         };
         told.insert(row.try_get(0).map_err(failed)?, is);
     }
@@ -84,8 +71,8 @@ pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Erro
     let client = connect(&config.database, LongestMessage::Answer)
         .await?
         .client;
-    let tables = captured_tables(&client, config).await?;
-    let told = peculiarities(&client, config, &tables).await?;
+    let tables = matching_tables(&client, config).await?;
+    let told = peculiarities(&client, &tables).await?;
     let mut found = Vec::with_capacity(tables.len());
     for table in tables {
         // One that was dropped meanwhile is not told.
@@ -96,17 +83,8 @@ pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Erro
             unlogged: is.unlogged,
             inherited: is.inherited,
             without_identity: is.without_identity,
-            new_with_rows: is.unpublished && !is.unlogged && has_rows(&client, &table).await?,
             name: table.name,
         });
     }
     Ok(found)
-}
-
-async fn has_rows(client: &Client, table: &SnapshotTable) -> Result<bool, Error> {
-    let name = table.name.quoted();
-    let query = format!("select exists (select from only {name})");
-    let failed = |error| control_error(format!("look whether {name} has rows"), error);
-    let row = client.query_one(&query, &[]).await.map_err(failed)?;
-    row.try_get(0).map_err(failed)
 }

@@ -4,7 +4,7 @@ use connector::ConnectorConfig;
 use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 
-use super::{Control, control::connect, server_error::control_error};
+use super::{Control, control::connect, server_error::control_error, slot::find_slot};
 use crate::Error;
 
 /// When to say what something waits for, and when to say it again.
@@ -111,4 +111,14 @@ pub(crate) async fn slot_reader(client: &Client, name: &str) -> Result<Option<i3
 pub async fn slot_in_use(config: &ConnectorConfig) -> Result<Option<i32>, Error> {
     let session = connect(&config.database, LongestMessage::Answer).await?;
     slot_reader(&session.client, &config.slot_name).await
+}
+
+/// Whether the connector has a slot already, asked over a connection of its own.
+///
+/// # Errors
+/// The server cannot be reached or asked.
+pub async fn slot_exists(config: &ConnectorConfig) -> Result<bool, Error> {
+    let session = connect(&config.database, LongestMessage::Answer).await?;
+    let slot = find_slot(&session.client, &config.slot_name).await?;
+    Ok(slot.is_some())
 }

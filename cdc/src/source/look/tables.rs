@@ -12,7 +12,7 @@ use crate::{
     capture::{captures_column, captures_table},
     source::{
         catalog::current_schema, row_security::tables_with_policies, server_error::control_error,
-        snapshot::captured_tables, survey::peculiarities,
+        snapshot::matching_tables, survey::peculiarities,
     },
     table::TableName,
 };
@@ -87,9 +87,9 @@ impl Look {
     /// The catalog cannot be read.
     pub async fn tables(&self) -> Result<Vec<TableFacts>, Error> {
         const ATTEMPTED: &str = "read what is peculiar about the captured tables";
-        let captured = captured_tables(&self.client, &self.config).await?;
+        let captured = matching_tables(&self.client, &self.config).await?;
         let hidden = tables_with_policies(&self.client, &self.config, &captured).await?;
-        let peculiar = peculiarities(&self.client, &self.config, &captured).await?;
+        let peculiar = peculiarities(&self.client, &captured).await?;
         let oids: Vec<u32> = captured.iter().map(|table| table.oid).collect();
         // The connection takes questions while others are being answered.
         let schemas = oids

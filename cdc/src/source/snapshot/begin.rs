@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     Error, Incarnation,
-    source::{Control, control::connect},
+    followed::Followed,
+    source::{Control, control::connect, later_tables::published},
 };
 use connector::{ConnectorConfig, SnapshotIsolation};
 
@@ -48,12 +49,24 @@ pub struct SnapshotStart {
     pub(super) incarnation: Incarnation,
     /// `source` of every row.
     pub(super) source: Source,
+    /// Rows that a sink has of these tables are replaced.
+    pub(super) replaces: bool,
+    /// What is read, and the tables that were finished before, as far as the snapshot sees them published; empty where
+    /// nobody copies later tables.
+    published: Followed,
 }
 
 impl SnapshotStart {
     /// How many tables are read at the same time.
     pub fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// The tables of which everything is delivered when the snapshot is, given those that were `before`.
+    pub fn followed(&self, before: &Followed) -> Followed {
+        let tables = self.plan.tables.iter().map(|planned| planned.table.oid);
+        let read = self.published.clone().of(&tables.collect());
+        before.still(&self.published).and(read)
     }
 
     /// Start of its transaction, microseconds since the Unix epoch.
@@ -78,7 +91,7 @@ pub(crate) async fn begin_snapshot(
     config: &ConnectorConfig,
     control: &mut Control,
     of: SnapshotOf<'_>,
-    incarnation: Incarnation,
+    (incarnation, replaces): (Incarnation, bool),
     finished: &BTreeSet<u32>,
 ) -> Result<Begun, Error> {
     let first = control.reader().await?;
@@ -103,6 +116,12 @@ pub(crate) async fn begin_snapshot(
     let (tx_id, started_micros) = first.transaction().await?;
     let mut tables = snapshot_tables(&first.client, config).await?;
     tables.retain(|table| !finished.contains(&table.oid));
+    let mut seen = Followed::default();
+    if config.snapshot.later_tables {
+        seen = published(&first.client, config).await?;
+        let published = seen.tables();
+        tables.retain(|table| published.contains(&table.oid));
+    }
     let plan = match plan(&first, tables, config, control).await? {
         Planned::Ready(plan) => plan,
         Planned::Changed(table) => return Ok(Begun::Changed(table)),
@@ -132,6 +151,8 @@ pub(crate) async fn begin_snapshot(
         connections,
         plan,
         incarnation,
+        replaces,
+        published: seen,
         source: Source {
             lsn: of.lsn().0,
             tx_id: Some(tx_id),

@@ -93,7 +93,8 @@ pub(super) async fn plan(
             else {
                 return Err(vanished(&table));
             };
-            let reads = if then.is_plain(table.oid) {
+            let alone = config.snapshot.later_tables && then.is_table(table.oid);
+            let reads = if alone || then.is_plain(table.oid) {
                 Reads::Table
             } else {
                 Reads::More

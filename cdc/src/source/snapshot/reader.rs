@@ -33,6 +33,8 @@ pub async fn read_snapshot<S: EventSink>(
         plan,
         incarnation,
         source,
+        replaces,
+        ..
     } = start;
     let queue = TableQueue::new(&plan, progress, config);
     let mut rows = Rows::new((incarnation, source), connections.len(), sink);
@@ -56,7 +58,12 @@ pub async fn read_snapshot<S: EventSink>(
             break;
         };
         match piece? {
-            Piece::Begin(index, table) => rows.edges.open(place, index, table),
+            Piece::Begin(index, table) => {
+                if replaces {
+                    rows.clear(&table)?;
+                }
+                rows.edges.open(place, index, table);
+            }
             Piece::End => rows.end_table(place)?,
             Piece::Rows(lines) => {
                 for line in lines {
@@ -96,6 +103,25 @@ impl<'a, S: EventSink> Rows<'a, S> {
             row: CopyRow::default(),
             values: Vec::new(),
         }
+    }
+
+    /// What a sink has of the table goes before the rows of now come: also where there are none.
+    fn clear(&mut self, table: &ReadTable) -> Result<(), Error> {
+        let position = self
+            .incarnation
+            .snapshot_row(Lsn(self.source.lsn), self.written);
+        self.written += 1;
+        self.sink.write(&ChangeEvent {
+            table: &table.schema,
+            op: Operation::Truncate,
+            before: OldRow::None,
+            after: None,
+            key_change: KeyChange::None,
+            source: self.source,
+            position,
+            transaction: None,
+            origin: None,
+        })
     }
 
     fn push(&mut self, place: usize, line: Bytes) -> Result<(), Error> {

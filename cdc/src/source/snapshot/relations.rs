@@ -86,6 +86,13 @@ impl Relations {
             && !self.0.values().any(|it| it.parents.contains(&oid))
     }
 
+    /// Whether it has rows of its own, whatever inherits from it.
+    pub(super) fn is_table(&self, oid: u32) -> bool {
+        self.0
+            .get(&oid)
+            .is_some_and(|relation| relation.kind == "r")
+    }
+
     /// The name of a relation that is not what it was; `self` is the snapshot's view.
     pub(super) fn difference<'a>(&'a self, now: &'a Self) -> Option<&'a str> {
         let of_then = self.0.iter();

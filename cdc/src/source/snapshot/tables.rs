@@ -13,7 +13,9 @@ use connector::{ConnectorConfig, RowCountOrder};
 // Ordinary and partitioned tables; views and foreign tables have no WAL of their own, temporary ones none at all.
 const TABLES: &str = "
 select c.oid, n.nspname::text, c.relname::text, greatest(c.reltuples, 0)::float8,
-       (select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition)
+       (select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition),
+       c.relpersistence = 'p' and not (c.relreplident = 'n' or c.relreplident = 'd' and not exists
+           (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary))
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and c.relpersistence <> 't'
 order by n.nspname::text collate \"C\", c.relname::text collate \"C\"";
@@ -36,12 +38,33 @@ pub(crate) async fn all_tables(client: &Client) -> Result<Vec<TableName>, Error>
 }
 
 /// The captured tables in the order of their snapshot: that of the regexes of `table.include.list`, by name within one.
+/// Where later tables are copied, those that PostgreSQL does not publish are left out, and those whose rows nothing tells
+/// apart: once they were published, it would refuse every UPDATE and DELETE of them.
 ///
 /// # Errors
 /// The catalog cannot be read.
 pub async fn captured_tables(
     client: &Client,
     config: &ConnectorConfig,
+) -> Result<Vec<SnapshotTable>, Error> {
+    tables(client, config, config.snapshot.later_tables).await
+}
+
+/// All tables that match, whether or not they can be published.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) async fn matching_tables(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<Vec<SnapshotTable>, Error> {
+    tables(client, config, false).await
+}
+
+async fn tables(
+    client: &Client,
+    config: &ConnectorConfig,
+    publishable: bool,
 ) -> Result<Vec<SnapshotTable>, Error> {
     let failed = |error| control_error("read the list of tables", error);
     let via_root = publishes_via_root(client, &config.publication_name).await?;
@@ -52,6 +75,9 @@ pub async fn captured_tables(
             table: row.try_get(2).map_err(failed)?,
         };
         if !captures_table(&config.filter, &name.schema, &name.table) {
+            continue;
+        }
+        if publishable && !row.try_get::<_, bool>(5).map_err(failed)? {
             continue;
         }
         let rows: f64 = row.try_get(3).map_err(failed)?;
