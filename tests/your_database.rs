@@ -130,6 +130,7 @@ fn expected(block: &Block) -> &'static [&'static str] {
         text if text.contains("where id = 1'") => &["| 0 "],
         text if text.contains("where id = 1001'") => &["tea"],
         text if text.contains("as orders from") => &["| 1000 "],
+        "tributary doctor" => &["0 errors, 0 warnings", "no-topics", "lake-by-kafka"],
         text if text.contains("doctor") => &["nothing is in the way"],
         text if text.contains("status --lake") => &["public.orders", "nothing is failed"],
         text if text.contains("status --kafka") => &[
