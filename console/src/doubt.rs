@@ -4,6 +4,7 @@
 //! are among the latest. So a new snapshot, or an UPDATE of every row, ends it.
 
 use lakewriter::lake::{ColumnType, Since, TableVersion};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     eras::{Era, EraIdentity, column_of},
@@ -171,8 +172,8 @@ fn written(of: &ColumnType) -> String {
 }
 
 /// What a replay saw that no log should have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Evidence {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
     /// UPDATEs and DELETEs of rows that were not there, and the first of them.
     pub(crate) unmet: u64,
     pub(crate) first_unmet: Option<Since>,
@@ -195,7 +196,7 @@ impl Evidence {
     }
 
     /// That of another part of the keys.
-    pub(crate) fn join(&mut self, other: &Self) {
+    pub fn join(&mut self, other: &Self) {
         let earlier = |one: Option<Since>, two: Option<Since>| one.into_iter().chain(two).min();
         self.unmet += other.unmet;
         self.shared += other.shared;

@@ -2,7 +2,10 @@
 //!
 //! It is read-only, and a query stays within the memory that was given.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use datafusion::{
     catalog::{MemoryCatalogProvider, MemorySchemaProvider, TableProvider},
@@ -20,19 +23,33 @@ use lakewriter::{
 use crate::{
     Error,
     describe::{self, Listed},
-    latest::LatestRows,
+    kept::SourceLog,
+    kept_table::{KeptTable, kept_table},
+    latest::{LatestRows, Told},
     log::Log,
     memory, multiply,
     names::{CATALOG, DEFAULT_SCHEMA, SourceName, SqlNames, sql_names},
     notices::Notices,
+    now::{Kept, Now},
     renames::tell_of_each_other,
     statement,
-    tables::{self, OpenTable, TableInfo},
+    tables::{self, Boxed, OpenTable, TableInfo},
 };
+
+/// How the latest rows of a table are found. The answers are the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rows {
+    /// In `current` and the changes that were committed after it, where it is there and whole.
+    #[default]
+    Kept,
+    /// By a replay of the whole log.
+    Replayed,
+}
 
 /// DataFusion over every table of a lake. Read-only.
 pub struct SqlEngine {
     url: String,
+    rows: Rows,
     lake: Lake,
     session: SessionContext,
     memory_limit: usize,
@@ -56,6 +73,19 @@ impl SqlEngine {
                 url: config.url.clone(),
                 source: source.into(),
             })?;
+        Self::over(lake, &config.url, memory_limit, Rows::Kept).await
+    }
+
+    /// The same over a lake that was opened. `rows`: how latest rows are found.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn over(
+        lake: Lake,
+        url: &str,
+        memory_limit: Option<usize>,
+        rows: Rows,
+    ) -> Result<Self, Error> {
         let memory_limit = memory_limit.unwrap_or_else(memory::default_limit);
         let mut session_config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA)
@@ -66,7 +96,8 @@ impl SqlEngine {
             .build_arc()
             .map_err(Error::Query)?;
         let mut engine = Self {
-            url: config.url.clone(),
+            url: url.to_owned(),
+            rows,
             lake,
             session: SessionContext::new_with_config_rt(session_config, runtime),
             memory_limit,
@@ -120,10 +151,25 @@ impl SqlEngine {
             .map_err(|source| self.unreadable(source))?;
         self.warnings.clear();
         let mut open = Vec::with_capacity(folders.len());
+        let mut kept_tables = HashMap::new();
         let mut first_failure = None;
         for folder in &folders {
+            // Before its log: then that is not behind it.
+            let kept = match self.rows {
+                Rows::Replayed => None,
+                Rows::Kept => match kept_table(&self.lake, &self.session, folder).await {
+                    Ok(kept) => kept,
+                    Err(error) => {
+                        self.warnings.push(not_kept(folder, error.as_ref()));
+                        None
+                    }
+                },
+            };
             match tables::open(&self.lake, &self.session, folder).await {
-                Ok(table) => open.push(table),
+                Ok(table) => {
+                    kept_tables.extend(kept.map(|kept| (folder.clone(), kept)));
+                    open.push(table);
+                }
                 Err(error) => {
                     self.warnings.push(left_out(folder, error.as_ref()));
                     first_failure.get_or_insert(error);
@@ -139,7 +185,7 @@ impl SqlEngine {
                 self.url
             ));
         }
-        self.register(open).await
+        self.register(open, kept_tables).await
     }
 
     fn unreadable(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -150,7 +196,11 @@ impl SqlEngine {
     }
 
     /// Builds the catalogs anew, so that a query sees one version of each table.
-    async fn register(&mut self, mut open: Vec<OpenTable>) -> Result<(), Error> {
+    async fn register(
+        &mut self,
+        mut open: Vec<OpenTable>,
+        mut kept: HashMap<String, KeptTable>,
+    ) -> Result<(), Error> {
         tell_of_each_other(&mut open);
         let names: Vec<SourceName> = open.iter().map(|table| table.info.name()).collect();
         let names = sql_names(&names);
@@ -168,12 +218,13 @@ impl SqlEngine {
         let part_bytes = self.memory_limit / 8;
         for (table, names) in open.into_iter().zip(names) {
             let info = table.info.clone();
-            match self.register_table(table, &names, part_bytes) {
+            let kept = kept.remove(&info.folder);
+            match self.register_table(&table, kept, &names, part_bytes) {
                 Ok(()) => {
                     self.listed.extend(describe::list_table(&info, &names));
                     self.tables.push(info);
                 }
-                Err(error) => self.warnings.push(left_out(&info.folder, &error)),
+                Err(error) => self.warnings.push(left_out(&info.folder, error.as_ref())),
             }
         }
         self.register_dead_letters().await;
@@ -184,12 +235,22 @@ impl SqlEngine {
 
     fn register_table(
         &self,
-        table: OpenTable,
+        table: &OpenTable,
+        kept: Option<KeptTable>,
         names: &SqlNames,
         part_bytes: usize,
-    ) -> Result<(), DataFusionError> {
+    ) -> Result<(), Boxed> {
         let info = &table.info;
-        let latest: Arc<dyn TableProvider> = Arc::new(LatestRows {
+        let kept = match kept {
+            None => None,
+            Some(kept) => Some(Kept {
+                lake: self.lake.clone(),
+                changes: info.folder.clone(),
+                table: kept,
+                log: SourceLog::of(table, &self.session, part_bytes)?,
+            }),
+        };
+        let replay = LatestRows {
             log: Log {
                 name: format!("{}.{}", info.schema, info.table),
                 session: self.session.clone(),
@@ -201,7 +262,9 @@ impl SqlEngine {
             doubts: table.doubts.as_slice().into(),
             notices: self.notices.clone(),
             positions: false,
-        });
+            told: Told::default(),
+        };
+        let latest = Now::of(replay, kept);
         let mut catalogs = vec![names.catalog.as_str()];
         if names.is_unique {
             catalogs.push(CATALOG);
@@ -308,7 +371,22 @@ impl SqlEngine {
 }
 
 fn left_out(table: &str, error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = format!("`{table}` is left out, because it cannot be shown: {error}");
+    with_causes(
+        format!("`{table}` is left out, because it cannot be shown: {error}"),
+        error,
+    )
+}
+
+fn not_kept(changes: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    with_causes(
+        format!(
+            "the rows of `{changes}` are made from the whole log, because `current` beside it cannot be read: {error}"
+        ),
+        error,
+    )
+}
+
+fn with_causes(mut text: String, error: &(dyn std::error::Error + 'static)) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");

@@ -53,6 +53,8 @@ pub struct Folded {
     rows: Vec<Row>,
     /// Numbers of the kept rows that are no more.
     pub gone: Vec<u64>,
+    /// What these changes show beside the rows.
+    pub evidence: Evidence,
 }
 
 impl LoggedChanges {
@@ -93,7 +95,7 @@ impl LoggedChanges {
                 DataFusionError::Internal(format!("the log of {}: {error}", self.log.name))
             })?;
         }
-        let (rows, _): (Vec<Row>, Evidence) = replay.finish();
+        let (rows, evidence) = replay.finish();
         let (still, rows): (Vec<Row>, Vec<Row>) =
             rows.into_iter().partition(|row| is_kept(&row.place));
         let still: HashSet<u64> = still.iter().map(|row| number(&row.place)).collect();
@@ -103,6 +105,7 @@ impl LoggedChanges {
             schema: self.schema,
             rows,
             gone: gone.collect(),
+            evidence,
         })
     }
 }

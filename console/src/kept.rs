@@ -30,7 +30,7 @@ use crate::{
     fold::{LoggedChanges, RowKey},
     history::identity_of,
     identity::Parts,
-    latest::LatestRows,
+    latest::{LatestRows, Told},
     log::Log,
     notices::Notices,
     places::Places,
@@ -72,18 +72,23 @@ impl SourceLog {
         part_bytes: usize,
     ) -> std::result::Result<Self, Boxed> {
         let (delta, changes) = tables::provider(lake, session, folder, version).await?;
-        let OpenTable {
-            info,
-            changes,
-            history,
-            rows,
-            ..
-        } = tables::describe(&delta, changes, folder)?;
+        let table = tables::describe(delta, changes, folder)?;
+        Self::of(&table, session, part_bytes)
+    }
+
+    /// The log of a table that was opened.
+    pub(crate) fn of(
+        table: &OpenTable,
+        session: &SessionContext,
+        part_bytes: usize,
+    ) -> std::result::Result<Self, Boxed> {
+        let info = &table.info;
+        let delta = table.delta.clone();
         let log = Log {
             name: format!("{}.{}", info.schema, info.table),
             session: session.clone(),
-            changes,
-            history,
+            changes: Arc::clone(&table.changes),
+            history: Arc::clone(&table.history),
         };
         let schema = kept_schema(&log.positioned_schema());
         let snapshot = delta.snapshot()?;
@@ -99,7 +104,7 @@ impl SourceLog {
             version: snapshot.version(),
             delta,
             log,
-            rows,
+            rows: table.rows,
             part_bytes,
             schema,
             shape: shape.to_string(),
@@ -108,6 +113,10 @@ impl SourceLog {
 
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    pub(crate) const fn session(&self) -> &SessionContext {
+        &self.log.session
     }
 
     /// `schema.table` of the source.
@@ -193,6 +202,14 @@ impl SourceLog {
     /// # Errors
     /// The plan cannot be made.
     pub fn latest(&self) -> Result<DataFrame> {
+        self.latest_telling(&Told::default())
+    }
+
+    /// The same; `told` has what the log showed beside them, once they were read.
+    ///
+    /// # Errors
+    /// The plan cannot be made.
+    pub fn latest_telling(&self, told: &Told) -> Result<DataFrame> {
         let rows = LatestRows {
             log: self.log.clone(),
             rows: self.rows,
@@ -200,6 +217,7 @@ impl SourceLog {
             doubts: Arc::new([]),
             notices: Notices::default(),
             positions: true,
+            told: told.clone(),
         };
         let shown = rows.schema();
         let columns = shown.fields().iter().zip(self.schema.fields());

@@ -60,6 +60,24 @@ pub(crate) struct LatestRows {
     pub(crate) notices: Notices,
     /// Where each row's last change stands is shown, behind its columns.
     pub(crate) positions: bool,
+    pub(crate) told: Told,
+}
+
+/// What the log showed beside the rows: whole once they were read.
+#[derive(Debug, Clone, Default)]
+pub struct Told(Arc<Mutex<Evidence>>);
+
+impl Told {
+    pub fn evidence(&self) -> Evidence {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, evidence: &Evidence) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = evidence.clone();
+    }
 }
 
 impl fmt::Debug for LatestRows {
@@ -100,6 +118,7 @@ impl TableProvider for LatestRows {
             doubts: Arc::clone(&self.doubts),
             notices: self.notices.clone(),
             seen: Arc::default(),
+            told: self.told.clone(),
             shown,
             schema: Arc::clone(&schema),
         };
@@ -119,6 +138,7 @@ struct Reading {
     notices: Notices,
     /// What the parts that were read show of the doubts.
     seen: Arc<Mutex<Seen>>,
+    told: Told,
     /// Into the schema of the latest rows.
     shown: Vec<usize>,
     schema: SchemaRef,
@@ -250,6 +270,7 @@ impl Reading {
     fn tell(&self, rows: &[Row], evidence: &Evidence) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.evidence.join(evidence);
+        self.told.set(&seen.evidence);
         seen.older.resize(self.doubts.len(), 0);
         for (older, doubt) in seen.older.iter_mut().zip(self.doubts.iter()) {
             let before = rows.partition_point(|row| row.place.position() < doubt.since);

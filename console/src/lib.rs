@@ -17,13 +17,16 @@ mod history;
 mod identity;
 mod json;
 mod kept;
+mod kept_table;
 mod latest;
 mod log;
 mod memory;
 mod multiply;
 mod names;
 mod notices;
+mod now;
 mod output;
+mod overlay;
 mod places;
 mod prompt;
 mod renames;
@@ -34,11 +37,16 @@ mod statement;
 mod tables;
 mod wholeness;
 
-pub use engine::SqlEngine;
+pub use doubt::Evidence;
+pub use engine::{Rows, SqlEngine};
 pub use error::Error;
 pub use fold::{Folded, LoggedChange, LoggedChanges, RowKey};
 pub use format::{OutputFormat, write_result};
 pub use kept::{Keeping, Keys, SourceLog, is_unknown_key};
+pub use kept_table::{
+    CURRENT_APP_ID, CURRENT_INFO, CURRENT_SHAPE, Progress, hashed_shape, last_progress,
+};
+pub use latest::Told;
 pub use memory::default_limit as default_memory_limit;
 pub use output::Output;
 pub use prompt::run_prompt;

@@ -45,6 +45,7 @@ impl TableInfo {
 /// A table with everything that its latest rows are made from.
 pub(crate) struct OpenTable {
     pub(crate) info: TableInfo,
+    pub(crate) delta: DeltaTable,
     pub(crate) changes: Arc<dyn TableProvider>,
     pub(crate) history: Arc<History>,
     /// What nobody can know of its latest rows.
@@ -65,12 +66,12 @@ pub(crate) async fn open(
     folder: &str,
 ) -> Result<OpenTable, Boxed> {
     let (table, changes) = provider(lake, session, folder, None).await?;
-    describe(&table, changes, folder)
+    describe(table, changes, folder)
 }
 
 /// What the log is that was opened there.
 pub(crate) fn describe(
-    table: &DeltaTable,
+    table: DeltaTable,
     changes: Arc<dyn TableProvider>,
     folder: &str,
 ) -> Result<OpenTable, Boxed> {
@@ -105,10 +106,11 @@ pub(crate) fn describe(
         notes: notes(&history, &schema),
     };
     Ok(OpenTable {
-        rows: row_count(table),
+        rows: row_count(&table),
         doubts: history.doubts.clone(),
-        incarnation: newest_incarnation(table),
+        incarnation: newest_incarnation(&table),
         info,
+        delta: table,
         changes,
         history: Arc::new(history),
     })

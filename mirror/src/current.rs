@@ -6,11 +6,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use console::{CURRENT_INFO, CURRENT_SHAPE, hashed_shape, last_progress};
 use deltalake_core::{
     DeltaTable, DeltaTableError,
     kernel::{
@@ -26,31 +26,20 @@ use lakewriter::lake::{
     read_object,
 };
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     deletion_vector::{self, DeletedRows},
     error::{Attempted as _, Error},
     files::now_millis,
     folded::Progress,
-    news,
 };
 
 /// The name under which `current` keeps the version of `changes` that it is the fold of.
-pub const APP_ID: &str = "tributary/current";
-
-/// What a commit says of itself stands in its `commitInfo` under this name.
-const INFO: &str = "tributary";
-
-/// The property that tells what the rows were made under: a hash of [`console::SourceLog::shape`].
-const SHAPE: &str = "tributary.current_of";
+pub const APP_ID: &str = console::CURRENT_APP_ID;
 
 /// After this much silence a commit looks before it puts: entries are deleted after two days, and one that was written
 /// and deleted meanwhile could be written a second time.
 const UNPROVED: Duration = Duration::from_secs(600);
-
-/// So many foreign entries behind the last of ours are looked at for whether they touch a row.
-const MOST_FOREIGN: u64 = 50;
 
 /// A file of the table.
 #[derive(Debug, Clone)]
@@ -125,13 +114,13 @@ impl Current {
         let version = snapshot.version();
         let metadata = snapshot.metadata().clone();
         let configuration = snapshot.metadata().configuration();
-        let shape = configuration.get(SHAPE).cloned();
+        let shape = configuration.get(CURRENT_SHAPE).cloned();
         let txn = snapshot
             .snapshot()
             .transaction_version(log.as_ref(), APP_ID)
             .await
             .attempted(attempted)?;
-        let progress = last_of_ours(&log, version).await?;
+        let progress = last_progress(&log, version).await.attempted(attempted)?;
         let progress = progress.filter(|progress| {
             // The two are written by one commit: another program's would have to copy both.
             txn == i64::try_from(progress.changes_version).ok()
@@ -180,7 +169,7 @@ impl Current {
 
     /// Whether its rows were made under this shape of the log.
     pub(crate) fn is_of(&self, shape: &str) -> bool {
-        self.shape == hashed(shape)
+        self.shape == hashed_shape(shape)
     }
 
     /// The numbers that files had when the table was opened before: the numbers of those that are new.
@@ -344,7 +333,7 @@ pub(crate) async fn replace(
             "delta.logRetentionDuration": "interval 2 days",
             "delta.deletedFileRetentionDuration": "interval 1 day",
             "delta.checkpointInterval": "1000000",
-            SHAPE: hashed(shape),
+            CURRENT_SHAPE: hashed_shape(shape),
         },
     }});
     let mut actions: Vec<Action> = Vec::new();
@@ -368,7 +357,7 @@ fn data(actions: Vec<Action>, progress: &Progress) -> Result<CommitData, Error> 
         not_matched_predicates: Vec::new(),
         not_matched_by_source_predicates: Vec::new(),
     };
-    let info = [(INFO.to_owned(), info)].into();
+    let info = [(CURRENT_INFO.to_owned(), info)].into();
     let txns = vec![Transaction::new(APP_ID, version)];
     Ok(CommitData::new(actions, operation, info, txns))
 }
@@ -401,12 +390,6 @@ fn remove(add: &Add) -> Remove {
     }
 }
 
-/// A shape in the table's configuration: the text has all versions of the table.
-fn hashed(shape: &str) -> String {
-    let digest = Sha256::digest(shape.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The statistics of a file of which rows are deleted: its bounds may be wider than what is left.
 fn loosened(stats: &str) -> String {
     match serde_json::from_str(stats) {
@@ -429,35 +412,4 @@ fn has_local_time(data_type: &DataType) -> bool {
         DataType::Struct(fields) => fields.iter().any(|field| has_local_time(field.data_type())),
         _ => false,
     }
-}
-
-/// What our last commit said, if nobody touched a row or the columns since.
-async fn last_of_ours(
-    log: &Arc<dyn deltalake_core::logstore::LogStore>,
-    newest: u64,
-) -> Result<Option<Progress>, Error> {
-    for version in (newest.saturating_sub(MOST_FOREIGN)..=newest).rev() {
-        // Entries are deleted in the end: then nobody knows who wrote it.
-        let Some(entry) = news::entry(log, version).await? else {
-            return Ok(None);
-        };
-        let info = entry.info.as_ref().and_then(|info| info.get(INFO));
-        let is_ours = entry.txns.iter().any(|(app, _)| app == APP_ID);
-        if let (Some(info), true) = (info, is_ours) {
-            let progress = serde_json::from_value(info.clone());
-            return progress.map(Some).attempted(|| {
-                format!(
-                    "read what version {version} of `{}` says of itself",
-                    log.root_url()
-                )
-            });
-        }
-        if entry.keeps_rows {
-            continue;
-        }
-        if entry.metadata || !entry.adds.is_empty() || !entry.removes.is_empty() {
-            return Ok(None);
-        }
-    }
-    Ok(None)
 }

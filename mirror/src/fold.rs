@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use console::{Keeping, LoggedChange, LoggedChanges, RowKey, SourceLog};
+use debezium::Operation;
 use lakewriter::lake::Lake;
 
 use crate::{
@@ -112,6 +113,16 @@ impl Fold<'_> {
         if !open_moves(changes.iter(), folded.lacking()).is_empty() {
             return Ok(Folding::NotPlain(Reason::SplitMove));
         }
+        // A row that a snapshot read twice: which of the two stands where, only the log tells.
+        let read_again = changes.iter().any(|change| {
+            change.operation == Operation::Read
+                && change.position.0 > 0
+                && kept.contains_key(change.key)
+        });
+        let mut evidence = progress.evidence.clone().filter(|_| !read_again);
+        if let Some(evidence) = &mut evidence {
+            evidence.join(&folded.evidence);
+        }
         let gone = folded.gone.clone();
         let come = folded.rows();
         let old = rows.read(&folded.needed()).await?;
@@ -124,6 +135,7 @@ impl Fold<'_> {
             through,
             snapshot: progress.snapshot,
             open_halves: progress.open_halves.clone(),
+            evidence,
         };
         let (deletions, vectors) = deletions(self.relative, &open.current, &gone)?;
         if let Some((path, bytes)) = vectors {

@@ -1,25 +1,12 @@
 //! What is known of the changes that `current` is made of: enough to tell whether later ones can be folded into it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use console::RowKey;
 use debezium::Operation;
 use lakewriter::lake::Since;
-use serde::{Deserialize, Serialize};
 
-/// What every commit to `current` says of itself, in `commitInfo`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// `current` is the fold of `changes` up to this version of it.
-    pub changes_version: u64,
-    /// Position of the last change in it: incarnation, LSN, ordinal. Where the changes of a table come through one
-    /// partition or without Kafka, `current` equals its source at this LSN.
-    pub through: Since,
-    /// Incarnation and LSN of the newest snapshot whose rows are in it.
-    pub snapshot: Option<(i64, i64)>,
-    /// Incarnation and LSN of moved keys whose old half had not come, and with it values that PostgreSQL did not send.
-    pub open_halves: BTreeSet<(i64, i64)>,
-}
+pub use console::Progress;
 
 /// The last change of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

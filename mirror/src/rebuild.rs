@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use arrow::array::RecordBatch;
-use console::SourceLog;
+use console::{SourceLog, Told};
 use deltalake_core::kernel::Add;
 use futures::StreamExt as _;
 use lakewriter::lake::Lake;
@@ -30,7 +30,7 @@ pub(crate) async fn rebuild(
     before: Option<Before>,
 ) -> Result<Outcome, Error> {
     let attempted = || format!("read the latest rows of {}", log.name());
-    let progress = Progress {
+    let mut progress = Progress {
         changes_version: log.version(),
         through: log
             .newest()
@@ -44,11 +44,13 @@ pub(crate) async fn rebuild(
             .attempted(attempted)?
             .into_iter()
             .collect::<BTreeSet<_>>(),
+        evidence: None,
     };
     let mut adds: Vec<Add> = Vec::new();
     let mut open: Vec<RecordBatch> = Vec::new();
     let (mut bytes, mut rows) = (0, 0);
-    let latest = log.latest().attempted(attempted)?;
+    let told = Told::default();
+    let latest = log.latest_telling(&told).attempted(attempted)?;
     let mut latest = latest.execute_stream().await.attempted(attempted)?;
     while let Some(batch) = latest.next().await {
         let batch = batch.attempted(attempted)?;
@@ -68,6 +70,7 @@ pub(crate) async fn rebuild(
     if !open.is_empty() {
         adds.push(files::write(lake, relative, open).await?);
     }
+    progress.evidence = Some(told.evidence());
     current::replace(
         lake,
         relative,

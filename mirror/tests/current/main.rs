@@ -15,6 +15,7 @@ mod faults;
 mod faulty_store;
 mod log;
 mod random;
+mod roads;
 mod shapes;
 mod snapshots;
 mod source;

@@ -9,7 +9,7 @@ use mirror::{Follower, Reason, Settings, Step};
 use object_store::memory::InMemory;
 
 use crate::{
-    equal::{advance, assert_equal, current},
+    equal::{advance, assert_equal, assert_roads_agree, current},
     log::{CHANGES, Log, lake_on},
     source::{Dice, Habits, Source},
 };
@@ -51,6 +51,10 @@ async fn run(seed: u64, habits: Habits, settings: &Settings) -> Result<Run> {
             _ => source.deliver(&mut dice),
         };
         log.commit(&events).await?;
+        if round % 2 == 1 {
+            let behind = assert_roads_agree(&lake).await;
+            behind.with_context(|| format!("seed {seed}, behind in round {round}, {habits:?}"))?;
+        }
         if dice.one_in(5) {
             // It dies here, and another one goes on.
             follower = Follower::new(&lake, &session, CHANGES, settings.clone());
@@ -79,7 +83,7 @@ async fn run(seed: u64, habits: Habits, settings: &Settings) -> Result<Run> {
     Ok(run)
 }
 
-const QUIET: Habits = Habits {
+pub const QUIET: Habits = Habits {
     partitions: 1,
     truncates: false,
     snapshots: false,

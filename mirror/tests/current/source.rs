@@ -25,7 +25,7 @@ impl Dice {
 }
 
 /// What happens beside changes of rows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Habits {
     pub partitions: i64,
     pub truncates: bool,
