@@ -175,6 +175,7 @@ fn tweets() -> TableSchema {
         optional: false,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     };

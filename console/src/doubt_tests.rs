@@ -15,6 +15,7 @@ fn version(lsn: i64, oid: u32, columns: &[(&str, i16, PgTypeKind)]) -> TableVers
             modifier: -1,
             kind: kind.clone(),
         }),
+        older_rows: None,
     });
     TableVersion {
         id: i32::try_from(lsn).unwrap(),

@@ -23,6 +23,7 @@ use crate::{
     doubt::{Doubt, doubts},
     eras::{Era, EraIdentity, eras, find_narrower},
     names::quote,
+    older_rows::OlderRows,
     respell::spelled,
     spelling::{Respelling, Spelling, canonical, respelling},
 };
@@ -92,7 +93,10 @@ impl History {
         let oids = oids.collect();
         let numbers = lake.column_with_name(TABLE_VERSION_COLUMN).is_some();
         let columns: Vec<ColumnHistory> = (0..chains.links.len())
-            .map(|at| chains.column(at, lake, numbers))
+            .map(|at| {
+                let older = OlderRows::find(&versions, chains.links(at)).filter(|_| numbers);
+                chains.column(at, lake, numbers, older)
+            })
             .collect();
         let mut shown: Vec<Shown> = Vec::new();
         if let (Some(newest), Some(places)) = (versions.last(), places.last()) {
@@ -236,8 +240,18 @@ impl Chains {
         taken
     }
 
-    fn column(&self, at: usize, lake: &Schema, numbers: bool) -> ColumnHistory {
-        let links = self.links.get(at).cloned().unwrap_or_default();
+    fn links(&self, at: usize) -> &[(i32, VersionColumn)] {
+        self.links.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    fn column(
+        &self,
+        at: usize,
+        lake: &Schema,
+        numbers: bool,
+        older: Option<OlderRows>,
+    ) -> ColumnHistory {
+        let links = self.links(at).to_vec();
         let of_lake = |name: &str| lake.field_with_name(name).ok();
         let data_type = links
             .iter()
@@ -298,6 +312,34 @@ impl Chains {
             (raw, text) => raw.or(text),
         };
         let value = value.unwrap_or_else(|| lit(ScalarValue::Null));
+        let shows_raw = shows_raw || older.as_ref().is_some_and(|older| older.raw.is_some());
+        let (value, raw) = match older {
+            Some(older) => {
+                let choose = |then, now| older.choose(version_number(true), then, now);
+                let then = converted(
+                    lit(older.value.clone()),
+                    &older.value.data_type(),
+                    &data_type,
+                    becomes(&older.link),
+                );
+                let text = older
+                    .raw
+                    .clone()
+                    .map(|text| lit(ScalarValue::Utf8(Some(text))));
+                let raw = match (raw, text) {
+                    (raw, Some(text)) => Some(choose(
+                        text,
+                        raw.unwrap_or_else(|| lit(ScalarValue::Utf8(None))),
+                    )),
+                    (raw, None) => raw,
+                };
+                (
+                    choose(then.unwrap_or_else(|| lit(ScalarValue::Null)), value),
+                    raw,
+                )
+            }
+            None => (value, raw),
+        };
         let canonical = newest.as_ref().and_then(|newest| canonical(&newest.kind));
         let spelling = canonical.filter(|_| is_text(&data_type));
         let identity = identity_of(value.clone(), spelling);

@@ -25,6 +25,7 @@ mod multiply;
 mod names;
 mod notices;
 mod now;
+mod older_rows;
 mod output;
 mod overlay;
 mod places;

@@ -61,7 +61,8 @@ enum Action {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show the newest versions of a table and what each of them did
+    /// Show the newest versions of a table and what each of them did, then how its columns and its key have changed in
+    /// PostgreSQL and what the lake made of it
     History {
         table: String,
         /// How many
@@ -120,6 +121,9 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
                     let table = open(&lake, &relative).await?;
                     for entry in table.history(limit).await? {
                         say!("{}", told(&entry));
+                    }
+                    for decision in table.decisions()? {
+                        say!("{decision}");
                     }
                 }
             }

@@ -17,6 +17,7 @@ mod mirror_tables;
 mod oracle;
 mod ready;
 mod road;
+mod schema;
 mod servers;
 mod tables;
 mod through_time;

@@ -62,6 +62,8 @@ pub struct CatalogColumn {
     pub generated: bool,
     /// `pg_get_expr`: of a generated column what it is made from.
     pub default_expression: Option<String>,
+    /// `attmissingval`: see [`debezium::Column::older_rows`].
+    pub older_rows: Option<String>,
     /// The transaction that wrote this row of the catalog, where it began after the one that was asked about: then the
     /// row may tell of a later time.
     pub changed_by: Option<u32>,

@@ -71,6 +71,7 @@ pub fn snapshot_schema(
                 optional: !column.not_null,
                 default_expression: default_of(column, types),
                 generated: column.generated,
+                older_rows: column.older_rows.clone(),
                 number: Some(column.number),
                 rule,
             }

@@ -91,6 +91,7 @@ pub fn known_then(
             optional: now.is_none_or(|now| !now.not_null),
             default_expression: now.and_then(|now| default_of(now, types)),
             generated: now.is_some_and(|now| now.generated),
+            older_rows: None,
             number: number_then(relation, sent, table, then, is_of_now),
             rule: None,
         };
@@ -111,6 +112,13 @@ pub fn known_then(
             None if !is_of_now && !identifies => unknown.push(sent.name.clone()),
             Some(_) | None => {}
         }
+        // A column keeps it as long as it is the same one, or the table is written anew.
+        column.older_rows = column.number.and_then(|number| {
+            let now = now.filter(|now| now.number == number);
+            let then = then.filter(|then| then.number == Some(number));
+            let now = now.and_then(|now| now.older_rows.clone());
+            now.or_else(|| then.and_then(|then| then.older_rows.clone()))
+        });
         // PostgreSQL takes nullable columns neither in primary keys nor as a replica identity.
         column.optional &= !identifies;
         columns.push(column);

@@ -44,6 +44,7 @@ fn catalog(identity: ReplicaIdentity, columns: &[&str], keys: Vec<CatalogKey>) -
         type_modifier: -1,
         not_null: true,
         generated: false,
+        older_rows: None,
         default_expression: Some("7".to_owned()),
         changed_by: None,
     };
@@ -84,6 +85,7 @@ fn version(columns: &[&str], key: &[&str]) -> TableSchema {
         optional: true,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     };

@@ -85,6 +85,7 @@ impl Stream {
             optional: !sent.part_of_key,
             default_expression: default.map(str::to_owned),
             generated: false,
+            older_rows: None,
             number: None,
             rule: None,
         });

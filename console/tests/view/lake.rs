@@ -47,6 +47,7 @@ impl Table {
             optional: true,
             default_expression: None,
             generated: false,
+            older_rows: None,
             number: Some(*number),
             rule: None,
         });

@@ -48,6 +48,7 @@ fn tweets() -> TableSchema {
                 optional: name != "id",
                 default_expression: None,
                 generated: false,
+                older_rows: None,
                 number: None,
                 rule: None,
             })

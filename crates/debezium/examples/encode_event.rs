@@ -20,6 +20,7 @@ fn column(name: &str, oid: u32, type_name: &str, kind: PgTypeKind) -> Column {
         optional: name != "id",
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     }

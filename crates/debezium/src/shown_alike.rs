@@ -53,6 +53,7 @@ mod tests {
             optional: true,
             default_expression: None,
             generated: false,
+            older_rows: None,
             number: None,
             rule,
         };

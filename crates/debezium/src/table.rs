@@ -1,3 +1,6 @@
+//! A version of a captured table: its names, its columns and what tells its rows apart. What an event says depends on nothing
+//! else of its table, so equal content is one version, by one id, everywhere.
+
 use std::{
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
@@ -105,6 +108,11 @@ pub struct Column {
     /// The value is worked out from the expression, so that NULL is a value like others and never the default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub generated: bool,
+    /// Text of the value that rows have which are older than the column (`pg_attribute.attmissingval`): `ALTER TABLE ...
+    /// ADD ... DEFAULT` of a constant writes no row anew. A default that was set later is another matter. None where they
+    /// have NULL, or nobody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_rows: Option<String>,
     /// `pg_attribute.attnum`: what stays the same when the column is renamed or gets another type, and is never used a
     /// second time in its table. None where nobody asked the catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,6 +62,7 @@ fn table() -> Arc<TableSchema> {
         optional: true,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     });
@@ -200,6 +201,7 @@ proptest! {
                 optional: true,
                 default_expression: Some(expression.clone()),
                 generated: false,
+                older_rows: None,
                 number: None,
                 rule: None,
             };

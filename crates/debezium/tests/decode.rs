@@ -228,6 +228,7 @@ fn column(name: &str, kind: PgTypeKind) -> Column {
         optional: true,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     }

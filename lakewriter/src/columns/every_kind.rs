@@ -21,6 +21,7 @@ fn column(pg_type: PgType) -> Column {
         optional: true,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     }

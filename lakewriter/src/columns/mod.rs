@@ -24,6 +24,7 @@ mod interval;
 mod lake_type;
 mod list;
 mod metadata;
+mod older_rows;
 #[cfg(test)]
 mod roads;
 mod row_meta;
@@ -32,5 +33,6 @@ mod temporal;
 
 pub use change_columns::ChangeColumns;
 pub use metadata::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+pub use older_rows::value_of_text;
 pub use row_meta::RowMeta;
 pub(crate) use schema::{LakeColumn, lake_columns};

@@ -34,6 +34,7 @@ fn table(
         pg_type: pg_type(kind),
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     });
@@ -180,6 +181,7 @@ fn columns_that_events_lack_are_not_in_the_lake() {
             optional: true,
             default_expression: None,
             generated: false,
+            older_rows: None,
             number: None,
             rule: None,
         };

@@ -7,6 +7,7 @@ mod client_options;
 #[cfg(test)]
 mod counting_store;
 mod credentials;
+mod decisions;
 pub mod delta;
 mod durable_disk;
 mod layout;
@@ -20,7 +21,7 @@ mod table_version;
 mod tables;
 mod versioned_rows;
 
-pub use crate::columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN};
+pub use crate::columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN, UNAVAILABLE_COLUMN, value_of_text};
 pub use crate::dead_letter::dead_letter_schema;
 pub use crate::parquet::{ParquetEncoder, ParquetFile, write_parquet};
 pub use bucket::{Bucket, create_bucket};

@@ -56,6 +56,9 @@ pub struct VersionColumn {
     /// otherwise all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<ColumnType>,
+    /// PostgreSQL's text of what rows have that are older than the column; None where that is NULL, or nobody told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_rows: Option<String>,
 }
 
 /// A column's type in PostgreSQL, as far as its values depend on it. An OID is no part of it: a restored database has
@@ -125,6 +128,7 @@ impl TableShape {
                     modifier: of_table.pg_type.modifier,
                     kind: of_table.pg_type.kind.clone(),
                 }),
+                older_rows: of_table.older_rows.clone(),
             })
         };
         Self {
@@ -132,6 +136,26 @@ impl TableShape {
             columns: lake.iter().zip(names).filter_map(column).collect(),
             identity,
         }
+    }
+
+    /// Whether rows of `shape` are rows of this one. PostgreSQL forgets what older rows have when it writes the table anew,
+    /// and the rows are the same after that.
+    fn is(&self, shape: &Self) -> bool {
+        let is_column = |(known, column): (&VersionColumn, &VersionColumn)| {
+            if column.older_rows.is_some() {
+                return known == column;
+            }
+            let older_rows = known.older_rows.clone();
+            *known
+                == VersionColumn {
+                    older_rows,
+                    ..column.clone()
+                }
+        };
+        self.oid == shape.oid
+            && self.identity == shape.identity
+            && self.columns.len() == shape.columns.len()
+            && self.columns.iter().zip(&shape.columns).all(is_column)
     }
 
     /// What is known of a table that was written before tables kept versions: its columns by their names in the lake,
@@ -150,6 +174,7 @@ impl TableShape {
                 lake: name.clone(),
                 raw: Some(format!("{name}_raw")),
                 of: None,
+                older_rows: None,
             })
             .collect();
         let key: Vec<String> = key
@@ -194,13 +219,13 @@ pub(crate) fn place(
 ) -> (i32, bool) {
     let after = versions.partition_point(|version| version.since <= first);
     if let Some(version) = after.checked_sub(1).and_then(|at| versions.get(at))
-        && version.shape == shape
+        && version.shape.is(&shape)
     {
         return (version.id, false);
     }
     // Rows of other partitions may have come earlier than these.
     if let Some(version) = versions.get_mut(after)
-        && version.shape == shape
+        && version.shape.is(&shape)
     {
         version.since = first;
         return (version.id, true);
@@ -280,6 +305,19 @@ mod tests {
         assert!(types.eq([&None, &Some(bpchar)]));
         let (_, text) = versions_property(&versions);
         assert_eq!(read_versions(Some(&text)).expect("our own text"), versions);
+    }
+
+    #[test]
+    fn what_older_rows_have_is_kept_when_postgresql_forgets_it() {
+        let mut told = shape("a");
+        told.columns[0].older_rows = Some("5".to_owned());
+        let mut versions = Vec::new();
+        assert_eq!(place(&mut versions, told.clone(), (0, 1, 0)), (1, true));
+        assert_eq!(place(&mut versions, shape("a"), (0, 2, 0)), (1, false));
+        assert_eq!(versions[0].shape, told);
+        let mut other = shape("a");
+        other.columns[0].older_rows = Some("6".to_owned());
+        assert_eq!(place(&mut versions, other, (0, 3, 0)), (2, true));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub fn column(name: &str, kind: PgTypeKind) -> Column {
         optional: false,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     }

@@ -105,6 +105,7 @@ fn column(name: &str, kind: PgTypeKind, type_name: &str, optional: bool) -> Colu
         optional,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     }

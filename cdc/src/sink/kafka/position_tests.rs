@@ -175,6 +175,7 @@ fn table(relation: &RelationDescription, config: &ConnectorConfig) -> StreamedTa
         optional: true,
         default_expression: None,
         generated: false,
+        older_rows: None,
         number: None,
         rule: None,
     });

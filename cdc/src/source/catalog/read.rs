@@ -35,6 +35,9 @@ pub enum GeneratedExpressions {
 // columns is printed without opening one (relation 0). With the table's OID `pg_get_expr` takes ACCESS SHARE and waits
 // behind every ACCESS EXCLUSIVE, which is why only those who can wait ask for the expressions of generated columns.
 //
+// A column that was added with a constant default keeps its value for the rows there were in `attmissingval`, an array of
+// one. A partitioned table has no rows, so its partitions have it.
+//
 // age() counts back from the next transaction id; rows that are older than it can count are negative, and frozen ones
 // are older than everything.
 const TABLE: &str = "
@@ -54,7 +57,14 @@ select n.nspname::text, c.relname::text, c.relreplident::text, identity.keys,
             'changed_by', case when pg_catalog.age(g.xmin) >= 0
                 and pg_catalog.age(g.xmin) < pg_catalog.age($2::text::xid) then g.xmin::text::int8 end)
             order by g.attnum), '[]')::text
-        from pg_catalog.pg_attribute g where g.attrelid = c.oid and g.attnum > 0 and g.attisdropped)
+        from pg_catalog.pg_attribute g where g.attrelid = c.oid and g.attnum > 0 and g.attisdropped),
+       case when c.relkind = 'p' then
+           (select (x.attmissingval::text::text[])[1]
+            from pg_catalog.pg_inherits i
+            join pg_catalog.pg_attribute x on x.attrelid = i.inhrelid and x.attname = a.attname
+            where i.inhparent = c.oid and x.atthasmissing
+            limit 1)
+            else (a.attmissingval::text::text[])[1] end
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join lateral (
@@ -139,6 +149,7 @@ pub async fn read_table(
             not_null: column.try_get(7).map_err(failed)?,
             generated: column.try_get(8).map_err(failed)?,
             default_expression: column.try_get(9).map_err(failed)?,
+            older_rows: column.try_get(13).map_err(failed)?,
             changed_by: column
                 .try_get::<_, Option<String>>(10)
                 .map_err(failed)?

@@ -25,7 +25,8 @@ use crate::{
     columns::{OWN_COLUMNS, TABLE_VERSION_COLUMN},
     error::delta_error,
     lake::table_version::{
-        Since, TableShape, before_versions, place, read_versions, version_at, versions_property,
+        Since, TableShape, TableVersion, before_versions, place, read_versions, version_at,
+        versions_property,
     },
 };
 
@@ -198,6 +199,17 @@ impl LakeTable {
         self.configure(|_| Ok((wanted.0.clone(), ()))).await
     }
 
+    /// The versions of the source table that are recorded here, by their beginning.
+    pub(super) fn source_versions(&self) -> Result<Vec<TableVersion>, Error> {
+        read_versions(self.property(property::VERSIONS)).map_err(|error| {
+            Error::new(
+                ErrorKind::Table,
+                format!("read the versions of `{}`", self.relative),
+            )
+            .with_source(error)
+        })
+    }
+
     /// The number of the table's version that has this shape at the position of its first row. A new version is
     /// recorded in the table's configuration, before any of its rows is committed.
     ///
@@ -210,14 +222,7 @@ impl LakeTable {
         first: Since,
     ) -> Result<i32, Error> {
         self.configure(|table| {
-            let mut versions =
-                read_versions(table.property(property::VERSIONS)).map_err(|error| {
-                    Error::new(
-                        ErrorKind::Table,
-                        format!("read the versions of `{}`", table.relative),
-                    )
-                    .with_source(error)
-                })?;
+            let mut versions = table.source_versions()?;
             // A truncate of which nothing else was told says nothing about the table: it belongs to the version there is.
             if shape.columns.is_empty() {
                 return Ok((wanted.0.clone(), version_at(&versions, first)));

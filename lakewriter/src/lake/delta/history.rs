@@ -3,7 +3,7 @@
 use deltalake_core::{kernel::Action, logstore::get_actions};
 
 use super::LakeTable;
-use crate::{Error, error::delta_error};
+use crate::{Error, error::delta_error, lake::decisions::decisions};
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,14 @@ impl LakeTable {
             ));
         }
         Ok(entries)
+    }
+
+    /// What became of the changes of the source table's columns and key, the oldest first.
+    ///
+    /// # Errors
+    /// `Table` if the recorded versions cannot be read.
+    pub fn decisions(&self) -> Result<Vec<String>, Error> {
+        Ok(decisions(&self.source_versions()?))
     }
 
     /// How large the table is.
