@@ -2,6 +2,7 @@
 
 mod check;
 mod globs;
+mod hint;
 mod panel;
 mod road;
 mod sink;
@@ -91,7 +92,8 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
         None => road.await,
     };
     panel.close(&read());
-    ended.context("wait for the reader of the WAL")??;
+    let ended = ended.context("wait for the reader of the WAL")?;
+    ended.map_err(hint::of_a_mirror)?;
     let reached = status.confirmed();
     if plan.once && reached < target {
         return Err(Failure::Halted {

@@ -43,7 +43,7 @@ pub struct Arguments {
     /// First folder of the tables in the lake; without it, the database's name (mirror.name)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Copy the rows that are there at the first start, or only what changes from now on (mirror.snapshot)
+    /// Copy the rows that are there at the first start, or only what changes from now on, or copy them anew where changes were lost (mirror.snapshot)
     #[arg(long, value_enum, value_name = "MODE")]
     snapshot: Option<Rows>,
     /// Time between two commits to the lake (mirror.freshness)
@@ -59,6 +59,7 @@ pub struct Arguments {
 enum Rows {
     Initial,
     NoData,
+    WhenNeeded,
 }
 
 impl Rows {
@@ -66,6 +67,7 @@ impl Rows {
         match self {
             Self::Initial => "initial",
             Self::NoData => "no_data",
+            Self::WhenNeeded => "when_needed",
         }
     }
 }
@@ -123,6 +125,7 @@ pub(super) fn road(settings: &Settings) -> Result<Road, Failure> {
         exclude: globs("mirror.exclude")?,
         snapshot: match settings.get("mirror.snapshot") {
             Some("no_data") => SourceSnapshot::NoData,
+            Some("when_needed") => SourceSnapshot::WhenNeeded,
             _ => SourceSnapshot::Initial,
         },
         slot: slot.clone(),

@@ -21,6 +21,8 @@ pub enum SourceSnapshot {
     Initial,
     /// Only changes from now on.
     NoData,
+    /// As `Initial`, and again where changes were lost.
+    WhenNeeded,
 }
 
 /// What is mirrored.
@@ -59,6 +61,7 @@ pub fn connector(source: Source, spill_folder: &Path) -> anyhow::Result<Connecto
     let mode = match source.snapshot {
         SourceSnapshot::Initial => "initial",
         SourceSnapshot::NoData => "no_data",
+        SourceSnapshot::WhenNeeded => "when_needed",
     };
     let mut properties: BTreeMap<String, String> = [
         ("name", source.slot.as_str()),

@@ -270,7 +270,7 @@ pub const SETTINGS: &[Setting] = &[
         "mirror.snapshot",
         "initial",
         values::mirror_snapshot,
-        "`initial` copies the rows that are there at the first start, `no_data` only what changes from then on.",
+        "`initial` copies the rows that are there at the first start, `no_data` only what changes from then on; `when_needed` as `initial`, and all of them anew where changes were lost.",
     ),
     setting(
         "mirror.freshness",

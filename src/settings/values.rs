@@ -250,8 +250,8 @@ pub fn slot(text: &str) -> Result<(), String> {
 
 pub fn mirror_snapshot(text: &str) -> Result<(), String> {
     match text {
-        "initial" | "no_data" => Ok(()),
-        _ => Err("want `initial` or `no_data`".to_owned()),
+        "initial" | "no_data" | "when_needed" => Ok(()),
+        _ => Err("want `initial`, `no_data` or `when_needed`".to_owned()),
     }
 }
 

@@ -94,7 +94,7 @@ const VALUES: &[(&str, &[&str], &[&str])] = &[
     ("mirror.exclude", &["audit"], &["*.audit"]),
     ("mirror.slot", &["My-Slot", "a-b"], &["my_slot"]),
     ("mirror.name", &[" "], &["shop"]),
-    ("mirror.snapshot", &["always"], &["no_data"]),
+    ("mirror.snapshot", &["always"], &["no_data", "when_needed"]),
     ("mirror.freshness", &["0s", "soon"], &["2s"]),
     ("sql.memory_limit", &["1XB", "much", "0"], &["2GB"]),
     ("lakewriter.pipeline", &[" "], &["mine"]),

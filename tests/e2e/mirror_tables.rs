@@ -268,3 +268,67 @@ async fn tables_that_come_later_are_copied_while_the_mirror_runs() -> Result<()>
     ensure!(ask(&lake, "select count(*) from public.killed1_changes").await? == before);
     Ok(())
 }
+
+/// What a lake missed is told with what mends it, and a table that is empty by the next copy is empty in the lake.
+#[tokio::test]
+async fn what_was_missed_is_copied_anew() -> Result<()> {
+    let servers: Arc<Servers> = shared().await?;
+    let folder = TempDir::new()?;
+    let lake = folder.path().join("lake");
+    servers.postgres.create_database("missed").await?;
+    let client = servers.postgres.connect("missed").await?;
+    for table in ["emptied", "kept"] {
+        client.batch_execute(&make(table, 100)).await?;
+    }
+    let once = async |more: &[&str]| {
+        let more: Vec<&str> = ["--once"].iter().chain(more).copied().collect();
+        ended(mirror(&servers, "missed", &lake, &more)?).await
+    };
+    let (output, said) = once(&[]).await?;
+    ensure!(output.status.success(), "{said}");
+    let name = first_column(&client, "select pubname from pg_publication").await?;
+    let name = name.first().context("no publication")?;
+
+    // A slot that is gone.
+    client
+        .batch_execute(&format!("select pg_drop_replication_slot('{name}')"))
+        .await?;
+    client
+        .batch_execute("delete from emptied; update kept set n = n + 1 where id < 50")
+        .await?;
+    let (output, said) = once(&[]).await?;
+    ensure!(
+        !output.status.success() && said.contains("--snapshot when_needed"),
+        "{said}"
+    );
+    ensure!(!said.contains("offsets"), "{said}");
+    let (output, said) = once(&["--snapshot", "when_needed"]).await?;
+    ensure!(output.status.success(), "{said}");
+    for table in ["emptied", "kept"] {
+        equals(&client, &lake, table).await?;
+    }
+
+    // A publication that is gone.
+    client
+        .batch_execute(&format!(
+            "drop publication {name}; delete from kept where id < 10"
+        ))
+        .await?;
+    let (output, said) = once(&[]).await?;
+    let wanted = format!("create publication \"{name}\" for table");
+    ensure!(!output.status.success() && said.contains(&wanted), "{said}");
+    let sql = said
+        .lines()
+        .find_map(|line| line.strip_prefix("hint: ")?.split(';').next())
+        .context("no hint")?;
+    client.batch_execute(sql).await?;
+    client
+        .batch_execute("delete from kept where id > 90")
+        .await?;
+    let (output, said) = once(&[]).await?;
+    ensure!(output.status.success(), "{said}");
+    for table in ["emptied", "kept"] {
+        equals(&client, &lake, table).await?;
+    }
+    Ok(())
+}
