@@ -200,9 +200,11 @@ where
 {
     let mut backoff = Backoff::new(FIRST_RETRY, config.retry_wait.max(FIRST_RETRY));
     let mut snapshots = Snapshots::default();
+    let mut stored = None;
     status.set_trouble(None);
     loop {
         let before = status.confirmed();
+        let found = &mut stored;
         let life = async {
             let opened = tokio::select! {
                 biased;
@@ -210,6 +212,7 @@ where
                 opened = open_sink() => opened,
             };
             let (mut sink, start) = opened?;
+            *found = Some(start.clone());
             run(
                 config,
                 start,
@@ -224,6 +227,18 @@ where
             Ok(Ended::Asked) => return Ok(()),
             Ok(Ended::ForLaterTables) => {
                 backoff.reset();
+                continue;
+            }
+            // The position was read before the slot was looked at, and another one of us may have stored a later one and
+            // confirmed it in between: no loss is told before the position was found unchanged.
+            Err(error) if prepare::is_loss(&error) && !stop.is_cancelled() => {
+                match open_sink().await {
+                    Ok((_, now)) if stored.as_ref() != Some(&now) => {}
+                    Ok(_) | Err(_) => return Err(error),
+                }
+                tracing::info!(
+                    "the stored position moved on while the slot was looked at: once more from there"
+                );
                 continue;
             }
             Err(error) => error,

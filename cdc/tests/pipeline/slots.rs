@@ -1,13 +1,19 @@
 //! Slots that are missing, were made anew, were invalidated, belong to another cluster or are of another kind.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use anyhow::{Context, Result, ensure};
-use cdc::{Error, ErrorKind, kafka::StoredOffset};
+use cdc::{Error, ErrorKind, PipelineStatus, kafka::StoredOffset, pipeline};
 use connector::SnapshotMode;
 use stack::{Postgres, PostgresOptions};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connector::{config, start, until_events, value},
-    recording::Store,
+    recording::{RecordingSink, Store},
 };
 
 /// A connector that delivered something and was stopped.
@@ -58,6 +64,53 @@ async fn a_missing_slot_halts() -> Result<()> {
         "{error}"
     );
     ensure!(store.len() == 1);
+    Ok(())
+}
+
+/// Another connector of the same name stores a position and confirms it after ours has read the stored one and before it
+/// looks at the slot: nothing is lost.
+#[tokio::test]
+async fn a_position_that_moves_on_while_the_slot_is_looked_at_is_no_loss() -> Result<()> {
+    let postgres = Postgres::start().await?;
+    let store = Store::default();
+    delivered(&postgres, &store).await?;
+    let read_before = store.start();
+    let running = start(&config(&postgres), &store, 100);
+    running.streaming().await?;
+    postgres
+        .execute("postgres", "insert into t values (2)")
+        .await?;
+    until_events(&store, 2).await?;
+    running.stop().await?;
+
+    let config = config(&postgres);
+    let status = Arc::new(PipelineStatus::default());
+    let stop = CancellationToken::new();
+    let opened = AtomicUsize::new(0);
+    let connector = pipeline::supervise(&config, &status, &stop, || async {
+        let sink = RecordingSink::new(&store, &status, 100);
+        let first = opened.fetch_add(1, Ordering::Relaxed) == 0;
+        Ok((
+            sink,
+            if first {
+                read_before.clone()
+            } else {
+                store.start()
+            },
+        ))
+    });
+    let seen = async {
+        postgres
+            .execute("postgres", "insert into t values (3)")
+            .await?;
+        let seen = until_events(&store, 3).await;
+        stop.cancel();
+        seen
+    };
+    let (ended, seen) = tokio::join!(connector, seen);
+    ended?;
+    seen?;
+    ensure!(store.len() == 3 && opened.load(Ordering::Relaxed) > 1);
     Ok(())
 }
 
