@@ -4,10 +4,10 @@ use cdc::{Error, ErrorKind};
 
 /// The same error, with what helps whoever started `tributary mirror`: he has neither a connector nor its stored offsets.
 pub fn of_a_mirror(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::SlotLost | ErrorKind::LsnsReused => error.with_hint(
-            "start once with `--snapshot when_needed`: the tables are copied anew, and readers see the old rows until all new ones are in",
-        ),
-        _ => error,
+    if !matches!(error.kind(), ErrorKind::SlotLost | ErrorKind::LsnsReused) {
+        return error;
     }
+    error.with_hint(
+        "start once with `--snapshot when_needed`: the tables are copied anew, and readers see the old rows until all new ones are in",
+    )
 }
