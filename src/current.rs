@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ::mirror::Mirror;
-use lakewriter::{Lake, LakeConfig, LakeCounters};
+use lakewriter::{Lake, LakeConfig, LakeCounters, maintain::Maintenance};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,16 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    pub fn start(config: LakeConfig, progress: Arc<LakeCounters>) -> Self {
+    /// `maintenance`: that of the lake, which tells how long older versions can be read.
+    pub fn start(
+        config: LakeConfig,
+        progress: Arc<LakeCounters>,
+        maintenance: Option<&Maintenance>,
+    ) -> Self {
+        let mut mirror = Mirror::default();
+        if let Some(maintenance) = maintenance {
+            mirror.settings.history = maintenance.history;
+        }
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
@@ -36,7 +45,6 @@ impl Keeper {
                     () = tokio::time::sleep(UNTIL_THERE_IS_A_LAKE) => {}
                 }
             };
-            let mirror = Mirror::default();
             if let Err(error) = ::mirror::follow(lake, mirror, Some(progress), stopped).await {
                 tracing::warn!(error = error.chain(), "`current` is not kept");
             }

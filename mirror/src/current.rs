@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
-use console::{CURRENT_INFO, CURRENT_SHAPE, hashed_shape, last_progress};
+use arrow::datatypes::{DataType, TimeUnit};
+use console::{CURRENT_INFO, CURRENT_SHAPE, SourceLog, hashed_shape, last_progress};
 use deltalake_core::{
     DeltaTable, DeltaTableError,
     kernel::{
@@ -22,7 +22,10 @@ use deltalake_core::{
 };
 use lakewriter::lake::{
     Lake,
-    delta::{COMMITS_BETWEEN_CHECKPOINTS, Put, next_entry_is_free, put_entry, write_checkpoint},
+    delta::{
+        COMMITS_BETWEEN_CHECKPOINTS, Put, TableProperties, next_entry_is_free, put_entry,
+        write_checkpoint,
+    },
     read_object,
 };
 use serde_json::json;
@@ -195,6 +198,16 @@ impl Current {
         added
     }
 
+    /// Tells with the next commit that takes rows how long older versions can be read. A commit of its own would have
+    /// others read the table again for nothing.
+    pub(crate) fn keep_history(&mut self, history: Duration) -> Result<(), Error> {
+        let attempted = || format!("describe `{}`", self.relative);
+        let described = serde_json::to_value(&self.metadata).attempted(attempted)?;
+        let described = serde_json::from_value(with_history(described, history));
+        self.metadata = described.attempted(attempted)?;
+        Ok(())
+    }
+
     pub(crate) fn id(&self) -> &str {
         self.metadata.id()
     }
@@ -296,11 +309,12 @@ pub(crate) async fn replace(
     lake: &Lake,
     relative: &str,
     before: Option<Before>,
-    schema: &SchemaRef,
-    shape: &str,
+    log: &SourceLog,
+    history: Duration,
     adds: Vec<Add>,
     progress: &Progress,
 ) -> Result<Outcome, Error> {
+    let (schema, shape) = (log.schema(), log.shape());
     let attempted = || format!("make `{relative}`");
     let columns: StructType = schema.as_ref().try_into_kernel().attempted(attempted)?;
     let mut features = vec!["deletionVectors"];
@@ -330,12 +344,11 @@ pub(crate) async fn replace(
         "configuration": {
             "delta.enableDeletionVectors": "true",
             "delta.enableExpiredLogCleanup": "false",
-            "delta.logRetentionDuration": "interval 2 days",
-            "delta.deletedFileRetentionDuration": "interval 1 day",
             "delta.checkpointInterval": "1000000",
             CURRENT_SHAPE: hashed_shape(shape),
         },
     }});
+    let metadata = with_history(metadata, history);
     let mut actions: Vec<Action> = Vec::new();
     for action in [protocol, metadata] {
         actions.push(serde_json::from_value(action).attempted(attempted)?);
@@ -373,6 +386,20 @@ async fn put(
         Ok(Put::Taken) => Ok(Outcome::Overtaken),
         Err(error) => Err(error).attempted(|| format!("bring `{relative}` on")),
     }
+}
+
+/// The table's description in a commit, action or content, with how long its older versions can be read.
+fn with_history(mut description: serde_json::Value, history: Duration) -> serde_json::Value {
+    let pointer = if description.get("metaData").is_some() {
+        "/metaData/configuration"
+    } else {
+        "/configuration"
+    };
+    if let Some(serde_json::Value::Object(configuration)) = description.pointer_mut(pointer) {
+        let told = TableProperties::of_history(history).0.into_iter();
+        configuration.extend(told.map(|(key, value)| (key, value.into())));
+    }
+    description
 }
 
 fn remove(add: &Add) -> Remove {

@@ -199,7 +199,7 @@ impl Follower {
         if log.keeping() == Keeping::Never {
             return Ok(Step::NoKey);
         }
-        let current = match Current::open(&self.lake, &self.current).await? {
+        let mut current = match Current::open(&self.lake, &self.current).await? {
             Found::Nothing => return self.make(&log, Reason::NoCurrent, None, None).await,
             Found::Foreign { version, id } => {
                 let files = current::files_at(&self.lake, &self.current, version).await?;
@@ -210,6 +210,7 @@ impl Follower {
             }
             Found::Table(current) => current,
         };
+        current.keep_history(self.settings.history)?;
         let folded = current.progress.changes_version;
         let reason = if !current.is_of(log.shape()) {
             Some(Reason::NewShape)
@@ -350,7 +351,14 @@ impl Follower {
             return Ok(Step::Resting);
         }
         let began = Instant::now();
-        let outcome = rebuild::rebuild(&self.lake, &self.current, log, before).await?;
+        let outcome = rebuild::rebuild(
+            &self.lake,
+            &self.current,
+            log,
+            before,
+            self.settings.history,
+        )
+        .await?;
         self.rebuilt = Some((Instant::now(), began.elapsed()));
         Ok(match outcome {
             Outcome::Overtaken => Step::Overtaken,
@@ -384,6 +392,7 @@ impl Follower {
         if current.progress != open.current.progress {
             return Err(overtaken());
         }
+        current.keep_history(self.settings.history)?;
         let added = current.renumber(&open.current);
         let rows = Rows {
             lake: &self.lake,

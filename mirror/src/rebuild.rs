@@ -1,7 +1,7 @@
 //! `current` made anew: all latest rows of the log, in the order of their keys, to large files, and one commit that puts
 //! them in the place of what was there.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use arrow::array::RecordBatch;
 use console::{SourceLog, Told};
@@ -28,6 +28,7 @@ pub(crate) async fn rebuild(
     relative: &str,
     log: &SourceLog,
     before: Option<Before>,
+    history: Duration,
 ) -> Result<Outcome, Error> {
     let attempted = || format!("read the latest rows of {}", log.name());
     let mut progress = Progress {
@@ -71,14 +72,5 @@ pub(crate) async fn rebuild(
         adds.push(files::write(lake, relative, open).await?);
     }
     progress.evidence = Some(told.evidence());
-    current::replace(
-        lake,
-        relative,
-        before,
-        log.schema(),
-        log.shape(),
-        adds,
-        &progress,
-    )
-    .await
+    current::replace(lake, relative, before, log, history, adds, &progress).await
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use lakewriter::maintain::DEFAULT_HISTORY;
+
 use crate::plan::Reason;
 
 /// How tables are kept.
@@ -14,6 +16,8 @@ pub struct Settings {
     pub snapshot_pause: Duration,
     /// Counted rows that do not come for this long are told to be missing; where nothing is shown yet, the others are.
     pub missing_after: Duration,
+    /// How long older versions can be read: what the table tells the tools of others.
+    pub history: Duration,
 }
 
 impl Default for Settings {
@@ -23,6 +27,7 @@ impl Default for Settings {
             part_bytes: 128 << 20,
             snapshot_pause: Duration::from_secs(5),
             missing_after: Duration::from_secs(600),
+            history: DEFAULT_HISTORY,
         }
     }
 }

@@ -83,7 +83,10 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         kafka::look_at_brokers(settings)?;
         let progress = Arc::new(LakeCounters::default());
         let server = tokio::spawn(serve(listen, door, Arc::clone(&progress)));
-        let keeper = current.then(|| Keeper::start(config.lake.clone(), Arc::clone(&progress)));
+        let keeper = current.then(|| {
+            let progress = Arc::clone(&progress);
+            Keeper::start(config.lake.clone(), progress, config.maintenance.as_ref())
+        });
         let writer = lakewriter::run(config, progress, stop);
         tokio::select! {
             written = writer => {

@@ -57,7 +57,7 @@ pub async fn drive(
             Ok((sink, start))
         }
     };
-    let keeper = Keeper::start(road.lake.clone(), kept);
+    let keeper = Keeper::start(road.lake.clone(), kept, road.maintenance.as_ref());
     let ended = pipeline::supervise(&road.connector, &status, &stop, open).await;
     keeper.stop().await;
     ended

@@ -1,13 +1,13 @@
 //! What may go wrong between two steps: lost requests and acknowledgements, a second follower, a process that dies, other
 //! programs that commit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use datafusion::prelude::SessionContext;
 use deltalake_core::DeltaTable;
 use lakewriter::Lake;
-use mirror::{Follower, Reason, Step};
+use mirror::{Follower, Reason, Settings, Step};
 use object_store::{ObjectStoreExt as _, memory::InMemory};
 
 use crate::{
@@ -295,6 +295,36 @@ async fn a_compaction_of_the_log_is_no_news() -> Result<()> {
     );
     let (_, version) = current(&scene.lake, CURRENT).await?;
     ensure!(version == 4, "{version}");
+    assert_equal(&scene.lake, CHANGES).await
+}
+
+#[tokio::test]
+async fn the_table_tells_the_history_that_is_kept() -> Result<()> {
+    let mut scene = Scene::new().await?;
+    let told = async |scene: &Scene| -> Result<[Option<String>; 2]> {
+        let table = scene.table().await?;
+        let configuration = table.snapshot()?.metadata().configuration();
+        Ok([
+            "delta.logRetentionDuration",
+            "delta.deletedFileRetentionDuration",
+        ]
+        .map(|key| configuration.get(key).cloned()))
+    };
+    let hours = |hours: [u32; 2]| hours.map(|hours| Some(format!("interval {hours} hours")));
+    // As that of the log: a file is forgotten two rounds of maintenance later than it may be deleted.
+    ensure!(told(&scene).await? == hours([6, 8]));
+    let longer = Settings {
+        history: Duration::from_secs(48 * 3600),
+        ..settings()
+    };
+    let mut follower = Follower::new(&scene.lake, &scene.session, CHANGES, longer);
+    scene.go_on(200).await?;
+    let steps = advance(&mut follower).await?;
+    ensure!(
+        matches!(steps.as_slice(), [Step::Folded { .. }]),
+        "{steps:?}"
+    );
+    ensure!(told(&scene).await? == hours([48, 50]));
     assert_equal(&scene.lake, CHANGES).await
 }
 

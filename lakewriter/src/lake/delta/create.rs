@@ -65,7 +65,7 @@ impl TableProperties {
     /// How long older versions of the table can be read, for the tools of others and for the library's checkpoints. A
     /// checkpoint forgets that a file was taken away after the second time; whoever deletes it must have come by until
     /// then, so that is later than the first by two rounds of maintenance.
-    pub(crate) fn of_history(history: Duration) -> Self {
+    pub fn of_history(history: Duration) -> Self {
         let deletion = history + 2 * round(history);
         let properties = [
             ("delta.logRetentionDuration", history),
