@@ -192,7 +192,7 @@ fn lacks(
                 "publication-lacks-tables",
                 format!("The publication {name} does not have all captured tables."),
             )
-            .means("What becomes of their rows is not read; the next start adds them where the role may. Rows that are in them by then come only with a snapshot.")
+            .means("What becomes of their rows is not read. A mirror adds and copies them by itself where the role may; a connector adds them at its next start, and their rows come with a snapshot alone.")
             .on(lacking.iter().map(|name| name.full()))
             .sql([format!("alter publication {name} add table {};", tables.join(", "))]),
         );

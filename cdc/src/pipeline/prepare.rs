@@ -7,7 +7,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use pgoutput::Lsn;
-use tokio_postgres::Client;
 
 use super::{
     Snapshots,
@@ -132,7 +131,7 @@ pub(super) async fn prepare<S: EventSink>(
     check_publication(client, config, takes).await?;
     let selection = selection(config, server_version(client).await?);
     let followed = match config.snapshot.later_tables {
-        true => Some(followed(client, config, (completed, takes), before, status).await?),
+        true => Some(followed(control, config, (completed, takes), before, status).await?),
         false => None,
     };
     let later = followed
@@ -249,12 +248,13 @@ pub(super) async fn prepare<S: EventSink>(
 /// The tables of which everything up to the stored position is delivered, and those of which everything is to be: the
 /// captured ones that are published. Tells of those that are not.
 async fn followed(
-    client: &Client,
+    control: &mut Control,
     config: &ConnectorConfig,
     (completed, takes): (Option<&Resume>, bool),
     before: Followed,
     status: &PipelineStatus,
 ) -> Result<(Followed, Followed), Error> {
+    let client: &_ = control.client().await?;
     let captured = captured_oids(client, config).await?;
     let published = published(client, config).await?;
     let there = published.tables();
