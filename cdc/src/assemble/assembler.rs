@@ -58,7 +58,7 @@ struct Waiting {
 
 /// What the caller has to do after a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum Demand {
     /// Give it the next one.
     Next,
     /// Complete this Relation of a committed transaction by the catalog and give it to `add_relation` before anything
@@ -154,7 +154,7 @@ impl Assembler {
         &mut self,
         xlog: &XLogData<'_>,
         sink: &mut S,
-    ) -> Result<Step, Error> {
+    ) -> Result<Demand, Error> {
         let message =
             PgOutputMessage::parse(xlog.data, self.stream.is_some()).map_err(|error| {
                 Error::new(
@@ -180,7 +180,7 @@ impl Assembler {
         xlog: &XLogData<'_>,
         message: &PgOutputMessage<'_>,
         sink: &mut S,
-    ) -> Result<Step, Error> {
+    ) -> Result<Demand, Error> {
         match message {
             PgOutputMessage::Insert(_)
             | PgOutputMessage::Update(_)
@@ -244,7 +244,7 @@ impl Assembler {
                 return Err(out_of_place("a two-phase message that was not asked for"));
             }
         }
-        Ok(Step::Next)
+        Ok(Demand::Next)
     }
 
     fn accept_type(&mut self, told: &Type<'_>) {
@@ -257,7 +257,7 @@ impl Assembler {
         &mut self,
         xlog: &XLogData<'_>,
         message: &PgOutputMessage<'_>,
-    ) -> Option<Step> {
+    ) -> Option<Demand> {
         let id = message.row_relation()?;
         let (version, xid) = (self.relations.get(id)?, self.transaction?.xid);
         let enums = self.enum_values.unlisted(message, Some(version));
@@ -270,20 +270,20 @@ impl Assembler {
             message: xlog.data.to_vec(),
             for_labels,
         });
-        Some(Step::Resolve {
+        Some(Demand::Resolve {
             xid,
             description: version.description.clone(),
             enums,
         })
     }
 
-    /// The answer to [`Step::GoOn`].
+    /// The answer to [`Demand::GoOn`].
     ///
     /// # Errors
     /// As `accept`.
-    pub fn go_on<S: EventSink>(&mut self, sink: &mut S) -> Result<Step, Error> {
+    pub fn go_on<S: EventSink>(&mut self, sink: &mut S) -> Result<Demand, Error> {
         let Some(waiting) = self.waiting.take() else {
-            return Ok(Step::Next);
+            return Ok(Demand::Next);
         };
         let (wal_start, data) = (waiting.wal_start, &waiting.message);
         let message = PgOutputMessage::parse(data, false).map_err(|error| {
@@ -306,7 +306,7 @@ impl Assembler {
         self.accept_message(&xlog, &message, sink)
     }
 
-    fn accept_relation(&mut self, relation: &Relation<'_>) -> Result<Step, Error> {
+    fn accept_relation(&mut self, relation: &Relation<'_>) -> Result<Demand, Error> {
         let mut description = RelationDescription::from(relation);
         for column in &mut description.columns {
             column.type_name = self.types.get(&column.type_oid).cloned();
@@ -320,27 +320,31 @@ impl Assembler {
                 description,
                 capture: Capture::No,
             }));
-            return Ok(Step::Next);
+            return Ok(Demand::Next);
         }
         // It comes once, and again after DDL, which may have changed only what the catalog knows.
         let Some(transaction) = &self.transaction else {
             return Err(out_of_place("a Relation outside of a transaction"));
         };
-        Ok(Step::Resolve {
+        Ok(Demand::Resolve {
             xid: transaction.xid,
             description,
             enums: Vec::new(),
         })
     }
 
-    /// The answer to [`Step::Resolve`].
-    pub fn add_relation(&mut self, description: RelationDescription, table: StreamedTable) -> Step {
+    /// The answer to [`Demand::Resolve`].
+    pub fn add_relation(
+        &mut self,
+        description: RelationDescription,
+        table: StreamedTable,
+    ) -> Demand {
         let Some(replay) = &mut self.replay else {
             self.relations
                 .insert(self.relations.version(description, table));
             return match self.waiting {
-                Some(_) => Step::GoOn,
-                None => Step::Next,
+                Some(_) => Demand::GoOn,
+                None => Demand::Next,
             };
         };
         replay.resolve(self.relations.version(description, table));
@@ -368,14 +372,14 @@ impl Assembler {
     }
 }
 
-fn next_of_replay(replay: &Replay) -> Step {
+fn next_of_replay(replay: &Replay) -> Demand {
     match replay.unresolved() {
-        Some(description) => Step::Resolve {
+        Some(description) => Demand::Resolve {
             xid: replay.xid(),
             description: description.clone(),
             enums: replay.enums().to_vec(),
         },
-        None => Step::Replay,
+        None => Demand::Replay,
     }
 }
 

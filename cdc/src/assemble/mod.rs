@@ -12,7 +12,7 @@ mod rules;
 mod spool;
 mod transaction;
 
-pub use assembler::{Assembler, Step};
+pub use assembler::{Assembler, Demand};
 pub use emitter::DeliveredUpTo;
 pub use recognition::History;
 pub use spool::{Record, Spool, SpoolReader};

@@ -27,7 +27,7 @@ use super::{
 use crate::clock::postgres_now;
 use crate::{
     Counts, Error, ErrorKind, EventSink, IdleMark, Progress,
-    assemble::{Assembler, DeliveredUpTo, Step},
+    assemble::{Assembler, DeliveredUpTo, Demand},
     source::{
         Feedback,
         connection::{FrameKind, ReplicationConnection, streaming_error},
@@ -328,7 +328,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     {
                         return Ok(TurnEnd::Reached);
                     }
-                    Step::Next
+                    Demand::Next
                 }
             };
             self.follow(step)?;
@@ -337,10 +337,10 @@ impl<'a, S: EventSink> Streaming<'a, S> {
     }
 
     /// Go on with what the assembler wants, until it waits for the catalog or takes the next message.
-    fn follow(&mut self, mut step: Step) -> Result<(), Error> {
+    fn follow(&mut self, mut step: Demand) -> Result<(), Error> {
         loop {
             step = match step {
-                Step::Resolve {
+                Demand::Resolve {
                     xid,
                     description,
                     enums,
@@ -353,8 +353,8 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     });
                     return Ok(());
                 }
-                Step::GoOn => self.assembler.go_on(self.sink)?,
-                Step::Next | Step::Replay => return Ok(()),
+                Demand::GoOn => self.assembler.go_on(self.sink)?,
+                Demand::Next | Demand::Replay => return Ok(()),
             };
         }
     }

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fs};
 
 use cdc::{
     EventSink,
-    assemble::{Assembler, DeliveredUpTo, Step},
+    assemble::{Assembler, DeliveredUpTo, Demand},
     sink::null::NullSink,
     table::{KnownColumns, RelationDescription, StreamedTable, streamed_table},
 };
@@ -65,10 +65,10 @@ impl Stream {
             data: message,
         };
         let step = self.assembler.accept(&xlog, &mut self.sink);
-        if let Step::Resolve { description, .. } = step.expect("a valid message") {
+        if let Demand::Resolve { description, .. } = step.expect("a valid message") {
             let table = self.answer(&description, default);
             let next = self.assembler.add_relation(description, table);
-            assert_eq!(next, Step::Next);
+            assert_eq!(next, Demand::Next);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc::assemble::{Assembler, DeliveredUpTo, Step};
+use cdc::assemble::{Assembler, DeliveredUpTo, Demand};
 use connector::ConnectorConfig;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
 use serde_json::Value;
@@ -74,7 +74,7 @@ fn records(compat: &str) -> Vec<Record> {
             data: &data,
         };
         let step = assembler.accept(&xlog, &mut sink).expect("a message");
-        assert_eq!(step, Step::Next);
+        assert_eq!(step, Demand::Next);
     }
     sink.records
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use cdc::assemble::{Assembler, DeliveredUpTo, Step};
+use cdc::assemble::{Assembler, DeliveredUpTo, Demand};
 use connector::ConnectorConfig;
 use debezium::Format;
 use pgoutput::{Lsn, PgTimestamp, XLogData};
@@ -224,14 +224,14 @@ fn events(
         let mut step = assembler.accept(&xlog, &mut sink).map_err(told)?;
         loop {
             step = match step {
-                Step::Resolve {
+                Demand::Resolve {
                     description, enums, ..
                 } => {
                     let table = catalog.table(&description, !enums.is_empty(), config)?;
                     assembler.add_relation(description, table)
                 }
-                Step::GoOn => assembler.go_on(&mut sink).map_err(told)?,
-                Step::Next | Step::Replay => break,
+                Demand::GoOn => assembler.go_on(&mut sink).map_err(told)?,
+                Demand::Next | Demand::Replay => break,
             };
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pgoutput::{Lsn, Origin, PgOutputMessage, StreamAbort, StreamCommit, XLogData};
 
-use super::{Assembler, Step, next_of_replay, out_of_place};
+use super::{Assembler, Demand, next_of_replay, out_of_place};
 use crate::{
     Error,
     assemble::{
@@ -23,20 +23,20 @@ impl Assembler {
         xid: u32,
         xlog: &XLogData<'_>,
         message: &PgOutputMessage<'_>,
-    ) -> Result<Step, Error> {
+    ) -> Result<Demand, Error> {
         let (subxid, changes, captured) = match message {
             PgOutputMessage::StreamStop => {
                 self.stream = None;
-                return Ok(Step::Next);
+                return Ok(Demand::Next);
             }
             PgOutputMessage::Relation(relation) => return self.accept_relation(relation),
             PgOutputMessage::Type(told) => {
                 self.accept_type(told);
-                return Ok(Step::Next);
+                return Ok(Demand::Next);
             }
             PgOutputMessage::Origin(origin) => {
                 self.open.set_origin(xid, origin.name);
-                return Ok(Step::Next);
+                return Ok(Demand::Next);
             }
             PgOutputMessage::Insert(insert) => {
                 (insert.xid, 1, self.captures(xid, insert.relation_id)?)
@@ -88,7 +88,7 @@ impl Assembler {
             }
         };
         self.open.push(xid, record)?;
-        Ok(Step::Next)
+        Ok(Demand::Next)
     }
 
     /// Their labels are read again before the transaction is written.
@@ -118,13 +118,13 @@ impl Assembler {
         xid: u32,
         description: RelationDescription,
         captured: bool,
-    ) -> Result<Step, Error> {
+    ) -> Result<Demand, Error> {
         let own = self
             .open
             .get(xid)
             .and_then(|transaction| transaction.version(description.id));
         if own.is_some_and(|own| own.description == description) {
-            return Ok(Step::Next);
+            return Ok(Demand::Next);
         }
         let known = self
             .relations
@@ -142,10 +142,10 @@ impl Assembler {
             }),
         };
         self.open.add_version(xid, version)?;
-        Ok(Step::Next)
+        Ok(Demand::Next)
     }
 
-    pub(super) fn stream_commit(&mut self, commit: &StreamCommit) -> Result<Step, Error> {
+    pub(super) fn stream_commit(&mut self, commit: &StreamCommit) -> Result<Demand, Error> {
         let open = self.open.remove(commit.xid);
         let first_lsn = open.as_ref().and_then(OpenTransaction::first_lsn);
         let transaction = Transaction::new(
@@ -158,7 +158,7 @@ impl Assembler {
         let Some(open) = open else {
             self.emitter.quiet = self.emitter.quiet.max(commit.end_lsn);
             self.emitter.committed(commit.end_lsn);
-            return Ok(Step::Next);
+            return Ok(Demand::Next);
         };
         if let Some(name) = &open.origin {
             let origin_lsn = Lsn::default();

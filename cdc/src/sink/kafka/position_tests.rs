@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::{LastRecord, RecordKind, never_decreases, next_offset};
 use crate::{
     Error, EventSink, Progress, TransactionEnd,
-    assemble::{Assembler, DeliveredUpTo, History, Step},
+    assemble::{Assembler, DeliveredUpTo, Demand, History},
     checkpoint::Provenance,
     incarnation::{Delivered, Incarnation},
     kafka::{StoredOffset, offsets::MESSAGE},
@@ -242,12 +242,12 @@ fn live(wal: &Wal, config: &ConnectorConfig, durable: &mut Durable, steps: usize
                 let mut step = assembler.accept(&xlog, &mut sink).unwrap();
                 loop {
                     step = match step {
-                        Step::Resolve { description, .. } => {
+                        Demand::Resolve { description, .. } => {
                             let table = table(&description, config);
                             assembler.add_relation(description, table)
                         }
-                        Step::GoOn => assembler.go_on(&mut sink).unwrap(),
-                        Step::Replay => {
+                        Demand::GoOn => assembler.go_on(&mut sink).unwrap(),
+                        Demand::Replay => {
                             // A full sink stops within the transaction, and its batch ends there.
                             sink.room = then.room;
                             if assembler.replay(1, &mut sink).unwrap() {
@@ -257,9 +257,9 @@ fn live(wal: &Wal, config: &ConnectorConfig, durable: &mut Durable, steps: usize
                             if !sink.has_room() {
                                 sink.deliver(then.confirm);
                             }
-                            Step::Replay
+                            Demand::Replay
                         }
-                        Step::Next => break,
+                        Demand::Next => break,
                     };
                 }
             }
