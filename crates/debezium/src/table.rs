@@ -1,5 +1,5 @@
-//! A version of a captured table: its names, its columns and what tells its rows apart. What an event says depends on nothing
-//! else of its table, so equal content is one version, by one id, everywhere.
+//! A version of a captured table: its names, its columns, what tells its rows apart, and the settings by which its events are
+//! made. What an event says depends on nothing else of its table, so equal content is one version, by one id, everywhere.
 
 use std::{
     fmt,
