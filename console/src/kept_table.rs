@@ -4,12 +4,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use datafusion::{catalog::TableProvider, prelude::SessionContext};
-use deltalake_core::{
-    kernel::{Action, Add},
-    logstore::LogStoreRef,
-};
+use deltalake_core::logstore::LogStoreRef;
 use futures::{StreamExt as _, TryStreamExt as _};
-use lakewriter::lake::{CHANGES, CURRENT, Lake, Since, delta::ROWS_KEPT};
+use lakewriter::lake::{CHANGES, CURRENT, Lake, Since, delta::LoggedEntry};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -69,70 +66,26 @@ pub fn hashed_shape(shape: &str) -> String {
 pub async fn last_progress(log: &LogStoreRef, newest: u64) -> Result<Option<Progress>, Boxed> {
     for version in (newest.saturating_sub(MOST_FOREIGN)..=newest).rev() {
         // Entries are deleted in the end: then nobody knows who wrote it.
-        let Some(entry) = entry(log, version).await? else {
+        let Some(entry) = LoggedEntry::read(log, version).await? else {
             return Ok(None);
         };
         let said = entry.info.as_ref().and_then(|info| info.get(CURRENT_INFO));
-        if let (Some(said), true) = (said, entry.is_keepers) {
+        let is_keepers = entry.txns.iter().any(|(app, _)| app == CURRENT_APP_ID);
+        if let (Some(said), true) = (said, is_keepers) {
             let progress = serde_json::from_value(said.clone());
             return progress.map(Some).map_err(|error| {
                 format!("version {version} of it says of itself what nobody can read: {error}")
                     .into()
             });
         }
-        let keeps = entry.info.as_ref().and_then(|info| info.get(ROWS_KEPT));
-        if keeps.and_then(serde_json::Value::as_bool) == Some(true) {
+        if entry.keeps_rows() {
             continue;
         }
-        if entry.metadata || !entry.adds.is_empty() || !entry.removes.is_empty() {
+        if entry.describes || !entry.adds.is_empty() || !entry.removes.is_empty() {
             return Ok(None);
         }
     }
     Ok(None)
-}
-
-/// One entry of a table's log.
-#[derive(Default)]
-struct Entry {
-    info: Option<serde_json::Value>,
-    is_keepers: bool,
-    metadata: bool,
-    adds: Vec<Add>,
-    /// Paths, and whether the rows went with the file.
-    removes: Vec<(String, bool)>,
-}
-
-async fn entry(log: &LogStoreRef, version: u64) -> Result<Option<Entry>, Boxed> {
-    let Some(bytes) = log.read_commit_entry(version).await? else {
-        return Ok(None);
-    };
-    let mut entry = Entry::default();
-    for line in bytes.split(|byte| *byte == b'\n') {
-        if line.is_empty() {
-            continue;
-        }
-        let action: serde_json::Value = serde_json::from_slice(line)?;
-        if let Some(info) = action.get("commitInfo") {
-            entry.info = Some(info.clone());
-        } else if action.get("metaData").is_some() || action.get("protocol").is_some() {
-            entry.metadata = true;
-        } else if ["add", "remove", "txn"]
-            .iter()
-            .any(|kind| action.get(kind).is_some())
-        {
-            match serde_json::from_value(action)? {
-                Action::Add(add) => entry.adds.push(add),
-                Action::Remove(remove) => entry.removes.push((remove.path, remove.data_change)),
-                Action::Txn(txn) => entry.is_keepers |= txn.app_id == CURRENT_APP_ID,
-                Action::Metadata(_)
-                | Action::Protocol(_)
-                | Action::Cdc(_)
-                | Action::CommitInfo(_)
-                | Action::DomainMetadata(_) => {}
-            }
-        }
-    }
-    Ok(Some(entry))
 }
 
 /// `current` at its newest version.
@@ -183,8 +136,8 @@ pub(crate) async fn files_behind(
     if folded > version || version - folded > MOST_COMMITS {
         return Ok(None);
     }
-    let entries = futures::stream::iter(folded + 1..=version).map(|at| entry(log, at));
-    let entries: Vec<Option<Entry>> = entries.buffered(READ_AT_ONCE).try_collect().await?;
+    let entries = futures::stream::iter(folded + 1..=version).map(|at| LoggedEntry::read(log, at));
+    let entries: Vec<Option<LoggedEntry>> = entries.buffered(READ_AT_ONCE).try_collect().await?;
     let mut files: Vec<String> = Vec::new();
     let mut bytes = 0;
     for entry in entries {
@@ -193,11 +146,8 @@ pub(crate) async fn files_behind(
         };
         // Rows that were declared to be gone may be in `current`; a file of these changes that was written anew has others
         // beside them.
-        let loses = entry
-            .removes
-            .iter()
-            .any(|(path, rows_go)| *rows_go || files.contains(path));
-        if loses {
+        let mut removes = entry.removes.iter();
+        if entry.loses_rows() || removes.any(|remove| files.contains(&remove.path)) {
             return Ok(None);
         }
         for add in entry.adds.into_iter().filter(|add| add.data_change) {

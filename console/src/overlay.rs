@@ -70,7 +70,8 @@ impl Overlay {
         let Some(numbers) = find(log, &wanted, kept).await? else {
             return Ok(None);
         };
-        // A row that a snapshot read twice, by a key that is none: a replay compares where the two stand.
+        // A snapshot reads two rows of one key where the key is not unique in PostgreSQL. Which of them is shown depends on
+        // where both stand in the log, and `current` does not tell that of the one it has.
         let read_again = changes.iter().any(|change| {
             change.operation == Operation::Read
                 && change.position.0 > 0

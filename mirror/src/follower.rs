@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use console::{Keeping, SourceLog, Wholeness};
 use datafusion::prelude::SessionContext;
 use lakewriter::{
-    lake::{CHANGES, CURRENT, Lake, delta::LakeTable},
+    lake::{
+        CHANGES, CURRENT, Lake,
+        delta::{LakeTable, LoggedEntry},
+    },
     maintain::{CompactionLimits, Extent, compact},
 };
 use tokio_util::sync::CancellationToken;
@@ -261,7 +264,8 @@ impl Follower {
     async fn goes_on(&self, version: u64) -> Result<bool, Error> {
         let attempted = || format!("open `{}`", self.changes);
         let log = self.lake.log_store(&self.changes).attempted(attempted)?;
-        Ok(news::entry(&log, version + 1).await?.is_some())
+        let next = LoggedEntry::read(&log, version + 1).await;
+        Ok(next.attempted(attempted)?.is_some())
     }
 
     async fn anew(&mut self, reason: Reason, open: Open) -> Result<Step, Error> {

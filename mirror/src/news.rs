@@ -4,78 +4,13 @@ use std::collections::HashSet;
 
 use arrow::array::RecordBatch;
 use console::SourceLog;
-use deltalake_core::{
-    kernel::{Action, Add},
-    logstore::LogStoreRef,
-};
-
-use lakewriter::lake::{Lake, delta::ROWS_KEPT};
+use deltalake_core::{kernel::Add, logstore::LogStoreRef};
+use lakewriter::lake::{Lake, delta::LoggedEntry};
 
 use crate::{
     error::{Attempted as _, Error},
     files,
 };
-
-/// One entry of a table's log.
-#[derive(Debug, Default)]
-pub(crate) struct Entry {
-    pub(crate) adds: Vec<Add>,
-    pub(crate) removes: Vec<String>,
-    /// Rows that a program declared to be gone.
-    pub(crate) lost_rows: bool,
-    pub(crate) metadata: bool,
-    /// The text of this program's own `commitInfo`, if it is one's.
-    pub(crate) info: Option<serde_json::Value>,
-    pub(crate) txns: Vec<(String, i64)>,
-    /// It is maintenance of ours: other files, the same rows.
-    pub(crate) keeps_rows: bool,
-}
-
-/// The entry of this number; None: there is none.
-pub(crate) async fn entry(log: &LogStoreRef, version: u64) -> Result<Option<Entry>, Error> {
-    let attempted = || format!("read version {version} of `{}`", log.root_url());
-    let bytes = log.read_commit_entry(version).await;
-    let Some(bytes) = bytes.attempted(attempted)? else {
-        return Ok(None);
-    };
-    let mut entry = Entry::default();
-    for line in bytes.split(|byte| *byte == b'\n') {
-        if line.is_empty() {
-            continue;
-        }
-        let action: serde_json::Value = serde_json::from_slice(line).attempted(attempted)?;
-        if let Some(info) = action.get("commitInfo") {
-            let kept = info.get(ROWS_KEPT).and_then(serde_json::Value::as_bool);
-            entry.keeps_rows = kept == Some(true);
-            entry.info = Some(info.clone());
-            continue;
-        }
-        if action.get("metaData").is_some() || action.get("protocol").is_some() {
-            entry.metadata = true;
-            continue;
-        }
-        if ["add", "remove", "txn"]
-            .iter()
-            .all(|kind| action.get(kind).is_none())
-        {
-            continue;
-        }
-        match serde_json::from_value(action).attempted(attempted)? {
-            Action::Add(add) => entry.adds.push(add),
-            Action::Remove(remove) => {
-                entry.lost_rows |= remove.data_change;
-                entry.removes.push(remove.path);
-            }
-            Action::Txn(txn) => entry.txns.push((txn.app_id, txn.version)),
-            Action::Metadata(_)
-            | Action::Protocol(_)
-            | Action::Cdc(_)
-            | Action::CommitInfo(_)
-            | Action::DomainMetadata(_) => {}
-        }
-    }
-    Ok(Some(entry))
-}
 
 /// New rows, up to a version at which all of their files are active.
 #[derive(Debug, Default)]
@@ -93,20 +28,25 @@ const BYTES_AT_A_TIME: i64 = 64 << 20;
 
 /// What came after version `folded`, or the first part of it.
 pub(crate) async fn news(log: &LogStoreRef, folded: u64) -> Result<News, Error> {
+    let attempted = || format!("look for commits to `{}`", log.root_url());
     let mut news = News::default();
     let mut bytes = 0;
     let mut paths: HashSet<String> = HashSet::new();
     for version in folded + 1.. {
-        let Some(entry) = entry(log, version).await? else {
+        let Some(entry) = LoggedEntry::read(log, version).await.attempted(attempted)? else {
             break;
         };
         // A compaction that takes files of these news: they are read as of the version before.
-        if entry.removes.iter().any(|path| paths.contains(path)) {
+        if entry
+            .removes
+            .iter()
+            .any(|remove| paths.contains(&remove.path))
+        {
             break;
         }
         news.version = Some(version);
-        news.lost_rows |= entry.lost_rows;
-        news.describes |= entry.metadata;
+        news.lost_rows |= entry.loses_rows();
+        news.describes |= entry.describes;
         for add in entry.adds.into_iter().filter(|add| add.data_change) {
             bytes += add.size;
             paths.insert(add.path.clone());

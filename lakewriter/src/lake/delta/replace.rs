@@ -45,7 +45,7 @@ pub(crate) enum Replaced {
 }
 
 /// In the `commitInfo` of such a commit: the rows are those that were there before.
-pub const ROWS_KEPT: &str = "tributaryRowsKept";
+pub(super) const ROWS_KEPT: &str = "tributaryRowsKept";
 
 enum Standing {
     Before,
