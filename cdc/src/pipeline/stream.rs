@@ -298,7 +298,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 Error::new(ErrorKind::Protocol, "read a message of the walsender")
                     .with_source(error)
             })?;
-            let step = match message {
+            let demand = match message {
                 ReplicationMessage::XLogData(xlog)
                     if self.until.is_some_and(|until| {
                         commits_from(&xlog, self.assembler.is_streaming_block(), until)
@@ -309,7 +309,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                 ReplicationMessage::XLogData(xlog) => {
                     self.feedback.receive(xlog.wal_start);
                     self.status.saw_clock(xlog.sent_at.unix_micros());
-                    let step = self.assembler.accept(&xlog, self.sink)?;
+                    let demand = self.assembler.accept(&xlog, self.sink)?;
                     if let Some(micros) = self.assembler.begun_micros() {
                         // Of a transaction from elsewhere it is the clock there.
                         self.status.saw_clock(micros);
@@ -318,7 +318,7 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                         Some(commit) => xlog.sent_at.unix_micros() - commit > LAGGING_MICROS,
                         None => self.assembler.is_streaming_block(),
                     };
-                    step
+                    demand
                 }
                 ReplicationMessage::PrimaryKeepalive(keepalive) => {
                     self.on_keepalive(keepalive).await?;
@@ -331,15 +331,15 @@ impl<'a, S: EventSink> Streaming<'a, S> {
                     Demand::Next
                 }
             };
-            self.follow(step)?;
+            self.follow(demand)?;
         }
         Ok(TurnEnd::More)
     }
 
     /// Go on with what the assembler wants, until it waits for the catalog or takes the next message.
-    fn follow(&mut self, mut step: Demand) -> Result<(), Error> {
+    fn follow(&mut self, mut demand: Demand) -> Result<(), Error> {
         loop {
-            step = match step {
+            demand = match demand {
                 Demand::Resolve {
                     xid,
                     description,
@@ -372,8 +372,8 @@ impl<'a, S: EventSink> Streaming<'a, S> {
         match answer {
             Answer::Table(description, table) => {
                 self.waiting = false;
-                let step = self.assembler.add_relation(description, table);
-                self.follow(step)?;
+                let demand = self.assembler.add_relation(description, table);
+                self.follow(demand)?;
             }
             Answer::WalEnd(lsn) => self.status.set_server_wal_end(lsn),
             Answer::Xmin(xmin) => self.assembler.set_xmin(xmin),
