@@ -25,27 +25,14 @@ Examples:
   tributary doctor                                # the mirror or the connector of tributary.toml"
 )]
 pub struct Arguments {
-    /// Connection string of the database (mirror.from)
-    #[arg(long, value_name = "DSN")]
-    from: Option<String>,
-    /// Root of the lake: a folder or s3://bucket/prefix (lake.url)
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
+    #[command(flatten)]
+    which: mirror::Which,
     /// A connector as it is posted to Kafka Connect, or its config alone; --from takes the place of its database
     #[arg(long, value_name = "FILE")]
     connector: Option<PathBuf>,
     /// Kafka brokers (kafka.bootstrap_servers)
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Which tables, as 'public.*,sales.orders' (mirror.tables)
-    #[arg(long, value_name = "GLOBS")]
-    tables: Option<String>,
-    /// Which of them not (mirror.exclude)
-    #[arg(long, value_name = "GLOBS")]
-    exclude: Option<String>,
-    /// Name of the replication slot and the publication (mirror.slot)
-    #[arg(long, value_name = "NAME")]
-    slot: Option<String>,
     /// How long the growth of the WAL is measured
     #[arg(long, value_name = "TIME", default_value = "3s")]
     measure: quantity::Time,
@@ -58,12 +45,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
-    let wants_lake = arguments.to.is_some();
-    settings.set_flag("mirror.from", arguments.from)?;
-    settings.set_flag("lake.url", arguments.to)?;
-    settings.set_flag("mirror.tables", arguments.tables)?;
-    settings.set_flag("mirror.exclude", arguments.exclude)?;
-    settings.set_flag("mirror.slot", arguments.slot)?;
+    let wants_lake = arguments.which.to.is_some();
+    arguments.which.apply(settings)?;
     let described = settings.connector()?;
     let mut bootstrap = arguments.kafka;
     let is_named = arguments.connector.is_some()

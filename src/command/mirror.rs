@@ -25,21 +25,8 @@ Examples:
   tributary mirror --from postgresql://USER@HOST/DATABASE --to data/lake --once   # for cron: copy, catch up, end"
 )]
 pub struct Arguments {
-    /// Connection string of the database (mirror.from)
-    #[arg(long, value_name = "DSN")]
-    from: Option<String>,
-    /// Root of the lake: a folder or s3://bucket/prefix (lake.url)
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// Which tables, as 'public.*,sales.orders'; without it, all (mirror.tables)
-    #[arg(long, value_name = "GLOBS")]
-    tables: Option<String>,
-    /// Which of them not (mirror.exclude)
-    #[arg(long, value_name = "GLOBS")]
-    exclude: Option<String>,
-    /// Name of the replication slot and the publication (mirror.slot)
-    #[arg(long, value_name = "NAME")]
-    slot: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// First folder of the tables in the lake; without it, the database's name (mirror.name)
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -52,6 +39,41 @@ pub struct Arguments {
     /// End when the lake has everything that was committed before the start
     #[arg(long)]
     once: bool,
+}
+
+/// Which database is mirrored, into which lake.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Connection string of the database (mirror.from)
+    #[arg(long, value_name = "DSN")]
+    from: Option<String>,
+    /// Root of the lake: a folder or s3://bucket/prefix (lake.url)
+    #[arg(long, value_name = "URL")]
+    pub(super) to: Option<String>,
+    /// Which tables, as 'public.*,sales.orders'; without it, all (mirror.tables)
+    #[arg(long, value_name = "GLOBS")]
+    tables: Option<String>,
+    /// Which of them not (mirror.exclude)
+    #[arg(long, value_name = "GLOBS")]
+    exclude: Option<String>,
+    /// Name of the replication slot and the publication (mirror.slot)
+    #[arg(long, value_name = "NAME")]
+    slot: Option<String>,
+}
+
+impl Which {
+    /// The flags take the place of the settings of the same meaning.
+    ///
+    /// # Errors
+    /// A value is none of its setting's.
+    pub(super) fn apply(self, settings: &mut Settings) -> Result<(), Failure> {
+        settings.set_flag("mirror.from", self.from)?;
+        settings.set_flag("lake.url", self.to)?;
+        settings.set_flag("mirror.tables", self.tables)?;
+        settings.set_flag("mirror.exclude", self.exclude)?;
+        settings.set_flag("mirror.slot", self.slot)?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -73,11 +95,7 @@ impl Rows {
 }
 
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
-    settings.set_flag("mirror.from", arguments.from)?;
-    settings.set_flag("lake.url", arguments.to)?;
-    settings.set_flag("mirror.tables", arguments.tables)?;
-    settings.set_flag("mirror.exclude", arguments.exclude)?;
-    settings.set_flag("mirror.slot", arguments.slot)?;
+    arguments.which.apply(settings)?;
     settings.set_flag("mirror.name", arguments.name)?;
     settings.set_flag("mirror.snapshot", arguments.snapshot.map(Rows::word))?;
     settings.set_flag("mirror.freshness", arguments.freshness)?;
