@@ -13,9 +13,9 @@ step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - started)); }
 step "what the build needs"
 tests/servers/build-tools.sh
 
-step "in the background: PostgreSQL, psql, Apache Kafka, Apicurio Registry, MinIO, readers of the lake, docker-compose"
+step "in the background: PostgreSQL, psql, Apache Kafka, Apicurio Registry, MinIO, readers of the lake, Apache Spark, docker-compose"
 logs=$(mktemp -d)
-servers=(postgres psql kafka apicurio minio readers compose)
+servers=(postgres psql kafka apicurio minio readers spark compose)
 declare -A pids
 for server in "${servers[@]}"; do
   "tests/servers/$server.sh" >"$logs/$server" 2>&1 &

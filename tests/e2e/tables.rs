@@ -13,7 +13,7 @@ use crate::verdict::Load;
 use crate::workload::{EARLIER_ROWS, SCHEMA, TABLES, Workload};
 
 /// Statements with a purpose, one transaction each line.
-const CHANGES: &[&str] = &[
+pub const CHANGES: &[&str] = &[
     "update every_type set c_int4 = 7 where id = 2",
     "update every_type set c_text = null, a_text = null, c_dec = null where id = 2",
     "insert into every_type select (every_type).* from (select every_type #= hstore('id', (id + 100)::text) as every_type from every_type) t",

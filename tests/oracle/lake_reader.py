@@ -105,7 +105,22 @@ def read_polars(url, storage):
     """All rows of a Delta table, by Polars."""
     import polars
 
-    return polars.scan_delta(url, storage_options=storage_options(storage)).collect().to_arrow()
+    rows = polars.scan_delta(url, storage_options=storage_options(storage)).collect().to_arrow()
+    # Polars has no maps: it shows one as a list of pairs
+    for index, field in enumerate(rows.schema):
+        if is_list_of_pairs(field.type):
+            pairs = [
+                None if value is None else [(pair["key"], pair["value"]) for pair in value]
+                for value in rows.column(index).to_pylist()
+            ]
+            rows = rows.set_column(index, field.name, pa.array(pairs, pa.map_(pa.string(), pa.string())))
+    return rows
+
+
+def is_list_of_pairs(data_type):
+    if family(data_type) != "list" or not pa.types.is_struct(data_type.value_type):
+        return False
+    return [field.name for field in data_type.value_type] == ["key", "value"]
 
 
 def without_position(table):

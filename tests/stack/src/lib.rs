@@ -30,5 +30,5 @@ pub use minio::{Minio, MinioOptions};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresOptions, PostgresTls};
 pub use process::{Process, tributary};
-pub use program::{docker_compose, locales, psql, readers};
+pub use program::{docker_compose, locales, psql, readers, spark};
 pub use version::PostgresVersion;

@@ -63,6 +63,13 @@ pub async fn readers() -> Result<&'static Path> {
     ensure(&FOUND, "readers").await
 }
 
+/// A Python with pyspark and delta-spark, and the jars with which Apache Spark reads Delta tables on disk and on S3: it
+/// needs Java, as Kafka does.
+pub async fn spark() -> Result<&'static Path> {
+    static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
+    ensure(&FOUND, "spark").await
+}
+
 /// A docker-compose program, version 1.29 where the distribution has it. There may be no engine behind it.
 pub async fn docker_compose() -> Result<&'static Path> {
     static FOUND: OnceCell<PathBuf> = OnceCell::const_new();
