@@ -147,7 +147,7 @@ pub(crate) async fn files_behind(
         // Rows that were declared to be gone may be in `current`; a file of these changes that was written anew has others
         // beside them.
         let mut removes = entry.removes.iter();
-        if entry.loses_rows() || removes.any(|remove| files.contains(&remove.path)) {
+        if entry.needs_replay() || removes.any(|remove| files.contains(&remove.path)) {
             return Ok(None);
         }
         for add in entry.adds.into_iter().filter(|add| add.data_change) {

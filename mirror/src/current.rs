@@ -32,6 +32,7 @@ use serde_json::json;
 
 use crate::{
     deletion_vector::{self, DeletedRows},
+    entries::Entries,
     error::{Attempted as _, Error},
     files::now_millis,
     folded::Progress,
@@ -67,6 +68,7 @@ pub(crate) struct Current {
     /// entry that tells the table's description is one that it does not overlook.
     metadata: Metadata,
     commits: u32,
+    entries: Entries,
 }
 
 /// What there is at the table's place.
@@ -96,6 +98,8 @@ pub(crate) enum Outcome {
     Done,
     /// Somebody else committed, or nobody knows: the table has to be opened again.
     Overtaken,
+    /// Another program wrote over an entry of the log that this table was read from: only the whole log tells the rows.
+    Overwritten,
 }
 
 impl Current {
@@ -115,6 +119,7 @@ impl Current {
         }
         let snapshot = table.snapshot().attempted(attempted)?;
         let version = snapshot.version();
+        let entries = Entries::read(&log, version).await?;
         let metadata = snapshot.metadata().clone();
         let configuration = snapshot.metadata().configuration();
         let shape = configuration.get(CURRENT_SHAPE).cloned();
@@ -163,6 +168,7 @@ impl Current {
             shape,
             metadata,
             commits: 0,
+            entries,
         })))
     }
 
@@ -195,6 +201,7 @@ impl Current {
         }
         self.files = files;
         self.commits = before.commits;
+        self.entries.behind(&before.entries);
         added
     }
 
@@ -252,12 +259,19 @@ impl Current {
                 return Ok((Outcome::Overtaken, None));
             }
         }
+        let attempted = || format!("commit to `{}`", self.relative);
+        let log = self.lake.log_store(&self.relative).attempted(attempted)?;
+        if !self.entries.stand(&log).await? {
+            return Ok((Outcome::Overwritten, None));
+        }
         let proved = Instant::now();
         let data = data(actions, &progress)?;
+        let bytes = data.get_bytes().attempted(attempted)?;
         match put(&self.lake, &self.relative, self.version + 1, &data).await? {
-            Outcome::Overtaken => Ok((Outcome::Overtaken, None)),
+            lost @ (Outcome::Overtaken | Outcome::Overwritten) => Ok((lost, None)),
             Outcome::Done => {
                 self.version += 1;
+                self.entries.put(self.version, &bytes);
                 self.proved = proved;
                 for (file, after) in updates {
                     match after {

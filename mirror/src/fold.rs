@@ -32,6 +32,7 @@ pub(crate) enum Folding {
     Done(Step),
     NotPlain(Reason),
     Overtaken,
+    Overwritten,
     /// Older changes are needed, and the log has to be read to the version of these.
     LogIsBehind,
 }
@@ -147,8 +148,10 @@ impl Fold<'_> {
             None => None,
         };
         let (outcome, number) = open.current.commit(deletions, add, next).await?;
-        if outcome == Outcome::Overtaken {
-            return Ok(Folding::Overtaken);
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Overtaken => return Ok(Folding::Overtaken),
+            Outcome::Overwritten => return Ok(Folding::Overwritten),
         }
         remember(changes.iter(), &mut open.recent, |key| {
             kept.contains_key(key)

@@ -46,6 +46,8 @@ pub struct Follower {
     rebuilt: Option<(Instant, Duration)>,
     /// At this version of the log rows of a snapshot were missing; that is looked at again with the next version, or then.
     held: Option<(u64, Instant)>,
+    /// An entry of the table's log is gone: what it shows is not known until it is made anew.
+    overwritten: bool,
 }
 
 impl Follower {
@@ -63,6 +65,7 @@ impl Follower {
             seen: None,
             rebuilt: None,
             held: None,
+            overwritten: false,
         }
     }
 
@@ -164,7 +167,9 @@ impl Follower {
                 let changes = log.changes(files.clone()).await.attempted(attempted)?;
                 Fold { log: &log, ..fold }.run(&mut open, changes).await?
             }
-            Folding::Done(_) | Folding::NotPlain(_) | Folding::Overtaken => folding,
+            Folding::Done(_) | Folding::NotPlain(_) | Folding::Overtaken | Folding::Overwritten => {
+                folding
+            }
         };
         match folding {
             Folding::Done(step) => {
@@ -175,6 +180,15 @@ impl Follower {
                 Ok(step)
             }
             Folding::Overtaken => Ok(Step::Overtaken),
+            Folding::Overwritten => {
+                tracing::warn!(
+                    table = self.current,
+                    hint = "have no program write to `current` that does not ask the store to refuse a second entry of one version, as Spark's log stores do not",
+                    "another program wrote over an entry of the log: `current` is made anew"
+                );
+                self.overwritten = true;
+                Ok(Step::Overtaken)
+            }
             Folding::LogIsBehind => Err(Error::new(format!(
                 "{}: it was opened at another version",
                 attempted()
@@ -204,6 +218,14 @@ impl Follower {
         }
         let mut current = match Current::open(&self.lake, &self.current).await? {
             Found::Nothing => return self.make(&log, Reason::NoCurrent, None, None).await,
+            Found::Table(current) if self.overwritten => {
+                let (version, id) = (current.version(), current.id().to_owned());
+                let files = current::files_at(&self.lake, &self.current, version).await?;
+                let before = Before { version, id, files };
+                return self
+                    .make(&log, Reason::ForeignCommit, Some(before), None)
+                    .await;
+            }
             Found::Foreign { version, id } => {
                 let files = current::files_at(&self.lake, &self.current, version).await?;
                 let before = Before { version, id, files };
@@ -365,11 +387,14 @@ impl Follower {
         .await?;
         self.rebuilt = Some((Instant::now(), began.elapsed()));
         Ok(match outcome {
-            Outcome::Overtaken => Step::Overtaken,
-            Outcome::Done => Step::Rebuilt {
-                version: log.version(),
-                reason,
-            },
+            Outcome::Overtaken | Outcome::Overwritten => Step::Overtaken,
+            Outcome::Done => {
+                self.overwritten = false;
+                Step::Rebuilt {
+                    version: log.version(),
+                    reason,
+                }
+            }
         })
     }
 

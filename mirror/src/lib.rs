@@ -11,6 +11,7 @@ mod base85;
 mod current;
 mod deletion_vector;
 mod deletions;
+mod entries;
 mod error;
 mod files;
 mod fold;

@@ -45,7 +45,7 @@ pub(crate) async fn news(log: &LogStoreRef, folded: u64) -> Result<News, Error> 
             break;
         }
         news.version = Some(version);
-        news.lost_rows |= entry.loses_rows();
+        news.lost_rows |= entry.needs_replay();
         news.describes |= entry.describes;
         for add in entry.adds.into_iter().filter(|add| add.data_change) {
             bytes += add.size;

@@ -8,6 +8,7 @@ mod first_rows;
 mod foreign_events;
 mod kafka;
 mod maintain;
+mod overwritten;
 mod retention;
 mod road;
 mod rows;

@@ -277,6 +277,41 @@ async fn a_foreign_delete_is_put_right_and_what_touches_no_row_is_let_be() -> Re
     assert_equal(&scene.lake, CHANGES).await
 }
 
+/// What a program leaves in the place of an entry that does not ask whether there is one.
+const FOREIGN: &str = r#"{"commitInfo":{"timestamp":1,"operation":"OPTIMIZE","engineInfo":"Apache-Spark/3.5.7 Delta-Lake/3.3.2"}}"#;
+
+#[tokio::test]
+async fn an_entry_that_is_written_over_is_put_right() -> Result<()> {
+    // The newest one; and those below it, which are looked at every few commits.
+    for below in [0, 1, 3] {
+        let mut scene = Scene::new().await?;
+        let mut follower = scene.follower();
+        for round in 1..6 {
+            scene.go_on(200 * round).await?;
+            advance(&mut follower).await?;
+        }
+        let newest = scene.table().await?.snapshot()?.version();
+        let entry = format!("{CURRENT}/_delta_log/{:020}.json", newest - below);
+        let entry = scene.lake.path(&entry);
+        scene.store.put(&entry, FOREIGN.into()).await?;
+        let mut steps = Vec::new();
+        for round in 6..10 {
+            scene.go_on(200 * round).await?;
+            steps.extend(advance(&mut follower).await?);
+            if below == 0 {
+                assert_equal(&scene.lake, CHANGES).await?;
+            }
+        }
+        let rebuilt = |step: &&Step| matches!(step, Step::Rebuilt { .. });
+        ensure!(
+            steps.iter().filter(rebuilt).count() == 1,
+            "{below}: {steps:?}"
+        );
+        assert_equal(&scene.lake, CHANGES).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_compaction_of_the_log_is_no_news() -> Result<()> {
     let mut scene = Scene::new().await?;

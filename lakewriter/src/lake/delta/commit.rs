@@ -50,10 +50,10 @@ pub enum CommitOutcome {
 const UNPROVED: Duration = Duration::from_secs(600);
 
 /// Attempts to commit the same files while the table says that they are not in.
-const MAX_ATTEMPTS: u32 = 5;
+pub(super) const MAX_ATTEMPTS: u32 = 5;
 
 /// Races in a row that a commit may lose against other writers of the table, before it counts as one that the store refuses.
-const MAX_RACES: u32 = 100;
+pub(super) const MAX_RACES: u32 = 100;
 
 /// So many positions are asked for one by one, each at the cost of reading the log: most are known without a request.
 const FEW_POSITIONS: usize = 4;
@@ -75,6 +75,7 @@ impl LakeTable {
             ));
         }
         self.take_refreshed().await;
+        self.mend_overwritten().await?;
         if self
             .proved
             .is_none_or(|proved| proved.elapsed() >= UNPROVED)
@@ -96,6 +97,7 @@ impl LakeTable {
         loop {
             let error = match self.try_commit(prepared).await {
                 Ok(()) => {
+                    self.own.put(self.version, prepared);
                     for txn in &prepared.txns {
                         self.txns.insert(txn.app_id.clone(), Some(txn.to));
                     }
@@ -154,11 +156,7 @@ impl LakeTable {
             .iter()
             .map(|txn| Transaction::new(&txn.app_id, txn.to))
             .collect();
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec![PARTITION_COLUMN.to_owned()]),
-            predicate: None,
-        };
+        let operation = append();
         if self
             .proved
             .is_some_and(|proved| proved.elapsed() < UNPROVED)
@@ -204,6 +202,7 @@ impl LakeTable {
         updated.map_err(|error| {
             delta_error(format!("read the commits of `{}`", self.relative), error)
         })?;
+        self.own.read_on(self.version, self.state.version());
         self.version = self.state.version();
         self.proved = None;
         self.forget_txns();
@@ -242,6 +241,15 @@ impl LakeTable {
             found.push(self.txn(&txn.app_id).await?);
         }
         Ok(Reread::of(&prepared.txns, &found))
+    }
+}
+
+/// What a commit of rows calls itself in Delta's words.
+pub(super) fn append() -> DeltaOperation {
+    DeltaOperation::Write {
+        mode: SaveMode::Append,
+        partition_by: Some(vec![PARTITION_COLUMN.to_owned()]),
+        predicate: None,
     }
 }
 

@@ -5,7 +5,7 @@ use deltalake_core::{
     logstore::LogStoreRef,
 };
 
-use super::ROWS_KEPT;
+use super::{overwritten::MENDED, replace::ROWS_KEPT};
 use crate::{
     Error,
     error::{ErrorKind, delta_error},
@@ -73,12 +73,26 @@ impl LoggedEntry {
 
     /// Its writer says that the rows are those that were there before.
     pub fn keeps_rows(&self) -> bool {
-        let kept = self.info.as_ref().and_then(|info| info.get(ROWS_KEPT));
-        kept.and_then(serde_json::Value::as_bool) == Some(true)
+        self.says(ROWS_KEPT)
     }
 
-    /// Rows went with a file.
-    pub fn loses_rows(&self) -> bool {
-        self.removes.iter().any(|remove| remove.data_change)
+    /// It touches no file, or this program wrote it.
+    pub fn is_ours(&self) -> bool {
+        let is_ours = |(app_id, _): &(String, i64)| app_id.starts_with("tributary/");
+        self.adds.is_empty() && self.removes.is_empty()
+            || self.keeps_rows()
+            || self.says(MENDED)
+            || self.txns.iter().any(is_ours)
+    }
+
+    /// What was made of the entries before it holds no more: rows went with a file, or this one has what an earlier one
+    /// had before another program wrote over that.
+    pub fn needs_replay(&self) -> bool {
+        self.removes.iter().any(|remove| remove.data_change) || self.says(MENDED)
+    }
+
+    fn says(&self, what: &str) -> bool {
+        let said = self.info.as_ref().and_then(|info| info.get(what));
+        said.and_then(serde_json::Value::as_bool) == Some(true)
     }
 }

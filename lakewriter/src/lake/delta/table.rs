@@ -10,6 +10,7 @@ use deltalake_core::{
 
 use super::{
     handle::{load, open_handle},
+    overwritten::OwnEntries,
     property,
     refresh::Refresh,
 };
@@ -36,6 +37,8 @@ pub struct LakeTable {
     /// Entries of the log behind its last checkpoint, when all positions were read.
     pub(super) behind: u64,
     pub(super) refresh: Refresh,
+    /// Those of this value; other programs may write over them.
+    pub(super) own: OwnEntries,
     /// Told of every commit.
     pub(super) activity: Arc<CommitActivity>,
 }
@@ -70,6 +73,7 @@ impl LakeTable {
             knows_all_txns: false,
             behind: 0,
             refresh: Refresh::default(),
+            own: OwnEntries::default(),
             activity: Arc::clone(lake.activity()),
         }))
     }
@@ -141,6 +145,7 @@ impl LakeTable {
         self.state = load(&self.log_store)
             .await
             .map_err(|error| delta_error(format!("reload `{}`", self.relative), error))?;
+        self.own.read_on(self.version, self.state.version());
         self.version = self.state.version();
         self.proved = None;
         self.forget_txns();

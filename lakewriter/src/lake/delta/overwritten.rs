@@ -1,0 +1,273 @@
+//! Entries of the log that another program has written over.
+//!
+//! The store refuses a second entry of one version to whoever asks it to, and not everybody asks: Spark's log stores for
+//! S3 and for a local disk look whether an entry is there, and then write it. An entry of ours that came in between is
+//! gone, with the rows and positions that it named; the next one would hide that for ever, because it moves the positions
+//! on.
+//!
+//! Invariant: where entry n+1 of this process is put, the rows of each of its last sixteen entries are in the table. Those
+//! are read back before each commit once another program was seen to write files to the table, and every half a minute
+//! otherwise. What an entry named that is not ours any more is committed again, once: a file that any entry from there on
+//! names is there, or was compacted.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use deltalake_core::{
+    kernel::{Action, Add, Transaction, transaction::CommitData},
+    logstore::LogStoreRef,
+};
+use futures::future::try_join_all;
+use service::Backoff;
+
+use super::{
+    LakeTable, LoggedEntry, PreparedCommit,
+    commit::{MAX_ATTEMPTS, MAX_RACES, append, is_race},
+    entry::put,
+};
+use crate::{
+    Error, ErrorKind,
+    error::{defect, delta_error},
+    progress::TxnAdvance,
+};
+
+/// The time between a look and a write of another program is some requests long: it writes over one of the newest.
+const KEPT: usize = 16;
+
+/// Without another program's commits entries are read back this often, or when twice as many have come.
+const UNREAD: Duration = Duration::from_secs(30);
+
+/// In the `commitInfo` of a commit that has the rows of entries that are gone: they stand behind later ones, and what was
+/// made of the entry that took their place is not known.
+pub(super) const MENDED: &str = "tributaryMended";
+
+/// An entry that this process put.
+#[derive(Debug, Clone)]
+struct OwnEntry {
+    version: u64,
+    adds: Vec<Add>,
+    txns: Vec<TxnAdvance>,
+}
+
+impl OwnEntry {
+    /// Nobody else names these files and moves these positions.
+    fn is(&self, entry: &LoggedEntry) -> bool {
+        let added: HashSet<&str> = entry.adds.iter().map(|add| add.path.as_str()).collect();
+        let mut txns = self.txns.iter();
+        self.adds
+            .iter()
+            .all(|add| added.contains(add.path.as_str()))
+            && txns.all(|txn| entry.txns.contains(&(txn.app_id.clone(), txn.to)))
+    }
+}
+
+/// The last entries that this process put, and whether somebody may write over them.
+#[derive(Debug)]
+pub(super) struct OwnEntries {
+    entries: VecDeque<OwnEntry>,
+    /// Another program writes files to this table.
+    has_company: bool,
+    /// Entries from here on were read and may be those of another program.
+    unknown_from: Option<u64>,
+    read_back: Instant,
+}
+
+impl Default for OwnEntries {
+    fn default() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            has_company: false,
+            unknown_from: None,
+            read_back: Instant::now(),
+        }
+    }
+}
+
+impl OwnEntries {
+    pub(super) fn put(&mut self, version: u64, prepared: &PreparedCommit) {
+        self.entries.push_back(OwnEntry {
+            version,
+            adds: prepared.adds.clone(),
+            txns: prepared.txns.clone(),
+        });
+    }
+
+    /// The table was read on from one version to another.
+    pub(super) fn read_on(&mut self, from: u64, to: u64) {
+        if to > from {
+            self.unknown_from.get_or_insert(from + 1);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.entries.is_empty()
+            && (self.has_company
+                || self.entries.len() >= 2 * KEPT
+                || self.read_back.elapsed() >= UNREAD)
+    }
+
+    /// Those that are not in the log any more. One whose number is gone was deleted with the history before a checkpoint.
+    async fn overwritten(&self, log: &LogStoreRef) -> Result<Vec<OwnEntry>, Error> {
+        let versions = self.entries.iter().map(|own| own.version).collect();
+        let found = read_all(log, versions).await?;
+        let found = found.into_iter().zip(&self.entries);
+        Ok(found
+            .filter(|(found, own)| found.as_ref().is_some_and(|entry| !own.is(entry)))
+            .map(|(_, own)| own.clone())
+            .collect())
+    }
+
+    /// All of them were read back, and what some had named is in the table again.
+    fn settle(&mut self, mended: &[OwnEntry]) {
+        self.entries
+            .retain(|own| mended.iter().all(|mended| mended.version != own.version));
+        while self.entries.len() > KEPT {
+            self.entries.pop_front();
+        }
+        self.read_back = Instant::now();
+    }
+}
+
+async fn read_all(
+    log: &LogStoreRef,
+    versions: Vec<u64>,
+) -> Result<Vec<Option<LoggedEntry>>, Error> {
+    let entries = versions.into_iter().map(|at| LoggedEntry::read(log, at));
+    try_join_all(entries.collect::<Vec<_>>()).await
+}
+
+impl LakeTable {
+    /// Have in the table what this process committed to it, whoever wrote over it.
+    ///
+    /// # Errors
+    /// The store's; `Table` if a position stands where neither this process nor the lost entry put it.
+    pub(super) async fn mend_overwritten(&mut self) -> Result<(), Error> {
+        self.meet_others().await?;
+        if !self.own.is_due() {
+            return Ok(());
+        }
+        let lost = self.own.overwritten(&self.log_store).await?;
+        if !lost.is_empty() {
+            tracing::warn!(
+                table = self.relative,
+                versions = ?lost.iter().map(|own| own.version).collect::<Vec<_>>(),
+                hint = "stop this writer before a program writes to the table that does not ask the store to refuse a second entry of one version, as Spark's log stores do not",
+                "another program wrote over entries of the log that this one had put: what they named is committed again"
+            );
+            self.put_again(&lost).await?;
+        }
+        self.own.settle(&lost);
+        Ok(())
+    }
+
+    /// See whether what was read since the last commit is by another program.
+    async fn meet_others(&mut self) -> Result<(), Error> {
+        let Some(from) = self.own.unknown_from else {
+            return Ok(());
+        };
+        if !self.own.has_company {
+            let newest = self.version;
+            let versions = from.max(newest.saturating_sub(KEPT as u64))..=newest;
+            let entries = read_all(&self.log_store, versions.collect()).await?;
+            self.own.has_company = entries.iter().flatten().any(|entry| !entry.is_ours());
+        }
+        self.own.unknown_from = None;
+        Ok(())
+    }
+
+    async fn put_again(&mut self, lost: &[OwnEntry]) -> Result<(), Error> {
+        let attempted = format!("commit again to `{}` what was written over", self.relative);
+        let mut attempts = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut races = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
+        loop {
+            // What was read of the entries that are gone is forgotten.
+            self.reload().await?;
+            let missing = self.missing(lost).await?;
+            if missing.adds.is_empty() && missing.txns.is_empty() {
+                return Ok(());
+            }
+            let adds = missing.adds.iter().cloned().map(Action::Add);
+            let txns = missing.txns.iter();
+            let txns = txns.map(|txn| Transaction::new(&txn.app_id, txn.to));
+            let data = CommitData::new(
+                adds.collect(),
+                append(),
+                missing.info.clone(),
+                txns.collect(),
+            );
+            let version = self.version + 1;
+            let error = match put(&self.log_store, version, &data).await {
+                Ok(()) => {
+                    self.own.put(version, &missing);
+                    return self.reload().await;
+                }
+                Err(source) => deltalake_core::DeltaTableError::Transaction { source },
+            };
+            let (backoff, most) = if is_race(&error) {
+                (&mut races, MAX_RACES)
+            } else {
+                (&mut attempts, MAX_ATTEMPTS)
+            };
+            if backoff.attempt() + 1 >= most {
+                return Err(delta_error(attempted, error));
+            }
+            let delay = backoff.next_delay();
+            tracing::debug!(%error, table = self.relative, ?delay, "reading the table back, then committing again");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// What of the lost entries is not in the table, by its log.
+    async fn missing(&mut self, lost: &[OwnEntry]) -> Result<PreparedCommit, Error> {
+        let Some(oldest) = lost.iter().map(|own| own.version).min() else {
+            return Err(defect("an entry is lost", &self.relative));
+        };
+        let entries = read_all(&self.log_store, (oldest..=self.version).collect()).await?;
+        let mut named: HashSet<String> = HashSet::new();
+        for entry in entries.into_iter().flatten() {
+            named.extend(entry.adds.into_iter().map(|add| add.path));
+            named.extend(entry.removes.into_iter().map(|remove| remove.path));
+        }
+        let adds = lost.iter().flat_map(|own| &own.adds);
+        let adds = adds.filter(|add| !named.contains(&add.path));
+        let mut moves: HashMap<&str, Vec<&TxnAdvance>> = HashMap::new();
+        for txn in lost.iter().flat_map(|own| &own.txns) {
+            moves.entry(&txn.app_id).or_default().push(txn);
+        }
+        let mut txns = Vec::new();
+        for (app_id, moves) in moves {
+            let stored = self.txn(app_id).await?;
+            let Some(to) = moves.iter().map(|txn| txn.to).max() else {
+                continue;
+            };
+            if stored >= Some(to) {
+                // A later commit of this process moved it on.
+                continue;
+            }
+            if !moves.iter().any(|txn| txn.from == stored) {
+                return Err(Error::new(
+                    ErrorKind::Table,
+                    format!(
+                        "commit again to `{}` what was written over: `{app_id}` stands at {stored:?}, and it went from {:?} to {to}",
+                        self.relative,
+                        moves.iter().map(|txn| txn.from).min()
+                    ),
+                )
+                .with_hint("another program has written over entries of the table's log: nothing more is committed to it; move the table's folder away and take a new snapshot of its source"));
+            }
+            let from = stored;
+            txns.push(TxnAdvance {
+                app_id: app_id.to_owned(),
+                from,
+                to,
+            });
+        }
+        Ok(PreparedCommit {
+            adds: adds.cloned().collect(),
+            txns,
+            info: HashMap::from([(MENDED.to_owned(), true.into())]),
+        })
+    }
+}
