@@ -1,6 +1,6 @@
 //! Spark as a writer of the same tables: OPTIMIZE, DELETE and appends while a mirror runs, and on S3 while none does.
 
-use std::{process::Stdio, time::Duration};
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -23,8 +23,10 @@ const ROUND: [&str; 3] = [
     "update beside set v = v || '.' where id % 7 = 0",
     "delete from beside where id in (select id from beside order by id limit 5)",
 ];
-const ROUNDS: u64 = 3;
-/// What Spark appends in a round, told by a partition that Kafka does not have.
+/// The least, and the most if Spark is refused again and again.
+const ROUNDS: std::ops::RangeInclusive<u64> = 2..=6;
+/// What Spark appends in a round, told by a partition that Kafka does not have: deletes that are in the log already. What is
+/// in the log is what `current` is made of, whoever wrote it, and a row is deleted once.
 const APPENDED: u64 = 3;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,44 +40,80 @@ async fn round(scene: &Scene) -> Result<u64> {
     Ok(events)
 }
 
-/// Whether Spark was let through; a commit of ours that came before may refuse it, and then nothing of it is there.
-async fn attempt(spark: &mut Spark, sql: &str) -> Result<bool> {
-    match spark.sql(sql).await {
-        Ok(_) => Ok(true),
-        Err(error) if format!("{error:#}").contains("Concurrent") => Ok(false),
-        Err(error) => Err(error),
+/// How often Spark was let through, and how often a commit of ours that came before had it refused: then nothing of it is
+/// there.
+#[derive(Debug, Default)]
+struct Attempts(BTreeMap<&'static str, (u32, u32)>);
+
+impl Attempts {
+    async fn run(&mut self, kind: &'static str, spark: &mut Spark, sql: &str) -> Result<()> {
+        let (through, refused) = self.0.entry(kind).or_default();
+        match spark.sql(sql).await {
+            Ok(_) => *through += 1,
+            Err(error) => {
+                let said = format!("{error:#}");
+                let conflict = ["Concurrent", "MetadataChangedException"];
+                if !conflict.iter().any(|conflict| said.contains(conflict)) {
+                    return Err(error);
+                }
+                *refused += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn all_went_through(&self) -> bool {
+        self.0.values().all(|(through, _)| *through > 0)
+    }
+
+    /// Each kind of commit went through at least once.
+    fn ensure(&self) -> Result<()> {
+        eprintln!("Spark, let through and refused: {:?}", self.0);
+        let never = self.0.iter().find(|(_, (through, _))| *through == 0);
+        ensure!(never.is_none(), "never let through: {never:?}");
+        Ok(())
     }
 }
 
 /// Has Spark compact, delete from and add to what lies there; how many rows it added to the log.
-async fn write(scene: &Scene, place: &Place, spark: &mut Spark) -> Result<u64> {
+async fn write(
+    scene: &Scene,
+    place: &Place,
+    spark: &mut Spark,
+    attempts: &mut Attempts,
+) -> Result<u64> {
     let url = |table: &str, part: &str| {
         let url = format!("{}/{part}", place.table(table));
         url.replace("s3://", "s3a://")
     };
-    for table in [NAME, "public.tweets"] {
-        for part in ["changes", "current"] {
-            attempt(spark, &format!("optimize delta.`{}`", url(table, part))).await?;
-        }
+    for (kind, table, part) in [
+        ("OPTIMIZE of the log", NAME, "changes"),
+        ("OPTIMIZE of the rows", NAME, "current"),
+        ("OPTIMIZE of a busy log", "public.tweets", "changes"),
+    ] {
+        let sql = format!("optimize delta.`{}`", url(table, part));
+        attempts.run(kind, spark, &sql).await?;
     }
     let current = url(NAME, "current");
-    attempt(
-        spark,
-        &format!("delete from delta.`{current}` where id % 5 = 0"),
-    )
-    .await?;
-    attempt(
-        spark,
-        &format!("insert into delta.`{current}` select * from delta.`{current}` limit 3"),
-    )
-    .await?;
+    for (kind, sql) in [
+        (
+            "DELETE",
+            format!("delete from delta.`{current}` where id % 5 = 0"),
+        ),
+        (
+            "INSERT",
+            format!("insert into delta.`{current}` select * from delta.`{current}` limit 3"),
+        ),
+    ] {
+        attempts.run(kind, spark, &sql).await?;
+    }
     let changes = url(NAME, "changes");
     spark
         .run(&format!(
             "rows = spark.read.format('delta').load('{changes}')\n\
              kind = rows.schema['_partition'].dataType\n\
              from pyspark.sql.functions import lit\n\
-             rows = rows.where(\"_op = 'c' and coalesce(_partition, 0) <> -7\").orderBy('_lsn', '_seq').limit({APPENDED})\n\
+             rows = rows.where(\"_op = 'd' and coalesce(_partition, 0) <> -7\").orderBy('_lsn', '_seq').limit({APPENDED})\n\
              rows = rows.withColumn('_partition', lit(-7).cast(kind)).localCheckpoint()\n\
              print(rows.count())\n\
              rows.write.format('delta').mode('append').save('{changes}')\n"
@@ -137,7 +175,8 @@ pub async fn on_disk(scene: &Scene, spark: &mut Spark) -> Result<()> {
     let mut running = Process::spawn("tributary mirror", place.mirror(&[])?)?;
     let load = Load::start(&scene.servers, crate::readers::DATABASE, 1);
     let (mut events, mut appended) = (100, 0);
-    for _ in 0..ROUNDS {
+    let mut attempts = Attempts::default();
+    for number in 1..=*ROUNDS.end() {
         events += round(scene).await?;
         let newest = first_column(&scene.client, "select max(id)::text from beside").await?;
         let newest = newest.first().context("no row")?.clone();
@@ -151,10 +190,14 @@ pub async fn on_disk(scene: &Scene, spark: &mut Spark) -> Result<()> {
         })
         .await
         .with_context(|| running.output().unwrap_or_default())?;
-        appended += write(scene, place, spark)
+        appended += write(scene, place, spark, &mut attempts)
             .await
             .with_context(|| running.output().unwrap_or_default())?;
+        if number >= *ROUNDS.start() && attempts.all_went_through() {
+            break;
+        }
     }
+    attempts.ensure()?;
     let refused = spark
         .sql(&format!(
             "delete from delta.`{}/changes` where id = 1",
@@ -190,7 +233,9 @@ pub async fn on_s3(scene: &Scene, spark: &mut Spark) -> Result<()> {
         ))
         .await?;
     let mut events = there[0][0].as_u64().context("a count")?;
-    let appended = write(scene, place, spark).await?;
+    let mut attempts = Attempts::default();
+    let appended = write(scene, place, spark, &mut attempts).await?;
+    attempts.ensure()?;
     events += round(scene).await?;
     place.catch_up().await?;
     nothing_is_lost(scene, place, spark, (events, appended)).await?;
