@@ -114,6 +114,24 @@ pub(crate) struct Change {
     pub(crate) unsent: Vec<usize>,
 }
 
+impl Change {
+    /// A log is replayed in this order: the halves of an UPDATE of the key share a position, and the old row goes first.
+    pub(crate) fn order(&self) -> (Since, bool, (i64, i64, i64)) {
+        let second_half = self.operation != Operation::Delete;
+        let Place {
+            offset,
+            partition,
+            ingested,
+            ..
+        } = self.place;
+        (
+            self.place.position(),
+            second_half,
+            (offset, partition, ingested),
+        )
+    }
+}
+
 /// Bytes of a row beside its identity: the entry of the map, and what the allocator adds.
 const ROW_BYTES: usize = size_of::<Row>() + size_of::<Identity>() + 48;
 

@@ -19,6 +19,7 @@ use crate::{
     change::{Change, Place, Row},
     doubt::Evidence,
     fill::Donors,
+    in_memory::InMemory,
     log::Log,
     places::{PLACE_COLUMNS, Places},
     replay::Replay,
@@ -33,6 +34,8 @@ pub struct LoggedChanges {
     pub(crate) log: Log,
     pub(crate) schema: SchemaRef,
     pub(crate) changes: Vec<Change>,
+    /// The rows of the log that they are, where these are in memory.
+    pub(crate) rows: Option<InMemory>,
 }
 
 /// One of them, as far as it does not take its values to know it.
@@ -49,6 +52,8 @@ pub struct LoggedChange<'a> {
 pub struct Folded {
     log: Log,
     schema: SchemaRef,
+    /// The rows of the log that the changes are, where these are in memory.
+    read: Option<InMemory>,
     /// New ones, by their places.
     rows: Vec<Row>,
     /// Numbers of the kept rows that are no more.
@@ -103,6 +108,7 @@ impl LoggedChanges {
         Ok(Folded {
             log: self.log,
             schema: self.schema,
+            read: self.rows,
             rows,
             gone: gone.collect(),
             evidence,
@@ -150,10 +156,8 @@ impl Folded {
             };
             donors.take(old, place, 0)?;
         }
-        let mut log = self.log.wide(&values)?.execute_stream().await?;
         let mut batches = Vec::new();
-        while let Some(batch) = log.next().await {
-            let batch = batch?;
+        let mut take = |batch: RecordBatch| -> Result<()> {
             let places = Places::of(&batch)?;
             let places: Vec<Place> = (0..batch.num_rows()).map(|row| places.at(row)).collect();
             let columns = batch.columns().iter().skip(PLACE_COLUMNS);
@@ -163,6 +167,16 @@ impl Folded {
             let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
             donors.take(&batch, |row| place_at(&places, row), 0)?;
             batches.push((batch, places));
+            Ok(())
+        };
+        match &self.read {
+            Some(rows) => rows.wide()?.into_iter().try_for_each(&mut take)?,
+            None => {
+                let mut log = self.log.wide(&values)?.execute_stream().await?;
+                while let Some(batch) = log.next().await {
+                    take(batch?)?;
+                }
+            }
         }
         donors.finish()?;
         let mut filled = Vec::with_capacity(batches.len());

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use arrow::{
@@ -13,7 +13,6 @@ use arrow::{
 use datafusion::{
     catalog::TableProvider,
     common::DFSchema,
-    datasource::MemTable,
     error::{DataFusionError, Result},
     logical_expr::{Expr, ident, lit, try_cast},
     physical_expr::PhysicalExpr,
@@ -30,6 +29,7 @@ use crate::{
     fold::{LoggedChanges, RowKey},
     history::identity_of,
     identity::Parts,
+    in_memory::{InMemory, Reading},
     latest::{LatestRows, Told},
     log::Log,
     notices::Notices,
@@ -46,6 +46,9 @@ pub struct SourceLog {
     schema: SchemaRef,
     shape: String,
     version: u64,
+    /// Made when they are needed first: they hold as long as the description does.
+    reading: OnceLock<Arc<Reading>>,
+    keys: OnceLock<Keys>,
 }
 
 /// How rows of a table can be kept.
@@ -108,6 +111,8 @@ impl SourceLog {
             part_bytes,
             schema,
             shape: shape.to_string(),
+            reading: OnceLock::new(),
+            keys: OnceLock::new(),
         })
     }
 
@@ -168,6 +173,14 @@ impl SourceLog {
 
     /// The columns that [`Keys::of`] needs, in their order in the schema.
     pub fn keys(&self) -> Result<Keys> {
+        if let Some(keys) = self.keys.get() {
+            return Ok(keys.clone());
+        }
+        let keys = self.make_keys()?;
+        Ok(self.keys.get_or_init(|| keys).clone())
+    }
+
+    fn make_keys(&self) -> Result<Keys> {
         let missing = || DataFusionError::Internal("the key is not among the columns".to_owned());
         let columns = self.key_columns().ok_or_else(missing)?;
         let mut read: Vec<usize> = columns.iter().map(|(value, _)| *value).collect();
@@ -271,16 +284,32 @@ impl SourceLog {
     }
 
     /// The changes in these rows of the log, which have [`Self::columns`]. They may be of a later version, as long as the
-    /// table's description is the same.
+    /// table's description is the same. No query is planned for them.
     ///
     /// # Errors
-    /// They cannot be read.
-    pub async fn changes_in(
-        &self,
-        rows: Vec<RecordBatch>,
-    ) -> std::result::Result<LoggedChanges, Boxed> {
-        let rows = MemTable::try_new(self.columns(), vec![rows])?;
-        self.read(Arc::new(rows), None).await
+    /// They are no changes of the table.
+    pub fn changes_in(&self, rows: Vec<RecordBatch>) -> Result<LoggedChanges> {
+        let reading = self.reading()?;
+        let rows = InMemory { reading, rows };
+        let mut found: Vec<Change> = Vec::new();
+        for batch in rows.narrow() {
+            self.take_changes(&batch?, &mut found)?;
+        }
+        found.sort_by_key(Change::order);
+        Ok(LoggedChanges {
+            log: self.log.clone(),
+            schema: Arc::clone(&self.schema),
+            changes: found,
+            rows: Some(rows),
+        })
+    }
+
+    fn reading(&self) -> Result<Arc<Reading>> {
+        if let Some(reading) = self.reading.get() {
+            return Ok(Arc::clone(reading));
+        }
+        let reading = Arc::new(Reading::of(&self.log, self.schema.fields().len())?);
+        Ok(Arc::clone(self.reading.get_or_init(|| reading)))
     }
 
     /// The changes that stand at the LSN of `from` or behind it, in all files of the log but these.
@@ -310,23 +339,29 @@ impl SourceLog {
             changes,
             ..self.log.clone()
         };
-        let era = log.history.eras.len().saturating_sub(1);
         let mut found: Vec<Change> = Vec::new();
         let mut narrow = log.narrow_from(from)?.execute_stream().await?;
         while let Some(batch) = narrow.next().await {
-            log.changes_of(&batch?, &mut |mut change| {
-                if era > 0 && era < change.identities.len() {
-                    change.identities.swap(0, era);
-                }
-                change.identities.truncate(1);
-                found.push(change);
-                Ok(())
-            })?;
+            self.take_changes(&batch?, &mut found)?;
         }
         Ok(LoggedChanges {
             log,
             schema: Arc::clone(&self.schema),
             changes: found,
+            rows: None,
+        })
+    }
+
+    /// Of their identities that of the newest era is kept.
+    fn take_changes(&self, narrow: &RecordBatch, found: &mut Vec<Change>) -> Result<()> {
+        let era = self.log.history.eras.len().saturating_sub(1);
+        self.log.changes_of(narrow, &mut |mut change| {
+            if era > 0 && era < change.identities.len() {
+                change.identities.swap(0, era);
+            }
+            change.identities.truncate(1);
+            found.push(change);
+            Ok(())
         })
     }
 
@@ -388,6 +423,7 @@ impl SourceLog {
 }
 
 /// What makes keys of kept rows.
+#[derive(Clone)]
 pub struct Keys {
     /// Into the schema of kept rows.
     pub columns: Vec<usize>,

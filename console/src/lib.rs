@@ -15,6 +15,7 @@ mod fold;
 mod format;
 mod history;
 mod identity;
+mod in_memory;
 mod json;
 mod kept;
 mod kept_table;

@@ -119,8 +119,8 @@ impl Log {
         self.narrow_from(None)
     }
 
-    /// The same of the changes that stand at a position or behind it.
-    pub(crate) fn narrow_from(&self, from: Option<Since>) -> Result<DataFrame> {
+    /// The columns of [`Self::narrow`].
+    pub(crate) fn narrow_columns(&self) -> Vec<Expr> {
         let mut columns = self.place();
         columns.push(try_cast(ident("_op"), DataType::Utf8).alias("operation"));
         // The halves of an UPDATE of the key share a position: the old row goes first.
@@ -151,6 +151,12 @@ impl Log {
             let raw = raw.unwrap_or_else(|| lit(ScalarValue::Utf8(None)));
             columns.push(try_cast(raw, DataType::Utf8).alias(format!("raw {at}")));
         }
+        columns
+    }
+
+    /// [`Self::narrow`] of the changes that stand at a position or behind it.
+    pub(crate) fn narrow_from(&self, from: Option<Since>) -> Result<DataFrame> {
+        let columns = self.narrow_columns();
         let mut order: Vec<String> = PLACE.iter().map(|(name, _)| place_column(name)).collect();
         order.insert(POSITION_COLUMNS, SECOND_HALF.to_owned());
         let order = order.iter().map(|name| ident(name).sort(true, false));
@@ -234,12 +240,21 @@ impl Log {
 
     /// The rows of the log with the wanted columns.
     pub(crate) fn wide(&self, values: &[Expr]) -> Result<DataFrame> {
+        self.rows()?
+            .filter(Self::has_values())?
+            .select(self.wide_columns(values))
+    }
+
+    /// The columns of [`Self::wide`].
+    pub(crate) fn wide_columns(&self, values: &[Expr]) -> Vec<Expr> {
         let values = values.iter().enumerate();
         let values = values.map(|(at, value)| value.clone().alias(format!("value {at}")));
-        let rows = ident("_op").in_list(vec![lit("d"), lit("t")], true);
-        self.rows()?
-            .filter(rows)?
-            .select(self.place().into_iter().chain(values).collect::<Vec<_>>())
+        self.place().into_iter().chain(values).collect()
+    }
+
+    /// Whether a change has a row's values.
+    pub(crate) fn has_values() -> Expr {
+        ident("_op").in_list(vec![lit("d"), lit("t")], true)
     }
 
     /// The schema of the latest rows with [`POSITION`]. Delta's names ignore case, PostgreSQL's do not, and a column of the

@@ -9,10 +9,10 @@ use arrow::{
 };
 use deltalake_core::kernel::Add;
 use futures::StreamExt as _;
-use lakewriter::lake::{Lake, ParquetFile, StoredParquet, upload, write_parquet};
+use lakewriter::lake::{Lake, ParquetFile, StoredParquet, read_object, upload, write_parquet};
 use parquet::arrow::{
     ProjectionMask,
-    arrow_reader::{RowSelection, RowSelector},
+    arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector},
     async_reader::ParquetRecordBatchStreamBuilder,
 };
 use uuid::Uuid;
@@ -65,15 +65,17 @@ pub(crate) async fn read_log(
     columns: &SchemaRef,
 ) -> Result<Option<Vec<RecordBatch>>, Error> {
     let attempted = || format!("read `{relative}/{}`", add.path);
-    let builder = open(lake, relative, add).await?;
-    let mut stream = builder.build().attempted(attempted)?;
+    // The file is small, and all of it is read: that is one request.
+    let bytes = read_object(lake, relative, &add.path).await;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.attempted(attempted)?);
+    let reader = builder.attempted(attempted)?.build().attempted(attempted)?;
     let mut batches = Vec::new();
     // A value that does not fit is an error, and no null.
     let exact = CastOptions {
         safe: false,
         ..CastOptions::default()
     };
-    while let Some(batch) = stream.next().await {
+    for batch in reader {
         let batch = batch.attempted(attempted)?;
         let of_column = |field: &FieldRef| {
             if let Some(column) = batch.column_by_name(field.name()) {

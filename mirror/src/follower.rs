@@ -156,7 +156,7 @@ impl Follower {
         let small = news::read(&self.lake, &self.changes, log, &news.adds).await?;
         let folding = match small {
             Some(rows) => {
-                let changes = log.changes_in(rows).await.attempted(attempted)?;
+                let changes = log.changes_in(rows).attempted(attempted)?;
                 fold.run(&mut open, changes).await?
             }
             None => Folding::LogIsBehind,

@@ -8,6 +8,10 @@
     reason = "a test may panic: that is how it fails"
 )]
 
+mod costs;
+#[path = "../../../lakewriter/src/lake/counting_store.rs"]
+#[allow(dead_code, reason = "others use all of it")]
+mod counting_store;
 mod equal;
 mod faults;
 #[path = "../../../lakewriter/tests/lake/faulty_store.rs"]
