@@ -97,7 +97,7 @@ impl LakeTable {
         loop {
             let error = match self.try_commit(prepared).await {
                 Ok(()) => {
-                    self.own.put(self.version, prepared);
+                    self.own.put(self.version, &prepared.adds, &prepared.txns);
                     for txn in &prepared.txns {
                         self.txns.insert(txn.app_id.clone(), Some(txn.to));
                     }

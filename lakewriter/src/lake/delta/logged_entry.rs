@@ -5,11 +5,17 @@ use deltalake_core::{
     logstore::LogStoreRef,
 };
 
-use super::{overwritten::MENDED, replace::ROWS_KEPT};
 use crate::{
     Error,
     error::{ErrorKind, delta_error},
 };
+
+/// In the `commitInfo` of a commit that replaces files: the rows are those that were there before.
+pub(super) const ROWS_KEPT: &str = "tributaryRowsKept";
+
+/// In the `commitInfo` of a commit that has the rows of entries that are gone: they stand behind later ones, and what was
+/// made of the entry that took their place is not known.
+pub(super) const MENDED: &str = "tributaryMended";
 
 /// What an entry has of files, positions, and of itself.
 #[derive(Debug, Default)]

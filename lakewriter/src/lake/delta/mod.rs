@@ -14,6 +14,7 @@ mod handle;
 mod history;
 mod logged_entry;
 mod overwritten;
+mod own_entries;
 pub mod property;
 mod refresh;
 mod remembered;

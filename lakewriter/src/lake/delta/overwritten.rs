@@ -11,132 +11,25 @@
 //! names is there, or was compacted.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    time::{Duration, Instant},
+    collections::{HashMap, HashSet},
+    time::Duration,
 };
 
-use deltalake_core::{
-    kernel::{Action, Add, Transaction, transaction::CommitData},
-    logstore::LogStoreRef,
-};
-use futures::future::try_join_all;
+use deltalake_core::kernel::{Action, Transaction, transaction::CommitData};
 use service::Backoff;
 
 use super::{
-    LakeTable, LoggedEntry, PreparedCommit,
+    LakeTable, PreparedCommit,
     commit::{MAX_ATTEMPTS, MAX_RACES, append, is_race},
     entry::put,
+    logged_entry::MENDED,
+    own_entries::{KEPT, OwnEntry, read_all},
 };
 use crate::{
     Error, ErrorKind,
     error::{defect, delta_error},
     progress::TxnAdvance,
 };
-
-/// The time between a look and a write of another program is some requests long: it writes over one of the newest.
-const KEPT: usize = 16;
-
-/// Without another program's commits entries are read back this often, or when twice as many have come.
-const UNREAD: Duration = Duration::from_secs(30);
-
-/// In the `commitInfo` of a commit that has the rows of entries that are gone: they stand behind later ones, and what was
-/// made of the entry that took their place is not known.
-pub(super) const MENDED: &str = "tributaryMended";
-
-/// An entry that this process put.
-#[derive(Debug, Clone)]
-struct OwnEntry {
-    version: u64,
-    adds: Vec<Add>,
-    txns: Vec<TxnAdvance>,
-}
-
-impl OwnEntry {
-    /// Nobody else names these files and moves these positions.
-    fn is(&self, entry: &LoggedEntry) -> bool {
-        let added: HashSet<&str> = entry.adds.iter().map(|add| add.path.as_str()).collect();
-        let mut txns = self.txns.iter();
-        self.adds
-            .iter()
-            .all(|add| added.contains(add.path.as_str()))
-            && txns.all(|txn| entry.txns.contains(&(txn.app_id.clone(), txn.to)))
-    }
-}
-
-/// The last entries that this process put, and whether somebody may write over them.
-#[derive(Debug)]
-pub(super) struct OwnEntries {
-    entries: VecDeque<OwnEntry>,
-    /// Another program writes files to this table.
-    has_company: bool,
-    /// Entries from here on were read and may be those of another program.
-    unknown_from: Option<u64>,
-    read_back: Instant,
-}
-
-impl Default for OwnEntries {
-    fn default() -> Self {
-        Self {
-            entries: VecDeque::new(),
-            has_company: false,
-            unknown_from: None,
-            read_back: Instant::now(),
-        }
-    }
-}
-
-impl OwnEntries {
-    pub(super) fn put(&mut self, version: u64, prepared: &PreparedCommit) {
-        self.entries.push_back(OwnEntry {
-            version,
-            adds: prepared.adds.clone(),
-            txns: prepared.txns.clone(),
-        });
-    }
-
-    /// The table was read on from one version to another.
-    pub(super) fn read_on(&mut self, from: u64, to: u64) {
-        if to > from {
-            self.unknown_from.get_or_insert(from + 1);
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        !self.entries.is_empty()
-            && (self.has_company
-                || self.entries.len() >= 2 * KEPT
-                || self.read_back.elapsed() >= UNREAD)
-    }
-
-    /// Those that are not in the log any more. One whose number is gone was deleted with the history before a checkpoint.
-    async fn overwritten(&self, log: &LogStoreRef) -> Result<Vec<OwnEntry>, Error> {
-        let versions = self.entries.iter().map(|own| own.version).collect();
-        let found = read_all(log, versions).await?;
-        let found = found.into_iter().zip(&self.entries);
-        Ok(found
-            .filter(|(found, own)| found.as_ref().is_some_and(|entry| !own.is(entry)))
-            .map(|(_, own)| own.clone())
-            .collect())
-    }
-
-    /// All of them were read back, and what some had named is in the table again.
-    fn settle(&mut self, mended: &[OwnEntry]) {
-        self.entries
-            .retain(|own| mended.iter().all(|mended| mended.version != own.version));
-        while self.entries.len() > KEPT {
-            self.entries.pop_front();
-        }
-        self.read_back = Instant::now();
-    }
-}
-
-async fn read_all(
-    log: &LogStoreRef,
-    versions: Vec<u64>,
-) -> Result<Vec<Option<LoggedEntry>>, Error> {
-    let entries = versions.into_iter().map(|at| LoggedEntry::read(log, at));
-    try_join_all(entries.collect::<Vec<_>>()).await
-}
 
 impl LakeTable {
     /// Have in the table what this process committed to it, whoever wrote over it.
@@ -200,7 +93,7 @@ impl LakeTable {
             let version = self.version + 1;
             let error = match put(&self.log_store, version, &data).await {
                 Ok(()) => {
-                    self.own.put(version, &missing);
+                    self.own.put(version, &missing.adds, &missing.txns);
                     return self.reload().await;
                 }
                 Err(source) => deltalake_core::DeltaTableError::Transaction { source },

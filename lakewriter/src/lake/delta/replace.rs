@@ -14,7 +14,7 @@ use deltalake_core::{
 };
 use service::Backoff;
 
-use super::{LakeTable, commit::is_race, entry::put};
+use super::{LakeTable, commit::is_race, entry::put, logged_entry::ROWS_KEPT};
 use crate::{Error, error::delta_error};
 
 /// Races in a row that are lost against other writers before the work is given up: it can be done again.
@@ -43,9 +43,6 @@ pub(crate) enum Replaced {
     /// Another writer took one of the files away first. The new files may be deleted.
     Overtaken,
 }
-
-/// In the `commitInfo` of such a commit: the rows are those that were there before.
-pub(super) const ROWS_KEPT: &str = "tributaryRowsKept";
 
 enum Standing {
     Before,

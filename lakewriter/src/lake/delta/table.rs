@@ -10,7 +10,7 @@ use deltalake_core::{
 
 use super::{
     handle::{load, open_handle},
-    overwritten::OwnEntries,
+    own_entries::OwnEntries,
     property,
     refresh::Refresh,
 };
