@@ -28,7 +28,7 @@ use crate::{
     latest::{LatestRows, Told},
     log::Log,
     memory, multiply,
-    names::{CATALOG, DEFAULT_SCHEMA, SourceName, SqlNames, sql_names},
+    names::{CATALOG, DEFAULT_SCHEMA, SourceName, SqlNames, own_name, sql_names},
     notices::Notices,
     now::{Kept, Now},
     renames::tell_of_each_other,
@@ -202,8 +202,9 @@ impl SqlEngine {
         mut kept: HashMap<String, KeptTable>,
     ) -> Result<(), Error> {
         tell_of_each_other(&mut open);
-        let names: Vec<SourceName> = open.iter().map(|table| table.info.name()).collect();
-        let names = sql_names(&names);
+        let sources: Vec<SourceName> = open.iter().map(|table| table.info.name()).collect();
+        let names = sql_names(&sources);
+        let letters = own_name(DEAD_LETTERS, &sources, &names);
         let mut catalogs: BTreeSet<&str> = names.iter().map(|n| n.catalog.as_str()).collect();
         catalogs.insert(CATALOG);
         for catalog in catalogs {
@@ -227,7 +228,7 @@ impl SqlEngine {
                 Err(error) => self.warnings.push(left_out(&info.folder, error.as_ref())),
             }
         }
-        self.register_dead_letters().await;
+        self.register_dead_letters(&letters).await;
         self.listed
             .sort_by(|left, right| (&left.schema, &left.name).cmp(&(&right.schema, &right.name)));
         Ok(())
@@ -301,13 +302,13 @@ impl SqlEngine {
         Ok(())
     }
 
-    /// Records that could not become rows. Where there are none the table is empty and not listed: the question whether
-    /// there are any has an answer in every lake.
-    async fn register_dead_letters(&mut self) {
+    /// Records that could not become rows, under this name. Where there are none the table is empty and not listed: the
+    /// question whether there are any has an answer in every lake.
+    async fn register_dead_letters(&mut self, name: &str) {
         let registered = match self.lake.is_delta_table(DEAD_LETTERS).await {
-            Ok(true) => self.register_set_aside().await,
+            Ok(true) => self.register_set_aside(name).await,
             Ok(false) => {
-                if let Err(error) = self.register_none_set_aside() {
+                if let Err(error) = self.register_none_set_aside(name) {
                     self.warnings.push(left_out(DEAD_LETTERS, &error));
                 }
                 return;
@@ -317,24 +318,29 @@ impl SqlEngine {
         match registered {
             Ok(()) => self.listed.push(Listed {
                 schema: DEFAULT_SCHEMA.to_owned(),
-                name: DEAD_LETTERS.to_owned(),
+                name: name.to_owned(),
                 holds: "dead letters",
                 note: "records that could not become rows".to_owned(),
             }),
             Err(error) => self.warnings.push(left_out(DEAD_LETTERS, error.as_ref())),
         }
+        if name != DEAD_LETTERS {
+            // Whoever looks for them under their usual name finds rows of something else there.
+            self.warnings.push(format!(
+                "`{DEFAULT_SCHEMA}.{DEAD_LETTERS}` is a table of the source; the lake's own dead letters are `{DEFAULT_SCHEMA}.{name}`"
+            ));
+        }
     }
 
-    fn register_none_set_aside(&self) -> Result<(), DataFusionError> {
+    fn register_none_set_aside(&self, name: &str) -> Result<(), DataFusionError> {
         let none = MemTable::try_new(dead_letter_schema(), vec![Vec::new()])?;
         let table: Arc<dyn TableProvider> = Arc::new(none);
-        let table = vec![(DEAD_LETTERS.to_owned(), table)];
-        self.register_tables(CATALOG, DEFAULT_SCHEMA, table)
+        self.register_tables(CATALOG, DEFAULT_SCHEMA, vec![(name.to_owned(), table)])
     }
 
-    async fn register_set_aside(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn register_set_aside(&self, name: &str) -> Result<(), Boxed> {
         let (_, provider) = tables::provider(&self.lake, &self.session, DEAD_LETTERS, None).await?;
-        let table = vec![(DEAD_LETTERS.to_owned(), provider)];
+        let table = vec![(name.to_owned(), provider)];
         Ok(self.register_tables(CATALOG, DEFAULT_SCHEMA, table)?)
     }
 

@@ -3,7 +3,7 @@
 //! `public.tweets` is the latest rows of the table and `public.tweets_changes` its log. A source table's own name always
 //! stands for its latest rows; where it is the name that the log of another one would have (`notes` and
 //! `notes_changes`), that log gets one more underscore. Tables of several prefixes that have one name go by none without
-//! the prefix; with it, every table does: `shop.public.orders`.
+//! the prefix; with it, every table does: `shop.public.orders`. The lake's own tables make way for those of the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +70,22 @@ pub(crate) fn sql_names(tables: &[SourceName]) -> Vec<SqlNames> {
         .collect()
 }
 
+/// The name in the default schema that a table of the lake itself gets. Tables of the source keep theirs: where one of them
+/// has it, as its rows or as its log, the lake's own gets one more underscore before it, as often as needed.
+pub(crate) fn own_name(wanted: &str, tables: &[SourceName], names: &[SqlNames]) -> String {
+    let taken: BTreeSet<&str> = tables
+        .iter()
+        .zip(names)
+        .filter(|(table, names)| table.schema == DEFAULT_SCHEMA && names.is_unique)
+        .flat_map(|(table, names)| [table.table.as_str(), names.changes.as_str()])
+        .collect();
+    let mut name = wanted.to_owned();
+    while taken.contains(name.as_str()) {
+        name.insert(0, '_');
+    }
+    name
+}
+
 /// Quote an identifier for SQL.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -79,16 +95,17 @@ pub(crate) fn quote(name: &str) -> String {
 mod tests {
     use super::*;
 
+    fn sources(tables: &[(&str, &str)]) -> Vec<SourceName> {
+        let tables = tables.iter().map(|(namespace, table)| SourceName {
+            namespace: (*namespace).to_owned(),
+            schema: "public".to_owned(),
+            table: (*table).to_owned(),
+        });
+        tables.collect()
+    }
+
     fn names(tables: &[(&str, &str)]) -> Vec<SqlNames> {
-        let tables: Vec<SourceName> = tables
-            .iter()
-            .map(|(namespace, table)| SourceName {
-                namespace: (*namespace).to_owned(),
-                schema: "public".to_owned(),
-                table: (*table).to_owned(),
-            })
-            .collect();
-        sql_names(&tables)
+        sql_names(&sources(tables))
     }
 
     #[test]
@@ -117,6 +134,27 @@ mod tests {
             .map(|names| (names.catalog.as_str(), names.is_unique))
             .collect();
         assert_eq!(shown, [("a", false), ("b", false), ("lake_", true)]);
+    }
+
+    #[test]
+    fn a_table_of_the_lake_itself_makes_way() {
+        for (tables, own) in [
+            (&[("a", "t")][..], "_dead_letters"),
+            (&[("a", "_dead_letters")], "__dead_letters"),
+            (
+                &[("a", "_dead_letters"), ("a", "__dead_letters")],
+                "___dead_letters",
+            ),
+            // Neither of these goes without its prefix.
+            (
+                &[("a", "_dead_letters"), ("b", "_dead_letters")],
+                "_dead_letters",
+            ),
+        ] {
+            let tables = sources(tables);
+            let found = own_name("_dead_letters", &tables, &sql_names(&tables));
+            assert_eq!(found, own, "{tables:?}");
+        }
     }
 
     #[test]

@@ -91,6 +91,34 @@ async fn they_can_be_asked_for_where_there_are_none() -> Result<()> {
     Ok(())
 }
 
+/// A source may have a table of their name: it keeps it, and they are beside it.
+#[tokio::test]
+async fn they_stand_beside_a_table_of_their_name() -> Result<()> {
+    let mut lake = Lake::new().await?;
+    let theirs = Table::new(DEAD_LETTERS, 1, &[("id", 1, Int4)], &["id"]);
+    lake.insert(&theirs, &["1"]).await?;
+    for letters in [0, 2] {
+        if letters > 0 {
+            set_aside(&lake.path().join(DEAD_LETTERS))?;
+        }
+        let engine = SqlEngine::open(&lake.config(), None).await?;
+        for name in ["_dead_letters", "public._dead_letters"] {
+            let sql = format!("select id from {name}");
+            assert_eq!(rows_of(&engine, &sql).await?, ["1"]);
+        }
+        let sql = "select count(reason) from __dead_letters";
+        assert_eq!(rows_of(&engine, sql).await?, [letters.to_string()]);
+        let [warning] = engine.warnings() else {
+            panic!("{:?}", engine.warnings());
+        };
+        assert!(warning.contains("public.__dead_letters"), "{warning}");
+        let list = described(&engine, "").await?;
+        let listed = list.contains("public,__dead_letters,dead letters");
+        assert_eq!(listed, letters > 0, "{list}");
+    }
+    Ok(())
+}
+
 /// Two letters, as lakewriter keeps them: its columns, a file of one day.
 fn set_aside(folder: &Path) -> Result<()> {
     let day = folder.join("_date=2026-11-21");
