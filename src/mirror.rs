@@ -4,8 +4,10 @@ mod check;
 mod globs;
 mod hint;
 mod panel;
+mod patience;
 mod road;
 mod sink;
+mod slot;
 mod source;
 
 use std::{
@@ -19,10 +21,14 @@ use lakewriter::LakeCounters;
 use service::Secret;
 use tokio_util::sync::CancellationToken;
 
-use self::panel::{Panel, Reading};
+use self::{
+    panel::{Panel, Reading},
+    patience::Patience,
+};
 pub use self::{
     globs::Globs,
     road::{Road, drive},
+    slot::{Found, SlotName},
     source::{Source, SourceSnapshot, connector},
 };
 use crate::failure::Failure;
@@ -30,7 +36,9 @@ use crate::failure::Failure;
 /// What a mirror is asked for.
 #[derive(Debug)]
 pub struct Plan {
+    /// Its connector has the slot's name yet to be given.
     pub road: Road,
+    pub slot: SlotName,
     /// Copy, catch up to the WAL's end at the start, and end.
     pub once: bool,
     /// Command that asks the lake, for the last line.
@@ -52,12 +60,21 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
         "`{}` on `{}` port {}",
         connector.database.dbname, connector.database.hostname, connector.database.port
     );
+    let checked = async {
+        let (lake, pipeline) = (&plan.road.lake, plan.road.pipeline.as_str());
+        let mut slot = plan.slot.of(lake, pipeline).await?;
+        slot.give_to(connector);
+        check::check(connector, &mut slot, &place).await?;
+        slot.put(lake, pipeline).await
+    };
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()),
-        checked = check::check(connector, &place) => checked?,
+        checked = checked => checked?,
     }
-    let target = cdc::source::current_wal_lsn(&connector.database).await?;
+    let target = cdc::source::current_wal_lsn(&connector.database)
+        .await
+        .map_err(hint::of_a_mirror)?;
     let status = Arc::new(PipelineStatus::default());
     let lake = Arc::new(LakeCounters::default());
     let stop_road = CancellationToken::new();
@@ -73,6 +90,9 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
     let mut shown = tokio::time::interval(panel.period());
     let mut look = tokio::time::interval(LOOK);
     let read = || Reading::of(began.elapsed(), &status, &lake);
+    let mut patience = Patience::default();
+    // The last failure, where this one ends by itself and no start brings anything any more.
+    let mut given_up = None;
     let ended = loop {
         tokio::select! {
             biased;
@@ -81,6 +101,13 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
             _ = shown.tick() => panel.show(&read()),
             _ = look.tick(), if plan.once => {
                 if status.phase() == Phase::Streaming && status.confirmed() >= target {
+                    break None;
+                }
+                let reached = (status.confirmed(), lake.rows_visible());
+                if patience.ends(Instant::now(), reached, status.restarts())
+                    && let Some(trouble) = status.trouble()
+                {
+                    given_up = Some(trouble);
                     break None;
                 }
             }
@@ -95,6 +122,16 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
     let ended = ended.context("wait for the reader of the WAL")?;
     ended.map_err(hint::of_a_mirror)?;
     let reached = status.confirmed();
+    if let Some(trouble) = given_up {
+        return Err(Failure::Halted {
+            what: format!(
+                "mirror {place} once: given up after {} failures; the last one: {}",
+                status.restarts(),
+                hint::in_own_words(trouble.trim()).replace('\n', "; ")
+            ),
+            hint: "mend that and start it again: it goes on where the lake is. Without --once it goes on trying".to_owned(),
+        });
+    }
     if plan.once && reached < target {
         return Err(Failure::Halted {
             what: format!(

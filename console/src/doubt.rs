@@ -206,8 +206,8 @@ impl Evidence {
     }
 }
 
-/// How a doubt ends, with this product's own means.
-const REMEDY: &str = "A new snapshot puts it right: PUT /connectors/NAME/stop, DELETE /connectors/NAME/offsets, PUT /connectors/NAME/resume";
+/// How a doubt ends, with this product's own means. The log does not tell which of them wrote it.
+const REMEDY: &str = "A new snapshot puts it right. Of a table of `tributary mirror`: `alter publication ... drop table ...` in PostgreSQL, after which the mirror publishes it again and copies it anew. Of a connector: PUT /connectors/NAME/stop, DELETE /connectors/NAME/offsets, PUT /connectors/NAME/resume";
 
 /// What is said with a query of a table's latest rows. `older`: how many of them are from before each of the doubts.
 pub(crate) fn notices(

@@ -44,6 +44,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// How long the lake may take to say the name of its slot.
+const LAKE_PATIENCE: Duration = Duration::from_secs(5);
+
 pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure> {
     let wants_lake = arguments.which.to.is_some();
     arguments.which.apply(settings)?;
@@ -61,17 +64,22 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         });
     }
     let mut report = Report::default();
+    let mut of_mirror = None;
     let connector = match &arguments.connector {
         Some(path) => {
             let stand = doctor::of_file(path, &mut report)?;
             bootstrap = bootstrap.or(stand.bootstrap_servers);
             let mut config = stand.config;
             if let (Some(config), true) = (&mut config, settings.is_set("mirror.from")) {
-                config.database = mirror::road(settings)?.connector.database;
+                config.database = mirror::road(settings)?.0.connector.database;
             }
             config
         }
-        None if settings.is_set("mirror.from") => Some(mirror::road(settings)?.connector),
+        None if settings.is_set("mirror.from") => {
+            let (road, slot) = mirror::road(settings)?;
+            of_mirror = Some((slot, road.lake, road.pipeline));
+            Some(road.connector)
+        }
         None => match described {
             Some(file) => {
                 bootstrap = bootstrap.or(file.bootstrap_servers);
@@ -85,7 +93,7 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
             bootstrap.or_else(|| settings.get("kafka.bootstrap_servers").map(str::to_owned));
     }
     settings.set_flag("kafka.bootstrap_servers", bootstrap.as_ref())?;
-    let patient = Patient {
+    let mut patient = Patient {
         connector,
         lake: (wants_lake || settings.is_set("lake.url")).then(|| lake::config(settings)),
         kafka: bootstrap.map(|bootstrap| of_kafka(settings, bootstrap)),
@@ -94,7 +102,16 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     };
     tell(settings, "off")?;
     let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
-    runtime.block_on(doctor::look(&patient, &mut report));
+    runtime.block_on(async {
+        if let (Some(connector), Some((slot, lake, pipeline))) = (&mut patient.connector, of_mirror) {
+            // Of a lake that cannot be read the look at the lake tells.
+            let found = tokio::time::timeout(LAKE_PATIENCE, slot.of(&lake, &pipeline)).await;
+            if let Ok(Ok(found)) = found {
+                found.give_to(connector);
+            }
+        }
+        doctor::look(&patient, &mut report).await;
+    });
     // A look that did not end in time is left behind.
     runtime.shutdown_background();
     if arguments.json {

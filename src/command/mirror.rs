@@ -1,14 +1,12 @@
 //! One database, mirrored into a lake.
 
-use std::path::Path;
-
 use clap::ValueEnum;
 
 use super::{lake, quantity, start};
 use crate::{
     failure::Failure,
     invocation::{program, quoted},
-    mirror::{self, Globs, Plan, Road, Source, SourceSnapshot, connector},
+    mirror::{self, Globs, Plan, Road, SlotName, Source, SourceSnapshot, connector},
     settings::Settings,
 };
 
@@ -36,7 +34,7 @@ pub struct Arguments {
     /// Time between two commits to the lake (mirror.freshness)
     #[arg(long, value_name = "TIME")]
     freshness: Option<String>,
-    /// End when the lake has everything that was committed before the start
+    /// End when the lake has everything that was committed before the start, or when a minute of new starts after failures has brought nothing
     #[arg(long)]
     once: bool,
 }
@@ -99,11 +97,12 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     settings.set_flag("mirror.name", arguments.name)?;
     settings.set_flag("mirror.snapshot", arguments.snapshot.map(Rows::word))?;
     settings.set_flag("mirror.freshness", arguments.freshness)?;
-    let road = road(settings)?;
+    let (road, slot) = road(settings)?;
     let lake = &road.lake.url;
     let plan = Plan {
         question: format!("{} sql --lake {} '\\d'", program(), quoted(lake)),
         road,
+        slot,
         once: arguments.once,
     };
     start(settings, "warn")?.block_on(async {
@@ -112,11 +111,11 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     })
 }
 
-/// The mirror that the settings describe.
+/// The mirror that the settings describe, and how its slot's name is found.
 ///
 /// # Errors
 /// No database is named, or a setting cannot be used.
-pub(super) fn road(settings: &Settings) -> Result<Road, Failure> {
+pub(super) fn road(settings: &Settings) -> Result<(Road, SlotName), Failure> {
     let dsn = settings
         .get("mirror.from")
         .ok_or_else(|| Failure::Refused {
@@ -129,12 +128,14 @@ pub(super) fn road(settings: &Settings) -> Result<Road, Failure> {
     };
     let mut lake = lake::config(settings);
     let slot = match settings.get("mirror.slot") {
-        Some(slot) => slot.to_owned(),
-        None => slot_of(
-            &lake.url,
-            lake.endpoint.as_deref(),
-            settings.get("mirror.name"),
-        ),
+        Some(slot) => SlotName::Given(slot.to_owned()),
+        None => SlotName::OfLake {
+            proposed: proposed_slot(
+                &lake.url,
+                lake.endpoint.as_deref(),
+                settings.get("mirror.name"),
+            ),
+        },
     };
     let source = Source {
         dsn: dsn.to_owned(),
@@ -146,26 +147,26 @@ pub(super) fn road(settings: &Settings) -> Result<Road, Failure> {
             Some("when_needed") => SourceSnapshot::WhenNeeded,
             _ => SourceSnapshot::Initial,
         },
-        slot: slot.clone(),
+        slot: slot.text().to_owned(),
     };
-    let spill = std::env::temp_dir().join(format!("tributary-mirror-{slot}"));
-    let connector = connector(source, Path::new(&spill))?;
+    let connector = connector(source, &std::env::temp_dir())?;
     let name = settings
         .get("mirror.name")
         .unwrap_or(&connector.database.dbname);
     lake.namespace = Some(name.to_owned());
-    Ok(Road {
+    let road = Road {
         pipeline: name.to_owned(),
         lake,
         connector,
         freshness: settings.parse::<quantity::Time>("mirror.freshness")?.0,
         maintenance: lake::maintenance(settings)?,
-    })
+    };
+    Ok((road, slot))
 }
 
-/// The slot of a lake's mirror where none is named: mirrors of one database into two lakes must not share a slot. The number
-/// is the beginning of the SHA-256 of the lake's address and the mirror's name.
-fn slot_of(url: &str, endpoint: Option<&str>, name: Option<&str>) -> String {
+/// The slot that a lake's mirror gets where the lake has none and none is named. The number is the beginning of the SHA-256
+/// of the lake's address and the mirror's name, so that whoever makes a publication by hand knows its name beforehand.
+fn proposed_slot(url: &str, endpoint: Option<&str>, name: Option<&str>) -> String {
     let address = format!(
         "{} {} {}",
         endpoint.unwrap_or_default(),
@@ -181,11 +182,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_lake_has_a_slot_of_its_own() {
-        let one = slot_of("s3://a/b", None, None);
-        assert_eq!(one, slot_of("s3://a/b/", None, None));
-        assert_ne!(one, slot_of("s3://a/c", None, None));
-        assert_ne!(one, slot_of("s3://a/b", None, Some("shop")));
+    fn each_address_proposes_a_slot_of_its_own() {
+        let one = proposed_slot("s3://a/b", None, None);
+        assert_eq!(one, proposed_slot("s3://a/b/", None, None));
+        assert_ne!(one, proposed_slot("s3://a/c", None, None));
+        assert_ne!(one, proposed_slot("s3://a/b", None, Some("shop")));
         assert!(one.len() <= 63 && one.starts_with("tributary_mirror_"));
     }
 }

@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use cdc::pipeline;
 use connector::ConnectorConfig;
 
-use super::source::suit;
+use super::{
+    hint::{in_own_words, of_a_mirror},
+    slot::Found,
+    source::suit,
+};
 use crate::failure::Failure;
 
 /// The server takes a while to notice that a reader was killed.
@@ -15,25 +19,33 @@ const LET_GO: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What would stop the mirror, before anything is made.
-pub async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), Failure> {
+pub async fn check(
+    connector: &mut ConnectorConfig,
+    slot: &mut Found,
+    place: &str,
+) -> Result<(), Failure> {
     let refused = |what: String, hint: &str| Failure::Refused {
         what: format!("mirror {place}: {what}"),
         hint: hint.to_owned(),
     };
     let unfit = pipeline::preflight(connector).await.map_err(|why| {
         refused(
-            why,
+            in_own_words(&why),
             "check --from, and that the server is up and lets this user in (pg_hba.conf, also for replication)",
         )
     })?;
     if let Some(unfit) = unfit.first() {
         return Err(refused(
-            unfit.why.clone(),
+            in_own_words(&unfit.why),
             "mend it in the database, or leave the table out with --exclude",
         ));
     }
+    slot.avoid_others(connector).await?;
     let begun = Instant::now();
-    while let Some(pid) = cdc::source::slot_in_use(connector).await? {
+    while let Some(pid) = cdc::source::slot_in_use(connector)
+        .await
+        .map_err(of_a_mirror)?
+    {
         if begun.elapsed() >= LET_GO {
             return Err(refused(
                 format!(
@@ -45,7 +57,7 @@ pub async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), F
         }
         tokio::time::sleep(LOOK).await;
     }
-    let mut tables = cdc::source::survey(connector).await?;
+    let mut tables = cdc::source::survey(connector).await.map_err(of_a_mirror)?;
     suit(connector, &tables)?;
     tables.retain(|table| !table.unlogged);
     let nameless = tables.iter().filter(|table| table.without_identity);
@@ -54,7 +66,10 @@ pub async fn check(connector: &mut ConnectorConfig, place: &str) -> Result<(), F
         return Ok(());
     }
     // Who goes on mirrors the tables that it has, whatever somebody made beside them.
-    if cdc::source::slot_exists(connector).await? {
+    if cdc::source::slot_exists(connector)
+        .await
+        .map_err(of_a_mirror)?
+    {
         tracing::warn!(
             tables = %nameless.join(", "),
             "nothing tells the rows of these tables apart, so that they are not mirrored: a primary key, or `replica identity full`, lets them be"

@@ -259,7 +259,7 @@ pub const SETTINGS: &[Setting] = &[
     unset(
         "mirror.slot",
         values::slot,
-        "Name of the replication slot and the publication. Without it: `tributary_mirror_` and a number that the lake's address gives.",
+        "Name of the replication slot and the publication. Without it: the one that the lake has from its first start, which is `tributary_mirror_` and a number.",
     ),
     unset(
         "mirror.name",

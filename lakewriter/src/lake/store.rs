@@ -206,7 +206,7 @@ fn origin(config: &LakeConfig, text: &str) -> Result<Url, Error> {
 }
 
 /// The folder of the local disk that the URL names; None if it names another store.
-fn local_folder(config: &LakeConfig) -> Result<Option<PathBuf>, Error> {
+pub(super) fn local_folder(config: &LakeConfig) -> Result<Option<PathBuf>, Error> {
     match Url::parse(&config.url) {
         Ok(url) if url.scheme() == "file" => {
             url.to_file_path().map(Some).map_err(|()| unusable(config))

@@ -20,6 +20,6 @@ pub use expire::{Expired, expire};
 pub use history::DEFAULT_HISTORY;
 pub(crate) use history::round;
 pub use maintainer::{Maintainer, MaintenanceTask, Upkeep};
-pub use plan::CompactionLimits;
+pub use plan::{CompactionLimits, DEFAULT_TARGET_BYTES};
 pub use vacuum::{ORPHAN_AGE, Vacuumed, vacuum};
 pub use wanted::{DEFAULT_SCHEDULE, Maintenance};
