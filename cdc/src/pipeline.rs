@@ -17,6 +17,7 @@ mod snapshot;
 mod start_streaming;
 mod stream;
 mod stream_start;
+mod unreadable;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -86,6 +86,8 @@ pub struct PipelineStatus {
     followed: RwLock<Option<Followed>>,
     /// Captured tables that could not be published.
     unpublishable: RwLock<BTreeSet<u32>>,
+    /// Captured tables that may not be read.
+    unreadable: RwLock<BTreeSet<u32>>,
 }
 
 impl PipelineStatus {
@@ -205,6 +207,15 @@ impl PipelineStatus {
             .unpublishable
             .write()
             .unwrap_or_else(PoisonError::into_inner) = tables;
+    }
+
+    /// Gives those of before.
+    pub(crate) fn replace_unreadable(&self, tables: BTreeSet<u32>) -> BTreeSet<u32> {
+        let mut unreadable = self
+            .unreadable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *unreadable, tables)
     }
 
     /// The server's clock stood there when it sent what is about to be read, or its commit says so.

@@ -103,7 +103,8 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
     tell(settings, "off")?;
     let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
     runtime.block_on(async {
-        if let (Some(connector), Some((slot, lake, pipeline))) = (&mut patient.connector, of_mirror) {
+        if let (Some(connector), Some((slot, lake, pipeline))) = (&mut patient.connector, of_mirror)
+        {
             // Of a lake that cannot be read the look at the lake tells.
             let found = tokio::time::timeout(LAKE_PATIENCE, slot.of(&lake, &pipeline)).await;
             if let Ok(Ok(found)) = found {

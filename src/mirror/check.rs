@@ -60,16 +60,28 @@ pub async fn check(
     let mut tables = cdc::source::survey(connector).await.map_err(of_a_mirror)?;
     suit(connector, &tables)?;
     tables.retain(|table| !table.unlogged);
+    // Who goes on mirrors the tables that it has, whatever somebody made beside them.
+    let goes_on = cdc::source::slot_exists(connector)
+        .await
+        .map_err(of_a_mirror)?;
+    let unreadable = tables.iter().filter(|table| table.unreadable);
+    let unreadable: Vec<String> = unreadable.map(|table| table.name.quoted()).collect();
+    if !unreadable.is_empty() && !goes_on {
+        let user = cdc::quote_identifier(&connector.database.user);
+        return Err(refused(
+            format!("{user} may not read {}", unreadable.join(", ")),
+            &format!(
+                "run `grant select on {} to {user};` (and `grant usage on schema ... to {user};`), or leave them out with --exclude",
+                unreadable.join(", ")
+            ),
+        ));
+    }
     let nameless = tables.iter().filter(|table| table.without_identity);
     let nameless: Vec<String> = nameless.map(|table| table.name.quoted()).collect();
     if nameless.is_empty() {
         return Ok(());
     }
-    // Who goes on mirrors the tables that it has, whatever somebody made beside them.
-    if cdc::source::slot_exists(connector)
-        .await
-        .map_err(of_a_mirror)?
-    {
+    if goes_on {
         tracing::warn!(
             tables = %nameless.join(", "),
             "nothing tells the rows of these tables apart, so that they are not mirrored: a primary key, or `replica identity full`, lets them be"

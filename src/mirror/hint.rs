@@ -13,10 +13,7 @@ const ANEW: &str = "start once with `--snapshot when_needed`: the tables are cop
 const REMEDIES: [(&str, &str); 13] = [
     (", or raise `create.slot.command.timeout`", ""),
     (", or raise `guardrail.collections.max`", ""),
-    (
-        ", or set `publication.autocreate.mode` to `all_tables`",
-        "",
-    ),
+    (", or set `publication.autocreate.mode` to `all_tables`", ""),
     (
         ", or say by `snapshot.select.statement.overrides` which rows are to be read",
         " with --exclude",
@@ -53,7 +50,10 @@ const REMEDIES: [(&str, &str); 13] = [
         "free space on the disk of the spill folder",
         "free space on the disk of temporary files, or name another folder with TMPDIR",
     ),
-    ("the connector starts again by itself", "the mirror tries again by itself"),
+    (
+        "the connector starts again by itself",
+        "the mirror tries again by itself",
+    ),
 ];
 
 /// What stands for a property; longer names before those that they begin with.
@@ -131,7 +131,10 @@ mod tests {
                 "drop it, name another `publication.name`, or set `publication.autocreate.mode` to `all_tables`",
                 "drop it, or name another one with --slot (mirror.slot)",
             ),
-            ("set another `slot.name`", "set another --slot (mirror.slot)"),
+            (
+                "set another `slot.name`",
+                "set another --slot (mirror.slot)",
+            ),
             (
                 "the server asks for a password: set `database.password`",
                 "the server asks for a password: set mirror.password or PGPASSWORD (or the password in --from)",

@@ -30,7 +30,9 @@ impl<P: PartialEq> Patience<P> {
             self.began.get_or_insert(now);
         }
         self.restarts = restarts;
-        let lasting = self.began.is_some_and(|began| now.duration_since(began) >= LASTING);
+        let lasting = self
+            .began
+            .is_some_and(|began| now.duration_since(began) >= LASTING);
         lasting && restarts - self.before >= FAILURES
     }
 }
@@ -56,7 +58,11 @@ mod tests {
             (900, 1, 13, false),
             (901, 1, 14, true),
         ] {
-            assert_eq!(patience.ends(after(seconds), reached, restarts), ends, "{seconds}");
+            assert_eq!(
+                patience.ends(after(seconds), reached, restarts),
+                ends,
+                "{seconds}"
+            );
         }
     }
 }

@@ -76,7 +76,8 @@ impl Found {
         connector.name.clone_from(&self.name);
         connector.slot_name.clone_from(&self.name);
         connector.publication_name.clone_from(&self.name);
-        connector.spill_folder = std::env::temp_dir().join(format!("tributary-mirror-{}", self.name));
+        connector.spill_folder =
+            std::env::temp_dir().join(format!("tributary-mirror-{}", self.name));
     }
 
     /// Take another name as long as another lake's slot has it.

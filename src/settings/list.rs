@@ -225,13 +225,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "lake.history",
-        "6h",
+        lakewriter::maintain::DEFAULT_HISTORY_SETTING,
         values::history,
         "How long older versions of a table can be read. Entries of its log and files that only older versions need are deleted.",
     ),
     setting(
         "lake.target_file_size",
-        "128MB",
+        lakewriter::maintain::DEFAULT_TARGET_SETTING,
         values::bytes,
         "Size of the files that small ones become.",
     ),

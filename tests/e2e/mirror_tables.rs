@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Lines of our SQL's answer, without its head.
-async fn ask(lake: &Path, query: &str) -> Result<Vec<String>> {
+pub async fn ask(lake: &Path, query: &str) -> Result<Vec<String>> {
     let mut command = stack::tributary()?;
     command
         .args(["sql", "--format", "csv", "--lake"])

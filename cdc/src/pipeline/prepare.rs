@@ -14,6 +14,7 @@ use super::{
     snapshot::{Snapshot, SnapshotPoint},
     start_streaming::selection,
     stream_start::{Prepared, StreamStart},
+    unreadable,
 };
 use crate::PipelineStatus;
 use crate::{
@@ -35,6 +36,7 @@ use crate::{
         slot::{SlotState, SystemIdentity, drop_slot, find_slot, identify_system, identity},
         tell_unmatched,
         timeline::{Left, left},
+        unreadable_tables,
         verify::{verify_resume, verify_standby, verify_usable},
     },
 };
@@ -257,6 +259,7 @@ async fn followed(
     let client: &_ = control.client().await?;
     let captured = captured_oids(client, config).await?;
     let published = published(client, config).await?;
+    unreadable::tell(&unreadable_tables(client, config).await?, config, status);
     let there = published.tables();
     status.set_unpublishable(captured.difference(&there).copied().collect());
     let wanted = published.of(&captured);

@@ -18,8 +18,9 @@ use crate::{
         later_tables::has_later_tables,
         server::wal_flush_lsn,
         slot::slot_xmin,
+        unreadable_tables,
     },
-    table::{RelationDescription, StreamedTable},
+    table::{RelationDescription, SnapshotTable, StreamedTable},
 };
 use connector::ConnectorConfig;
 
@@ -59,8 +60,12 @@ pub(super) enum Answer {
     Table(RelationDescription, StreamedTable),
     WalEnd(Lsn),
     Xmin(Option<u64>),
-    /// Tables are to be copied.
-    LaterTables,
+    LaterTables {
+        /// Tables are to be copied.
+        later: bool,
+        /// Tables could be, if they might be read.
+        unreadable: Vec<SnapshotTable>,
+    },
     /// It was not to be had, and the stream does without.
     None,
 }
@@ -242,12 +247,13 @@ async fn later_tables(
 ) -> Result<Answer, Error> {
     let asked = async {
         let client = side.control.client().await?;
-        has_later_tables(client, config, followed, unpublishable).await
+        let later = has_later_tables(client, config, followed, unpublishable).await?;
+        Ok::<_, Error>((later, unreadable_tables(client, config).await?))
     };
     let answer = timeout(PATIENCE, asked).await;
     Ok(match answer {
-        Ok(Ok(true)) => Answer::LaterTables,
-        Ok(Ok(false) | Err(_)) => Answer::None,
+        Ok(Ok((later, unreadable))) => Answer::LaterTables { later, unreadable },
+        Ok(Err(_)) => Answer::None,
         Err(_) => {
             side.control.give_up();
             Answer::None

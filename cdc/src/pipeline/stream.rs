@@ -23,6 +23,7 @@ use super::{
     rest::{Rest, rested},
     side_queries::{Answer, Question, Side, SideQueries},
     stream_start::{Stopped, StreamStart},
+    unreadable,
 };
 use crate::clock::postgres_now;
 use crate::{
@@ -377,7 +378,10 @@ impl<'a, S: EventSink> Streaming<'a, S> {
             }
             Answer::WalEnd(lsn) => self.status.set_server_wal_end(lsn),
             Answer::Xmin(xmin) => self.assembler.set_xmin(xmin),
-            Answer::LaterTables => self.later_tables = true,
+            Answer::LaterTables { later, unreadable } => {
+                self.later_tables |= later;
+                unreadable::tell(&unreadable, self.config, self.status);
+            }
             Answer::None => {}
         }
         Ok(())

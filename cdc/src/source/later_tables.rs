@@ -10,10 +10,26 @@ use connector::ConnectorConfig;
 
 // Read from the catalog's own tables, so that a transaction sees it as of its snapshot; the view of published tables shows
 // what is there now.
+// A partition that was made as one began empty, and the table's own entry of its first system column and that of its place
+// below its parent were written together; one that was attached may have brought rows, which no stream has.
 const PUBLISHED: &str = "
-select c.oid, coalesce(r.oid, p.oid)
+with recursive below as (
+    select i.inhparent as root, i.inhrelid as part, i.xmin as since
+    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhparent where c.relkind = 'p'
+    union all
+    select b.root, i.inhrelid, i.xmin
+    from below b join pg_catalog.pg_inherits i on i.inhparent = b.part
+), attached as (
+    select b.root, pg_catalog.string_agg(b.part::text, ',' order by b.part) as parts
+    from below b join pg_catalog.pg_attribute a on a.attrelid = b.part and a.attnum = -1
+    where a.xmin::text <> b.since::text group by b.root
+)
+select c.oid, coalesce(r.oid, p.oid),
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) || coalesce(' ' || a.parts, '')
 from pg_catalog.pg_publication p
 cross join pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+left join attached a on a.root = c.oid
 left join pg_catalog.pg_publication_rel r on r.prpubid = p.oid and r.prrelid = c.oid
 where p.pubname = $1 and c.relkind in ('r', 'p') and c.relpersistence = 'p'
   and (r.oid is not null or p.puballtables)";
@@ -33,7 +49,7 @@ pub(crate) async fn published(
         .map(|row| {
             let entry = row
                 .try_get(0)
-                .and_then(|table| Ok((table, row.try_get(1)?)));
+                .and_then(|table| Ok((table, row.try_get(1)?, row.try_get(2)?)));
             entry.map_err(failed)
         })
         .collect()

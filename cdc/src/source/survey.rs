@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 
-use super::{control::connect, server_error::control_error, snapshot::matching_tables};
+use super::{
+    control::connect,
+    server_error::control_error,
+    snapshot::{matching_tables, unreadable_tables},
+};
 use crate::{
     Error,
     table::{SnapshotTable, TableName},
@@ -23,6 +27,8 @@ pub struct SurveyedTable {
     /// It has neither a primary key nor another replica identity: PostgreSQL refuses every UPDATE and DELETE of it as soon
     /// as it is published.
     pub without_identity: bool,
+    /// The role that asks may not read it.
+    pub unreadable: bool,
 }
 
 const TABLES: &str = "
@@ -73,6 +79,7 @@ pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Erro
         .client;
     let tables = matching_tables(&client, config).await?;
     let told = peculiarities(&client, &tables).await?;
+    let unreadable = unreadable_tables(&client, config).await?;
     let mut found = Vec::with_capacity(tables.len());
     for table in tables {
         // One that was dropped meanwhile is not told.
@@ -83,6 +90,7 @@ pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Erro
             unlogged: is.unlogged,
             inherited: is.inherited,
             without_identity: is.without_identity,
+            unreadable: unreadable.iter().any(|other| other.oid == table.oid),
             name: table.name,
         });
     }

@@ -1,8 +1,5 @@
 use std::time::Duration;
 
-/// Longer than a query takes, and at a commit every two seconds 11,000 entries of the log.
-pub const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3600);
-
 /// All tables of the lake are looked at this often at the most.
 const LONGEST_ROUND: Duration = Duration::from_secs(3600);
 const SHORTEST_ROUND: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@
 //! and at most a file that no commit names, which a later vacuum deletes.
 
 mod compact;
+mod defaults;
 mod expire;
 mod history;
 mod maintainer;
@@ -16,10 +17,12 @@ mod vacuum;
 mod wanted;
 
 pub use compact::{Compacted, Extent, compact};
+pub use defaults::{
+    DEFAULT_HISTORY, DEFAULT_HISTORY_SETTING, DEFAULT_TARGET_BYTES, DEFAULT_TARGET_SETTING,
+};
 pub use expire::{Expired, expire};
-pub use history::DEFAULT_HISTORY;
 pub(crate) use history::round;
 pub use maintainer::{Maintainer, MaintenanceTask, Upkeep};
-pub use plan::{CompactionLimits, DEFAULT_TARGET_BYTES};
+pub use plan::CompactionLimits;
 pub use vacuum::{ORPHAN_AGE, Vacuumed, vacuum};
 pub use wanted::{DEFAULT_SCHEDULE, Maintenance};

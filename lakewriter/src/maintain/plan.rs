@@ -14,9 +14,6 @@ const LOWEST_TIER_BYTES: u64 = 64 << 10;
 const FINISHED_NUMERATOR: u64 = 3;
 const FINISHED_DENOMINATOR: u64 = 4;
 
-/// Read in one piece by a core in about a second, and few enough that a table of a terabyte has a log that is read at once.
-pub const DEFAULT_TARGET_BYTES: u64 = 128_000_000;
-
 /// When files are written anew.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CompactionLimits {
@@ -31,7 +28,7 @@ pub struct CompactionLimits {
 impl Default for CompactionLimits {
     fn default() -> Self {
         Self {
-            target_bytes: DEFAULT_TARGET_BYTES,
+            target_bytes: super::DEFAULT_TARGET_BYTES,
             files: 16,
             deleted_ratio: 0.2,
         }

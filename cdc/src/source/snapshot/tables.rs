@@ -15,7 +15,8 @@ const TABLES: &str = "
 select c.oid, n.nspname::text, c.relname::text, greatest(c.reltuples, 0)::float8,
        (select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition),
        c.relpersistence = 'p' and not (c.relreplident = 'n' or c.relreplident = 'd' and not exists
-           (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary))
+           (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary)),
+       pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, 'select')
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and c.relpersistence <> 't'
 order by n.nspname::text collate \"C\", c.relname::text collate \"C\"";
@@ -39,7 +40,7 @@ pub(crate) async fn all_tables(client: &Client) -> Result<Vec<TableName>, Error>
 
 /// The captured tables in the order of their snapshot: that of the regexes of `table.include.list`, by name within one.
 /// Where later tables are copied, those that PostgreSQL does not publish are left out, and those whose rows nothing tells
-/// apart: once they were published, it would refuse every UPDATE and DELETE of them.
+/// apart: once they were published, it would refuse every UPDATE and DELETE of them. So are those that we may not read.
 ///
 /// # Errors
 /// The catalog cannot be read.
@@ -47,7 +48,32 @@ pub async fn captured_tables(
     client: &Client,
     config: &ConnectorConfig,
 ) -> Result<Vec<SnapshotTable>, Error> {
-    tables(client, config, config.snapshot.later_tables).await
+    let wanted = match config.snapshot.later_tables {
+        true => Wanted::Readable,
+        false => Wanted::All,
+    };
+    tables(client, config, wanted).await
+}
+
+/// Those that could be copied, if we might read them.
+///
+/// # Errors
+/// The catalog cannot be read.
+pub(crate) async fn unreadable_tables(
+    client: &Client,
+    config: &ConnectorConfig,
+) -> Result<Vec<SnapshotTable>, Error> {
+    tables(client, config, Wanted::Unreadable).await
+}
+
+/// Which of the tables that match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    /// That PostgreSQL publishes without harm, and that we may read.
+    Readable,
+    /// That PostgreSQL publishes without harm, and that we may not read.
+    Unreadable,
 }
 
 /// All tables that match, whether or not they can be published.
@@ -58,13 +84,13 @@ pub(crate) async fn matching_tables(
     client: &Client,
     config: &ConnectorConfig,
 ) -> Result<Vec<SnapshotTable>, Error> {
-    tables(client, config, false).await
+    tables(client, config, Wanted::All).await
 }
 
 async fn tables(
     client: &Client,
     config: &ConnectorConfig,
-    publishable: bool,
+    wanted: Wanted,
 ) -> Result<Vec<SnapshotTable>, Error> {
     let failed = |error| control_error("read the list of tables", error);
     let via_root = publishes_via_root(client, &config.publication_name).await?;
@@ -77,7 +103,14 @@ async fn tables(
         if !captures_table(&config.filter, &name.schema, &name.table) {
             continue;
         }
-        if publishable && !row.try_get::<_, bool>(5).map_err(failed)? {
+        let publishable: bool = row.try_get(5).map_err(failed)?;
+        let readable: bool = row.try_get(6).map_err(failed)?;
+        let is_wanted = match wanted {
+            Wanted::All => true,
+            Wanted::Readable => publishable && readable,
+            Wanted::Unreadable => publishable && !readable,
+        };
+        if !is_wanted {
             continue;
         }
         let rows: f64 = row.try_get(3).map_err(failed)?;
