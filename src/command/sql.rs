@@ -24,7 +24,7 @@ const BESIDE_BYTES: usize = 512 << 20;
     after_help = "Every table stands under its PostgreSQL name: public.tweets has the rows that are in it by now,
 public.tweets_changes the log of its changes; with the topic prefix before it where several
 prefixes have one name: shop.public.tweets. Records that could not become rows are in
-_dead_letters. Without a query: a prompt with history (\\d lists tables); where standard input is no terminal its
+_dead_letters (__dead_letters where public has a table of that name). Without a query: a prompt with history (\\d lists tables); where standard input is no terminal its
 statements are run one after the other, and the exit code is 1 if one of them failed.
 Where neither --lake nor a setting names the lake it is data/lake, the running stack's, or the demo's, whichever is
 there, in this folder or in the checkout of this program.

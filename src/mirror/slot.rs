@@ -42,12 +42,7 @@ impl SlotName {
         let is_put = told.slot.is_some() || read_from.is_some();
         let of_lake = read_from.map(|slot| slot.name).or(told.slot);
         Ok(match (self, of_lake) {
-            (Self::Given(name), _) => Found {
-                name,
-                is_new: false,
-                is_put,
-            },
-            (Self::OfLake { .. }, Some(name)) => Found {
+            (Self::Given(name), _) | (Self::OfLake { .. }, Some(name)) => Found {
                 name,
                 is_new: false,
                 is_put,
