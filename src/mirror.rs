@@ -21,15 +21,15 @@ use lakewriter::LakeCounters;
 use service::Secret;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    panel::{Panel, Reading},
-    patience::Patience,
-};
 pub use self::{
     globs::Globs,
     road::{Road, drive},
-    slot::{Found, SlotName},
+    slot::SlotName,
     source::{Source, SourceSnapshot, connector},
+};
+use self::{
+    panel::{Panel, Reading},
+    patience::Patience,
 };
 use crate::failure::Failure;
 

@@ -305,6 +305,12 @@ impl SqlEngine {
     /// Records that could not become rows, under this name. Where there are none the table is empty and not listed: the
     /// question whether there are any has an answer in every lake.
     async fn register_dead_letters(&mut self, name: &str) {
+        if name != DEAD_LETTERS {
+            // Whoever looks for them under their usual name finds rows of something else there.
+            self.warnings.push(format!(
+                "`{DEFAULT_SCHEMA}.{DEAD_LETTERS}` is a table of the source; the lake's own dead letters are `{DEFAULT_SCHEMA}.{name}`"
+            ));
+        }
         let registered = match self.lake.is_delta_table(DEAD_LETTERS).await {
             Ok(true) => self.register_set_aside(name).await,
             Ok(false) => {
@@ -323,12 +329,6 @@ impl SqlEngine {
                 note: "records that could not become rows".to_owned(),
             }),
             Err(error) => self.warnings.push(left_out(DEAD_LETTERS, error.as_ref())),
-        }
-        if name != DEAD_LETTERS {
-            // Whoever looks for them under their usual name finds rows of something else there.
-            self.warnings.push(format!(
-                "`{DEFAULT_SCHEMA}.{DEAD_LETTERS}` is a table of the source; the lake's own dead letters are `{DEFAULT_SCHEMA}.{name}`"
-            ));
         }
     }
 

@@ -99,7 +99,7 @@ async fn names_of_any_kind_are_mirrored() -> Result<()> {
     for (table, name) in NAMES.iter().enumerate() {
         let sums: Vec<String> = columns.iter().map(|name| format!("{name}::text")).collect();
         let query = format!(
-            "select concat_ws(' ', {}) from public.{}",
+            "select concat_ws(' ', {}) as shown from public.{}",
             sums.join(", "),
             quoted(name)
         );
