@@ -17,13 +17,18 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// `maintenance`: that of the lake, which tells how long older versions can be read.
+    /// `maintenance`: that of the lake, which tells how long older versions can be read. `last`: how long folding may take
+    /// after the stop, where it is not as usual.
     pub fn start(
         config: LakeConfig,
         progress: Arc<LakeCounters>,
         maintenance: Option<&Maintenance>,
+        last: Option<Duration>,
     ) -> Self {
         let mut mirror = Mirror::default();
+        if let Some(last) = last {
+            mirror.last = last;
+        }
         if let Some(maintenance) = maintenance {
             mirror.settings.history = maintenance.history;
         }

@@ -186,6 +186,7 @@ fn way(plan: &Plan, cluster: &Cluster) -> anyhow::Result<Road> {
         pipeline: NAME.to_owned(),
         freshness: plan.freshness,
         maintenance: Some(Maintenance::default()),
+        last: None,
     })
 }
 

@@ -48,6 +48,9 @@ pub struct Plan {
 /// Time between two looks whether a mirror that ends by itself has everything.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// A mirror that ends by itself waits so long for `current`: nobody goes on with it afterwards.
+const CURRENT_AFTER_ONCE: Duration = Duration::from_secs(600);
+
 /// Run until `stop`, or with `once` until the lake has everything that was committed before the start. What was read is in
 /// the lake then.
 ///
@@ -55,6 +58,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The database or the lake cannot be used, with what to do about it; or going on could lose or repeat a change.
 pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
     let began = Instant::now();
+    if plan.once {
+        plan.road.last = Some(CURRENT_AFTER_ONCE);
+    }
     let connector = &mut plan.road.connector;
     let place = format!(
         "`{}` on `{}` port {}",
@@ -65,7 +71,7 @@ pub async fn run(mut plan: Plan, stop: CancellationToken) -> Result<(), Failure>
         let mut slot = plan.slot.of(lake, pipeline).await?;
         slot.give_to(connector);
         check::check(connector, &mut slot, &place).await?;
-        slot.put(lake, pipeline).await
+        slot.name_in(lake, pipeline).await
     };
     tokio::select! {
         biased;

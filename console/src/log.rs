@@ -265,7 +265,11 @@ impl Log {
         let own = shown.fields().iter().map(|field| {
             let mut name = field.name().clone();
             let mut number = 1;
-            while names.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
+            // Of every letter, not of those of ASCII alone: `Ä` and `ä` are one name there.
+            while names
+                .iter()
+                .any(|taken| taken.to_lowercase() == name.to_lowercase())
+            {
                 number += 1;
                 name = format!("{}__{number}", field.name());
             }

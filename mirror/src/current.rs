@@ -271,7 +271,7 @@ impl Current {
             lost @ (Outcome::Overtaken | Outcome::Overwritten) => Ok((lost, None)),
             Outcome::Done => {
                 self.version += 1;
-                self.entries.put(self.version, &bytes);
+                self.entries.remember(self.version, &bytes);
                 self.proved = proved;
                 for (file, after) in updates {
                     match after {

@@ -42,7 +42,7 @@ impl Entries {
         }
     }
 
-    pub(crate) fn put(&mut self, version: u64, bytes: &[u8]) {
+    pub(crate) fn remember(&mut self, version: u64, bytes: &[u8]) {
         self.seen.push_back((version, hash(bytes)));
         self.puts += 1;
         while self.seen.len() > KEPT {

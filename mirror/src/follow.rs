@@ -26,6 +26,8 @@ pub struct Mirror {
     pub every: Duration,
     /// Bytes that reading and sorting may take; they go on on disk.
     pub memory_bytes: usize,
+    /// After the stop signal what was committed last is folded, for this long at most.
+    pub last: Duration,
 }
 
 impl Default for Mirror {
@@ -34,15 +36,13 @@ impl Default for Mirror {
             settings: Settings::default(),
             every: Duration::from_millis(250),
             memory_bytes: 512 << 20,
+            last: Duration::from_secs(10),
         }
     }
 }
 
 /// New tables are looked for this often, and whether somebody else writes to the lake.
 const LOOK_AROUND: Duration = Duration::from_secs(10);
-
-/// After the stop signal what was committed last is folded, for this long at most.
-const LAST: Duration = Duration::from_secs(10);
 
 /// A table that failed is tried again after this long.
 const REST: Duration = Duration::from_secs(5);
@@ -97,7 +97,7 @@ pub async fn follow(
             table.advance(&CancellationToken::new()).await;
         }
     };
-    if tokio::time::timeout(LAST, last).await.is_err() {
+    if tokio::time::timeout(mirror.last, last).await.is_err() {
         tracing::info!("`current` is behind `changes`: the next start goes on");
     }
     Ok(())

@@ -85,7 +85,12 @@ pub fn run(arguments: Arguments, settings: &mut Settings) -> Result<(), Failure>
         let server = tokio::spawn(serve(listen, door, Arc::clone(&progress)));
         let keeper = current.then(|| {
             let progress = Arc::clone(&progress);
-            Keeper::start(config.lake.clone(), progress, config.maintenance.as_ref())
+            Keeper::start(
+                config.lake.clone(),
+                progress,
+                config.maintenance.as_ref(),
+                None,
+            )
         });
         let writer = lakewriter::run(config, progress, stop);
         tokio::select! {

@@ -160,6 +160,7 @@ pub(super) fn road(settings: &Settings) -> Result<(Road, SlotName), Failure> {
         connector,
         freshness: settings.parse::<quantity::Time>("mirror.freshness")?.0,
         maintenance: lake::maintenance(settings)?,
+        last: None,
     };
     Ok((road, slot))
 }

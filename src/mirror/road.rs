@@ -21,6 +21,8 @@ pub struct Road {
     pub freshness: Duration,
     /// None: tables are left to grow.
     pub maintenance: Option<Maintenance>,
+    /// How long `current` may take after the end to become what was committed; None: as long as is usual.
+    pub last: Option<Duration>,
 }
 
 /// Run until `stop`, or until going on could lose or repeat a change.
@@ -57,7 +59,12 @@ pub async fn drive(
             Ok((sink, start))
         }
     };
-    let keeper = Keeper::start(road.lake.clone(), kept, road.maintenance.as_ref());
+    let keeper = Keeper::start(
+        road.lake.clone(),
+        kept,
+        road.maintenance.as_ref(),
+        road.last,
+    );
     let ended = pipeline::supervise(&road.connector, &status, &stop, open).await;
     keeper.stop().await;
     ended

@@ -104,7 +104,7 @@ impl Found {
     ///
     /// # Errors
     /// The lake cannot be written, or somebody else began at the same time.
-    pub async fn put(&self, lake: &LakeConfig, pipeline: &str) -> Result<(), Failure> {
+    pub async fn name_in(&self, lake: &LakeConfig, pipeline: &str) -> Result<(), Failure> {
         if self.is_put {
             return Ok(());
         }

@@ -139,7 +139,7 @@ async fn a_renamed_table_is_copied_under_its_new_name() -> Result<()> {
     let (output, said) = ended(mirror(&servers, "renamed", &lake, &["--once"])?).await?;
     ensure!(output.status.success(), "{said}");
     for table in ["public.three", "other.two"] {
-        let query = format!("select id::text from {table} order by id");
+        let query = format!("select id::text as shown from {table} order by shown");
         let wanted = first_column(&client, &query).await?;
         ensure!(
             ask(&lake, &query).await? == wanted,

@@ -1,3 +1,7 @@
+//! The programs that tests start: each is fetched or built by its script in `tests/servers`, once, and found again.
+//!
+//! What cannot be had fails with what the script said; nothing is skipped.
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
