@@ -1,7 +1,6 @@
 //! The tables that a connector captures, as the catalog has them.
 //!
-//! One that its user may not read is told apart from one that is not there: the one is left out and told of with its GRANT,
-//! the other is an error of the configuration.
+//! One that its user may not read is told apart from the others, because it is left out and told of with its GRANT.
 
 use std::collections::HashSet;
 
