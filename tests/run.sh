@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make test` and .ci/run do: format, lints, every test, and beside them the road, the kills and the recordings on the
+# What `make test` and .ci/run do: format, lints, every test, and then the road, the kills and the recordings again on the
 # oldest and the newest PostgreSQL. The servers that the tests start are fetched and built meanwhile; all that is fetched is
 # cached outside the checkout.
 set -euo pipefail
@@ -52,30 +52,12 @@ done
 trap - EXIT
 rm -rf "$logs"
 
-# Most tests wait more than they compute, so the other versions are played beside the rest; what they print comes at its end.
-played_log=$(mktemp)
-# a process group of its own, so that an early end takes along all that it started
-set -m
-(
-  others=0
-  for version in "${played[@]}"; do
-    printf '\n== the road, the kills and the recordings on PostgreSQL %s\n' "$version"
-    TRIBUTARY_POSTGRES_VERSION=$version tests/play.sh road corpus || others=1
-  done
-  exit $others
-) >"$played_log" 2>&1 &
-others=$!
-set +m
-trap 'kill -- "-$others" 2>/dev/null || true; rm -f "$played_log"' EXIT
-
-step "cargo test, and beside it the road on PostgreSQL ${played[*]}"
+step "cargo test"
 status=0
 cargo test --workspace --no-fail-fast || status=1
 
-step "the road on PostgreSQL ${played[*]}"
-wait "$others" || status=1
-cat "$played_log"
-trap - EXIT
-rm -f "$played_log"
-step "the end"
+for version in "${played[@]}"; do
+  step "the road, the kills and the recordings on PostgreSQL $version"
+  TRIBUTARY_POSTGRES_VERSION=$version tests/play.sh road corpus || status=1
+done
 exit $status

@@ -383,8 +383,9 @@ async fn upkeep_bounds_files_and_log() -> Result<()> {
         let objects: Vec<_> = disk.lake.store().list(Some(&root)).try_collect().await?;
         sizes.push(objects.len());
     }
+    // Entries stay from the newest checkpoint on that is older than the history. There is one every 50 commits, and which of
+    // them is old enough depends on how fast this machine commits; 400 commits leave over 800 objects without upkeep.
     let most = sizes.iter().max().copied().unwrap_or_default();
-    let first = sizes.first().copied().unwrap_or_default();
-    ensure!(most <= first + 20, "{sizes:?}");
+    ensure!(most <= 200, "{sizes:?}");
     verify(&disk.lake, 400).await
 }
