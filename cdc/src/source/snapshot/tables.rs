@@ -15,12 +15,15 @@ use crate::{
 use connector::{ConnectorConfig, RowCountOrder};
 
 // Ordinary and partitioned tables; views and foreign tables have no WAL of their own, temporary ones none at all.
+// Privileges are told as of now, and not as of the transaction's snapshot: of a table that was dropped since then they are
+// null. That it is gone is told where it is locked.
 const TABLES: &str = "
 select c.oid, n.nspname::text, c.relname::text, greatest(c.reltuples, 0)::float8,
        (select i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = c.oid and c.relispartition),
        c.relpersistence = 'p' and not (c.relreplident = 'n' or c.relreplident = 'd' and not exists
            (select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary)),
-       pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, 'select')
+       coalesce(pg_catalog.has_schema_privilege(n.oid, 'usage'), true)
+           and coalesce(pg_catalog.has_table_privilege(c.oid, 'select'), true)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and c.relpersistence <> 't'
 order by n.nspname::text collate \"C\", c.relname::text collate \"C\"";
