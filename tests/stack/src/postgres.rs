@@ -254,7 +254,8 @@ async fn launch(cluster: &Cluster, options: &PostgresOptions) -> Result<Child> {
     let ours = [
         ("wal_level", "logical"),
         ("max_wal_senders", "20"),
-        ("max_replication_slots", "20"),
+        // A mirror keeps its slot, and many tests share a server.
+        ("max_replication_slots", "100"),
         ("max_prepared_transactions", "10"),
         ("fsync", durable),
         ("full_page_writes", durable),
