@@ -10,6 +10,7 @@ use std::{
 };
 
 use arrow::datatypes::{DataType, TimeUnit};
+use bytes::Bytes;
 use console::{CURRENT_INFO, CURRENT_SHAPE, SourceLog, hashed_shape, last_progress};
 use deltalake_core::{
     DeltaTable, DeltaTableError,
@@ -265,13 +266,12 @@ impl Current {
             return Ok((Outcome::Overwritten, None));
         }
         let proved = Instant::now();
-        let data = data(actions, &progress)?;
-        let bytes = data.get_bytes().attempted(attempted)?;
-        match put(&self.lake, &self.relative, self.version + 1, &data).await? {
+        let entry = data(actions, &progress)?.get_bytes().attempted(attempted)?;
+        match put(&self.lake, &self.relative, self.version + 1, entry.clone()).await? {
             lost @ (Outcome::Overtaken | Outcome::Overwritten) => Ok((lost, None)),
             Outcome::Done => {
                 self.version += 1;
-                self.entries.remember(self.version, &bytes);
+                self.entries.remember(self.version, &entry);
                 self.proved = proved;
                 for (file, after) in updates {
                     match after {
@@ -369,7 +369,8 @@ pub(crate) async fn replace(
     }
     actions.extend(files.iter().map(|add| Action::Remove(remove(add))));
     actions.extend(adds.into_iter().map(Action::Add));
-    put(lake, relative, version, &data(actions, progress)?).await
+    let entry = data(actions, progress)?.get_bytes().attempted(attempted)?;
+    put(lake, relative, version, entry).await
 }
 
 fn data(actions: Vec<Action>, progress: &Progress) -> Result<CommitData, Error> {
@@ -389,13 +390,8 @@ fn data(actions: Vec<Action>, progress: &Progress) -> Result<CommitData, Error> 
     Ok(CommitData::new(actions, operation, info, txns))
 }
 
-async fn put(
-    lake: &Lake,
-    relative: &str,
-    version: u64,
-    data: &CommitData,
-) -> Result<Outcome, Error> {
-    match put_entry(lake, relative, version, data).await {
+async fn put(lake: &Lake, relative: &str, version: u64, entry: Bytes) -> Result<Outcome, Error> {
+    match put_entry(lake, relative, version, entry).await {
         Ok(Put::Done) => Ok(Outcome::Done),
         Ok(Put::Taken) => Ok(Outcome::Overtaken),
         Err(error) => Err(error).attempted(|| format!("bring `{relative}` on")),

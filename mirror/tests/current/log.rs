@@ -153,7 +153,7 @@ impl Log {
             predicate: None,
         };
         let data = CommitData::new(actions, operation, Default::default(), Vec::new());
-        let put = put_entry(&self.lake, CHANGES, version, &data).await?;
+        let put = put_entry(&self.lake, CHANGES, version, data.get_bytes()?).await?;
         ensure!(put == Put::Done, "version {version} is taken");
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::{
     create::{PARTITION_COLUMN, quiet},
     entry::put,
     refresh::Refresh,
+    retries::{MAX_ATTEMPTS, MAX_RACES, is_race},
 };
 use crate::{
     Error, ErrorKind,
@@ -48,12 +49,6 @@ pub enum CommitOutcome {
 /// After this much silence a commit looks before it writes: entries are kept for a history of hours, and one that was written and
 /// deleted again in between could be written a second time.
 const UNPROVED: Duration = Duration::from_secs(600);
-
-/// Attempts to commit the same files while the table says that they are not in.
-pub(super) const MAX_ATTEMPTS: u32 = 5;
-
-/// Races in a row that a commit may lose against other writers of the table, before it counts as one that the store refuses.
-pub(super) const MAX_RACES: u32 = 100;
 
 /// So many positions are asked for one by one, each at the cost of reading the log: most are known without a request.
 const FEW_POSITIONS: usize = 4;
@@ -250,22 +245,6 @@ pub(super) fn append() -> DeltaOperation {
         mode: SaveMode::Append,
         partition_by: Some(vec![PARTITION_COLUMN.to_owned()]),
         predicate: None,
-    }
-}
-
-/// Whether an error says that another writer put the entry of this version.
-pub(super) fn is_race(error: &DeltaTableError) -> bool {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "all other errors of the Delta library are alike here"
-    )]
-    match error {
-        DeltaTableError::VersionAlreadyExists(_) => true,
-        DeltaTableError::Transaction { source } => matches!(
-            source,
-            TransactionError::VersionAlreadyExists(_) | TransactionError::MaxCommitAttempts(_)
-        ),
-        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One entry of a table's log, put by a caller that has read the table up to the entry before it.
 
+use bytes::Bytes;
 use deltalake_core::{
     DeltaTableError,
     kernel::transaction::{CommitData, TransactionError},
@@ -20,7 +21,7 @@ pub enum Put {
     Taken,
 }
 
-/// Put exactly this entry. The store refuses it if there is one of its number, so nothing can have come between the table
+/// Put exactly this entry, as [`CommitData::get_bytes`] has it. The store refuses it if there is one of its number, so nothing can have come between the table
 /// that the caller has read and the entry: no conflict has to be looked for.
 ///
 /// # Errors
@@ -29,9 +30,9 @@ pub async fn put_entry(
     lake: &Lake,
     relative: &str,
     version: u64,
-    data: &CommitData,
+    entry: Bytes,
 ) -> Result<Put, Error> {
-    match put(&lake.log_store(relative)?, version, data).await {
+    match write(&lake.log_store(relative)?, version, entry).await {
         Ok(()) => Ok(Put::Done),
         Err(TransactionError::VersionAlreadyExists(_)) => Ok(Put::Taken),
         Err(source) => Err(delta_error(
@@ -47,9 +48,16 @@ pub(super) async fn put(
     version: u64,
     data: &CommitData,
 ) -> Result<(), TransactionError> {
-    let entry = CommitOrBytes::LogBytes(data.get_bytes()?);
+    write(log_store, version, data.get_bytes()?).await
+}
+
+async fn write(
+    log_store: &LogStoreRef,
+    version: u64,
+    entry: Bytes,
+) -> Result<(), TransactionError> {
     log_store
-        .write_commit_entry(version, entry, Uuid::new_v4())
+        .write_commit_entry(version, CommitOrBytes::LogBytes(entry), Uuid::new_v4())
         .await
 }
 

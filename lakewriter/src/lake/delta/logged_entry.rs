@@ -1,4 +1,4 @@
-//! One entry of a table's log as it is read, by whoever goes on from what another program or an earlier life committed.
+//! One entry of a table's log as it is read, to go on from what another program or an earlier life committed.
 
 use deltalake_core::{
     kernel::{Action, Add, Remove},

@@ -19,6 +19,7 @@ pub mod property;
 mod refresh;
 mod remembered;
 mod replace;
+mod retries;
 mod staged;
 mod table;
 mod txns;

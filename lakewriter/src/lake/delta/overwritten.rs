@@ -1,29 +1,25 @@
 //! Entries of the log that another program has written over.
 //!
-//! The store refuses a second entry of one version to whoever asks it to, and not everybody asks: Spark's log stores for
-//! S3 and for a local disk look whether an entry is there, and then write it. An entry of ours that came in between is
-//! gone, with the rows and positions that it named; the next one would hide that for ever, because it moves the positions
-//! on.
+//! A writer can have the store refuse a second entry of one version, and not every writer does: Spark's log stores for S3
+//! and for a local disk look whether an entry is there, and then write it. An entry of ours that came in between is gone,
+//! with the rows and positions that it named; the next one would hide that for ever, because it moves the positions on.
 //!
 //! Invariant: where entry n+1 of this process is put, the rows of each of its last sixteen entries are in the table. Those
 //! are read back before each commit once another program was seen to write files to the table, and every half a minute
 //! otherwise. What an entry named that is not ours any more is committed again, once: a file that any entry from there on
 //! names is there, or was compacted.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use deltalake_core::kernel::{Action, Transaction, transaction::CommitData};
-use service::Backoff;
 
 use super::{
     LakeTable, PreparedCommit,
-    commit::{MAX_ATTEMPTS, MAX_RACES, append, is_race},
+    commit::append,
     entry::put,
     logged_entry::MENDED,
     own_entries::{KEPT, OwnEntry, read_all},
+    retries::Retries,
 };
 use crate::{
     Error, ErrorKind,
@@ -32,7 +28,7 @@ use crate::{
 };
 
 impl LakeTable {
-    /// Have in the table what this process committed to it, whoever wrote over it.
+    /// Commit again what this process had committed to the table and another program has written over.
     ///
     /// # Errors
     /// The store's; `Table` if a position stands where neither this process nor the lost entry put it.
@@ -72,8 +68,7 @@ impl LakeTable {
 
     async fn put_again(&mut self, lost: &[OwnEntry]) -> Result<(), Error> {
         let attempted = format!("commit again to `{}` what was written over", self.relative);
-        let mut attempts = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut races = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
+        let mut retries = Retries::new();
         loop {
             // What was read of the entries that are gone is forgotten.
             self.reload().await?;
@@ -98,15 +93,9 @@ impl LakeTable {
                 }
                 Err(source) => deltalake_core::DeltaTableError::Transaction { source },
             };
-            let (backoff, most) = if is_race(&error) {
-                (&mut races, MAX_RACES)
-            } else {
-                (&mut attempts, MAX_ATTEMPTS)
-            };
-            if backoff.attempt() + 1 >= most {
+            let Some(delay) = retries.after(&error) else {
                 return Err(delta_error(attempted, error));
-            }
-            let delay = backoff.next_delay();
+            };
             tracing::debug!(%error, table = self.relative, ?delay, "reading the table back, then committing again");
             tokio::time::sleep(delay).await;
         }

@@ -4,7 +4,7 @@
 //! the deletion vector that was read. The store refuses a second entry of one version, so the table at n is what the
 //! entry follows, whoever else writes. What an error means is read from the table: our files are in it or not.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use deltalake_core::{
     DeltaTableError,
@@ -12,16 +12,9 @@ use deltalake_core::{
     kernel::{Action, Add, Remove},
     protocol::DeltaOperation,
 };
-use service::Backoff;
 
-use super::{LakeTable, commit::is_race, entry::put, logged_entry::ROWS_KEPT};
+use super::{LakeTable, entry::put, logged_entry::ROWS_KEPT, retries::Retries};
 use crate::{Error, error::delta_error};
-
-/// Races in a row that are lost against other writers before the work is given up: it can be done again.
-const MAX_RACES: u32 = 100;
-
-/// Attempts while the store answers errors and the table says that the files are not in.
-const MAX_ATTEMPTS: u32 = 5;
 
 /// Files of one table and what stands for them from now on.
 #[derive(Debug, Clone)]
@@ -58,8 +51,7 @@ impl LakeTable {
     /// then; both states show the same rows, and the new files must be left where they are.
     pub(crate) async fn replace(&mut self, replacement: &Replacement) -> Result<Replaced, Error> {
         let attempted = format!("replace files of `{}`", self.relative);
-        let mut attempts = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        let mut races = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
+        let mut retries = Retries::new();
         loop {
             self.read_on().await?;
             match self.standing_of_files(replacement) {
@@ -71,15 +63,9 @@ impl LakeTable {
                 self.version += 1;
                 return Ok(Replaced::Committed(self.version));
             };
-            let (backoff, most) = if is_race(&error) {
-                (&mut races, MAX_RACES)
-            } else {
-                (&mut attempts, MAX_ATTEMPTS)
-            };
-            if backoff.attempt() + 1 >= most {
+            let Some(delay) = retries.after(&error) else {
                 return Err(delta_error(attempted, error));
-            }
-            let delay = backoff.next_delay();
+            };
             tracing::debug!(%error, table = self.relative, ?delay, "reading the table back, then replacing its files again");
             tokio::time::sleep(delay).await;
         }
