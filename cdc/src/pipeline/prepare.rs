@@ -24,19 +24,18 @@ use crate::{
     followed::Followed,
     incarnation::Delivered,
     source::{
-        Control,
+        Control, MatchingTables,
         catalog::CatalogMemory,
         check_publication,
         connection::ReplicationConnection,
         keep_guardrail,
-        later_tables::{captured_oids, gone, published},
+        later_tables::{gone, oids, published},
         prepare_publication, require_publication,
         server::{require_logical_wal, server_version},
         set_replica_identities,
         slot::{SlotState, SystemIdentity, drop_slot, find_slot, identify_system, identity},
         tell_unmatched,
         timeline::{Left, left},
-        unreadable_tables,
         verify::{verify_resume, verify_standby, verify_usable},
     },
 };
@@ -257,9 +256,10 @@ async fn followed(
     status: &PipelineStatus,
 ) -> Result<(Followed, Followed), Error> {
     let client: &_ = control.client().await?;
-    let captured = captured_oids(client, config).await?;
+    let matching = MatchingTables::read(client, config).await?;
+    let captured = oids(&matching.captured(config));
     let published = published(client, config).await?;
-    unreadable::tell(&unreadable_tables(client, config).await?, config, status);
+    unreadable::tell(&matching.unreadable(config), config, status);
     let there = published.tables();
     status.set_unpublishable(captured.difference(&there).copied().collect());
     let wanted = published.of(&captured);

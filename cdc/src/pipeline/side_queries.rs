@@ -13,12 +13,11 @@ use crate::{
     Error, ErrorKind,
     followed::Followed,
     source::{
-        Control,
+        Control, MatchingTables,
         catalog::{CatalogMemory, resolve_relation},
-        later_tables::has_later_tables,
+        later_tables::{has_later_tables, oids},
         server::wal_flush_lsn,
         slot::slot_xmin,
-        unreadable_tables,
     },
     table::{RelationDescription, SnapshotTable, StreamedTable},
 };
@@ -247,8 +246,10 @@ async fn later_tables(
 ) -> Result<Answer, Error> {
     let asked = async {
         let client = side.control.client().await?;
-        let later = has_later_tables(client, config, followed, unpublishable).await?;
-        Ok::<_, Error>((later, unreadable_tables(client, config).await?))
+        let matching = MatchingTables::read(client, config).await?;
+        let captured = oids(&matching.captured(config));
+        let later = has_later_tables(client, config, &captured, (followed, unpublishable)).await?;
+        Ok::<_, Error>((later, matching.unreadable(config)))
     };
     let answer = timeout(PATIENCE, asked).await;
     Ok(match answer {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::Client;
 
-use super::{server_error::control_error, snapshot::captured_tables};
-use crate::{Error, followed::Followed};
+use super::server_error::control_error;
+use crate::{Error, followed::Followed, table::SnapshotTable};
 use connector::ConnectorConfig;
 
 // Read from the catalog's own tables, so that a transaction sees it as of its snapshot; the view of published tables shows
@@ -55,16 +55,8 @@ pub(crate) async fn published(
         .collect()
 }
 
-/// The captured tables, by OID.
-///
-/// # Errors
-/// The catalog cannot be read.
-pub(crate) async fn captured_oids(
-    client: &Client,
-    config: &ConnectorConfig,
-) -> Result<BTreeSet<u32>, Error> {
-    let tables = captured_tables(client, config).await?;
-    Ok(tables.into_iter().map(|table| table.oid).collect())
+pub(crate) fn oids(tables: &[SnapshotTable]) -> BTreeSet<u32> {
+    tables.iter().map(|table| table.oid).collect()
 }
 
 /// Those that were dropped.
@@ -84,7 +76,7 @@ pub(crate) async fn gone(client: &Client, followed: &Followed) -> Result<Followe
         .of(&tables.difference(&there).copied().collect()))
 }
 
-/// Whether there are tables to be copied, or to be published first: captured ones that are not `followed`. Those that
+/// Whether there are tables to be copied, or to be published first: `captured` ones that are not `followed`. Those that
 /// were found `unpublishable` count only when somebody has published them.
 ///
 /// # Errors
@@ -92,14 +84,13 @@ pub(crate) async fn gone(client: &Client, followed: &Followed) -> Result<Followe
 pub(crate) async fn has_later_tables(
     client: &Client,
     config: &ConnectorConfig,
-    followed: &Followed,
-    unpublishable: &BTreeSet<u32>,
+    captured: &BTreeSet<u32>,
+    (followed, unpublishable): (&Followed, &BTreeSet<u32>),
 ) -> Result<bool, Error> {
     let published = published(client, config).await?;
-    let captured = captured_oids(client, config).await?;
     let there = published.tables();
     let unpublished = captured
         .iter()
         .any(|table| !there.contains(table) && !unpublishable.contains(table));
-    Ok(unpublished || !published.of(&captured).without(followed).is_empty())
+    Ok(unpublished || !published.of(captured).without(followed).is_empty())
 }

@@ -37,7 +37,7 @@ pub(crate) use row_security::{require_all_rows, tables_with_policies, told as to
 pub(crate) use server::{is_sql_ascii, wal_level};
 pub use server_error::ServerError;
 pub use slot::{Slot, SlotState, drop_slot};
-pub(crate) use snapshot::unreadable_tables;
+pub(crate) use snapshot::MatchingTables;
 pub use survey::{SurveyedTable, survey};
 pub(crate) use unmatched::tell_unmatched;
 pub(crate) use waiting::{blockers, end_process, slot_reader, told_while_waiting};

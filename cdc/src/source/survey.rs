@@ -5,11 +5,7 @@ use std::collections::HashMap;
 use postgres_tls::LongestMessage;
 use tokio_postgres::Client;
 
-use super::{
-    control::connect,
-    server_error::control_error,
-    snapshot::{matching_tables, unreadable_tables},
-};
+use super::{control::connect, server_error::control_error, snapshot::MatchingTables};
 use crate::{
     Error,
     table::{SnapshotTable, TableName},
@@ -77,9 +73,10 @@ pub async fn survey(config: &ConnectorConfig) -> Result<Vec<SurveyedTable>, Erro
     let client = connect(&config.database, LongestMessage::Answer)
         .await?
         .client;
-    let tables = matching_tables(&client, config).await?;
+    let matching = MatchingTables::read(&client, config).await?;
+    let tables = matching.all(config);
     let told = peculiarities(&client, &tables).await?;
-    let unreadable = unreadable_tables(&client, config).await?;
+    let unreadable = matching.unreadable(config);
     let mut found = Vec::with_capacity(tables.len());
     for table in tables {
         // One that was dropped meanwhile is not told.

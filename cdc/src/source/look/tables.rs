@@ -12,7 +12,7 @@ use crate::{
     capture::{captures_column, captures_table},
     source::{
         catalog::current_schema, row_security::tables_with_policies, server_error::control_error,
-        snapshot::matching_tables, survey::peculiarities,
+        snapshot::MatchingTables, survey::peculiarities,
     },
     table::TableName,
 };
@@ -87,7 +87,9 @@ impl Look {
     /// The catalog cannot be read.
     pub async fn tables(&self) -> Result<Vec<TableFacts>, Error> {
         const ATTEMPTED: &str = "read what is peculiar about the captured tables";
-        let captured = matching_tables(&self.client, &self.config).await?;
+        let captured = MatchingTables::read(&self.client, &self.config)
+            .await?
+            .all(&self.config);
         let hidden = tables_with_policies(&self.client, &self.config, &captured).await?;
         let peculiar = peculiarities(&self.client, &captured).await?;
         let oids: Vec<u32> = captured.iter().map(|table| table.oid).collect();

@@ -16,5 +16,5 @@ pub use begin::{SnapshotOf, SnapshotStart};
 pub use copy_text::{CopyRow, CopyTextError};
 use pinned::PinnedConnection;
 pub use reader::read_snapshot;
-pub(crate) use tables::{all_tables, matching_tables, unreadable_tables};
+pub(crate) use tables::{MatchingTables, all_tables};
 pub use tables::{captured_tables, snapshot_tables};

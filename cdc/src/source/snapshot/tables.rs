@@ -55,96 +55,106 @@ pub async fn captured_tables(
     client: &Client,
     config: &ConnectorConfig,
 ) -> Result<Vec<SnapshotTable>, Error> {
-    let wanted = match config.snapshot.later_tables {
-        true => Wanted::Readable,
-        false => Wanted::All,
-    };
-    tables(client, config, wanted).await
+    Ok(MatchingTables::read(client, config).await?.captured(config))
 }
 
-/// Those that could be copied, if we might read them.
-///
-/// # Errors
-/// The catalog cannot be read.
-pub(crate) async fn unreadable_tables(
-    client: &Client,
-    config: &ConnectorConfig,
-) -> Result<Vec<SnapshotTable>, Error> {
-    tables(client, config, Wanted::Unreadable).await
+/// The tables that match, whether or not they can be published and read, as one look at the catalog found them.
+#[derive(Debug)]
+pub(crate) struct MatchingTables {
+    tables: Vec<MatchingTable>,
+    via_root: bool,
 }
 
-/// Which of the tables that match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    All,
-    /// That PostgreSQL publishes without harm, and that we may read.
-    Readable,
-    /// That PostgreSQL publishes without harm, and that we may not read.
-    Unreadable,
+#[derive(Debug)]
+struct MatchingTable {
+    table: SnapshotTable,
+    /// That it is a partition of.
+    parent: Option<u32>,
+    /// PostgreSQL publishes it without harm.
+    publishable: bool,
+    /// We may read it.
+    readable: bool,
 }
 
-/// All tables that match, whether or not they can be published.
-///
-/// # Errors
-/// The catalog cannot be read.
-pub(crate) async fn matching_tables(
-    client: &Client,
-    config: &ConnectorConfig,
-) -> Result<Vec<SnapshotTable>, Error> {
-    tables(client, config, Wanted::All).await
-}
-
-async fn tables(
-    client: &Client,
-    config: &ConnectorConfig,
-    wanted: Wanted,
-) -> Result<Vec<SnapshotTable>, Error> {
-    let failed = |error| control_error("read the list of tables", error);
-    let via_root = publishes_via_root(client, &config.publication_name).await?;
-    let mut tables = Vec::new();
-    for row in client.query(TABLES, &[]).await.map_err(failed)? {
-        let name = TableName {
-            schema: row.try_get(1).map_err(failed)?,
-            table: row.try_get(2).map_err(failed)?,
-        };
-        if !captures_table(&config.filter, &name.schema, &name.table) {
-            continue;
+impl MatchingTables {
+    /// # Errors
+    /// The catalog cannot be read.
+    pub(crate) async fn read(client: &Client, config: &ConnectorConfig) -> Result<Self, Error> {
+        let failed = |error| control_error("read the list of tables", error);
+        let via_root = publishes_via_root(client, &config.publication_name).await?;
+        let mut tables = Vec::new();
+        for row in client.query(TABLES, &[]).await.map_err(failed)? {
+            let name = TableName {
+                schema: row.try_get(1).map_err(failed)?,
+                table: row.try_get(2).map_err(failed)?,
+            };
+            if !captures_table(&config.filter, &name.schema, &name.table) {
+                continue;
+            }
+            let rows: f64 = row.try_get(3).map_err(failed)?;
+            tables.push(MatchingTable {
+                table: SnapshotTable {
+                    oid: row.try_get(0).map_err(failed)?,
+                    name,
+                    estimated_rows: rows as u64,
+                },
+                parent: row.try_get(4).map_err(failed)?,
+                publishable: row.try_get(5).map_err(failed)?,
+                readable: row.try_get(6).map_err(failed)?,
+            });
         }
-        let publishable: bool = row.try_get(5).map_err(failed)?;
-        let readable: bool = row.try_get(6).map_err(failed)?;
-        let is_wanted = match wanted {
-            Wanted::All => true,
-            Wanted::Readable => publishable && readable,
-            Wanted::Unreadable => publishable && !readable,
-        };
-        if !is_wanted {
-            continue;
+        Ok(Self { tables, via_root })
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self, config: &ConnectorConfig) -> Vec<SnapshotTable> {
+        self.those(config, |_| true)
+    }
+
+    /// As [`captured_tables`].
+    pub(crate) fn captured(&self, config: &ConnectorConfig) -> Vec<SnapshotTable> {
+        let later = config.snapshot.later_tables;
+        self.those(config, |table| {
+            !later || table.publishable && table.readable
+        })
+    }
+
+    /// Those that could be copied, if we might read them.
+    pub(crate) fn unreadable(&self, config: &ConnectorConfig) -> Vec<SnapshotTable> {
+        self.those(config, |table| table.publishable && !table.readable)
+    }
+
+    fn those(
+        &self,
+        config: &ConnectorConfig,
+        wanted: impl Fn(&MatchingTable) -> bool,
+    ) -> Vec<SnapshotTable> {
+        let mut tables: Vec<&MatchingTable> =
+            self.tables.iter().filter(|table| wanted(table)).collect();
+        if self.via_root {
+            // The stream names the root only, so its snapshot has the partitions' rows already.
+            let captured: HashSet<u32> = tables.iter().map(|table| table.table.oid).collect();
+            tables.retain(|table| {
+                table
+                    .parent
+                    .is_none_or(|parent| !captured.contains(&parent))
+            });
         }
-        let rows: f64 = row.try_get(3).map_err(failed)?;
-        let parent: Option<u32> = row.try_get(4).map_err(failed)?;
-        let table = SnapshotTable {
-            oid: row.try_get(0).map_err(failed)?,
-            name,
-            estimated_rows: rows as u64,
-        };
-        tables.push((table, parent));
+        let mut tables: Vec<SnapshotTable> = tables
+            .into_iter()
+            .map(|table| table.table.clone())
+            .collect();
+        // Stable: the query's order by name remains within one regex.
+        tables.sort_by_key(|table| {
+            let full_name = table.name.full();
+            config
+                .filter
+                .table_include
+                .iter()
+                .position(|regex| regex.is_match(&full_name))
+        });
+        tables
     }
-    if via_root {
-        // The stream names the root only, so its snapshot has the partitions' rows already.
-        let captured: HashSet<u32> = tables.iter().map(|(table, _)| table.oid).collect();
-        tables.retain(|(_, parent)| parent.is_none_or(|parent| !captured.contains(&parent)));
-    }
-    let mut tables: Vec<SnapshotTable> = tables.into_iter().map(|(table, _)| table).collect();
-    // Stable: the query's order by name remains within one regex.
-    tables.sort_by_key(|table| {
-        let full_name = table.name.full();
-        config
-            .filter
-            .table_include
-            .iter()
-            .position(|regex| regex.is_match(&full_name))
-    });
-    Ok(tables)
 }
 
 /// Those of them that are in the snapshot, in its order: `snapshot.include.collection.list` only narrows them,
