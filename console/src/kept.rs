@@ -173,11 +173,7 @@ impl SourceLog {
 
     /// The columns that [`Keys::of`] needs, in their order in the schema.
     pub fn keys(&self) -> Result<Keys> {
-        if let Some(keys) = self.keys.get() {
-            return Ok(keys.clone());
-        }
-        let keys = self.make_keys()?;
-        Ok(self.keys.get_or_init(|| keys).clone())
+        made_once(&self.keys, || self.make_keys())
     }
 
     fn make_keys(&self) -> Result<Keys> {
@@ -305,11 +301,10 @@ impl SourceLog {
     }
 
     fn reading(&self) -> Result<Arc<Reading>> {
-        if let Some(reading) = self.reading.get() {
-            return Ok(Arc::clone(reading));
-        }
-        let reading = Arc::new(Reading::of(&self.log, self.schema.fields().len())?);
-        Ok(Arc::clone(self.reading.get_or_init(|| reading)))
+        made_once(&self.reading, || {
+            let reading = Reading::of(&self.log, self.schema.fields().len())?;
+            Ok(Arc::new(reading))
+        })
     }
 
     /// The changes that stand at the LSN of `from` or behind it, in all files of the log but these.
@@ -419,6 +414,17 @@ impl SourceLog {
             }
         }
         Ok(None)
+    }
+}
+
+/// What stands in the cell, which is filled when it is needed first and can be made.
+fn made_once<T: Clone>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    match cell.get() {
+        Some(made) => Ok(made.clone()),
+        None => {
+            let made = make()?;
+            Ok(cell.get_or_init(|| made).clone())
+        }
     }
 }
 
