@@ -5,16 +5,6 @@
 . "$(dirname "$0")/ensure.sh"
 version=2.6.13.Final # the version docker-compose.yml pins
 
-java_major() { java -version 2>&1 | sed -n 's/^.*version "\([0-9]*\).*$/\1/p' | head -1; }
-
-need_java() {
-  local major
-  command -v java >/dev/null || apt_install openjdk-17-jre-headless || apt_install default-jre-headless || true
-  hash -r
-  major=$(java_major)
-  [ "${major:-0}" -ge 17 ] || die "Apicurio Registry $version needs Java 17 or newer, here is: ${major:-none}"
-}
-
 resolve() {
   local target=$1
   need mvn maven
@@ -25,6 +15,6 @@ resolve() {
   [ -e "$(echo "$target"/*-runner.jar)" ] || die "the archive holds no *-runner.jar"
 }
 
-need_java
+need_java "Apicurio Registry $version"
 build_once "apicurio-$version" resolve
 echo "$cache/apicurio-$version"/*-runner.jar

@@ -41,6 +41,17 @@ need() {
   command -v "$command" >/dev/null || die "\`$command\` is still missing after installing $*"
 }
 
+java_major() { java -version 2>&1 | sed -n 's/^.*version "\([0-9]*\).*$/\1/p' | head -1; }
+
+# need_java WHAT: makes Java 17 or newer available, for what needs it.
+need_java() {
+  local major
+  command -v java >/dev/null || apt_install openjdk-17-jre-headless || apt_install default-jre-headless || true
+  hash -r
+  major=$(java_major)
+  [ "${major:-0}" -ge 17 ] || die "$1 needs Java 17 or newer, here is: ${major:-none}"
+}
+
 # build_once NAME FUNCTION: FUNCTION fills the folder it is given; the folder appears as $cache/NAME whole or not at all.
 # Of several callers at once, one builds and the others wait for it.
 build_once() {

@@ -10,16 +10,6 @@ case ${TRIBUTARY_KAFKA_VERSION:-3.9} in
   *) die "TRIBUTARY_KAFKA_VERSION is \`$TRIBUTARY_KAFKA_VERSION\`; write 3.9 or 4" ;;
 esac
 
-java_major() { java -version 2>&1 | sed -n 's/^.*version "\([0-9]*\).*$/\1/p' | head -1; }
-
-need_java() {
-  local major
-  command -v java >/dev/null || apt_install openjdk-17-jre-headless || apt_install default-jre-headless || true
-  hash -r
-  major=$(java_major)
-  [ "${major:-0}" -ge 17 ] || die "Apache Kafka $version needs Java 17 or newer, here is: ${major:-none}"
-}
-
 resolve() {
   local target=$1
   need mvn maven
@@ -38,6 +28,6 @@ P
   [ -e "$target/libs/kafka_2.13-$version.jar" ] || die "Maven did not bring kafka_2.13-$version.jar"
 }
 
-need_java
+need_java "Apache Kafka $version"
 build_once "kafka-$version" resolve
 echo "$cache/kafka-$version/libs"

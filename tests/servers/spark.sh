@@ -6,16 +6,6 @@
 . "$(dirname "$0")/ensure.sh"
 spark=3.5.7 delta=3.3.2 hadoop=3.3.4
 
-java_major() { java -version 2>&1 | sed -n 's/^.*version "\([0-9]*\).*$/\1/p' | head -1; }
-
-need_java() {
-  local major
-  command -v java >/dev/null || apt_install openjdk-17-jre-headless || apt_install default-jre-headless || true
-  hash -r
-  major=$(java_major)
-  [ "${major:-0}" -ge 17 ] || die "Apache Spark $spark needs Java 17, here is: ${major:-none}"
-}
-
 build() {
   local target=$1
   need python3 python3 python3-venv
@@ -52,6 +42,6 @@ P
   ln -s "$venv/bin/python" "$target/python"
 }
 
-need_java
+need_java "Apache Spark $spark"
 build_once "spark-$spark-delta-$delta" build
 readlink "$cache/spark-$spark-delta-$delta/python"
