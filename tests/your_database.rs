@@ -13,6 +13,11 @@ use anyhow::{Context, Result, ensure};
 use stack::{Kafka, Postgres, PostgresOptions, Process, until};
 use tempfile::TempDir;
 
+#[path = "house/blocks.rs"]
+mod page;
+
+use page::{Block, blocks};
+
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a block is run, by the word behind ```` ```sh ````.
@@ -25,39 +30,15 @@ enum Way {
     Eventually,
 }
 
-/// A block of the page, and the title that it stands under.
-#[derive(Debug)]
-struct Block {
-    title: String,
-    way: Way,
-    text: String,
-}
-
-fn blocks(page: &str) -> Result<Vec<Block>> {
-    let mut blocks = Vec::new();
-    let mut title = String::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if let Some(text) = line.strip_prefix("## ") {
-            title = text.to_owned();
-        }
-        let Some(kind) = line.strip_prefix("```") else {
-            continue;
-        };
-        let way = match kind {
-            "sh" => Way::Once,
-            "sh background" => Way::Background,
-            "sh eventually" => Way::Eventually,
+impl Way {
+    fn of(block: &Block) -> Result<Self> {
+        Ok(match block.kind.as_str() {
+            "sh" => Self::Once,
+            "sh background" => Self::Background,
+            "sh eventually" => Self::Eventually,
             other => anyhow::bail!("a block of a kind that nobody runs: {other}"),
-        };
-        let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        blocks.push(Block {
-            title: title.clone(),
-            way,
-            text: text.join("\n"),
-        });
+        })
     }
-    Ok(blocks)
 }
 
 struct Place {
@@ -147,7 +128,8 @@ fn expected(block: &Block) -> &'static [&'static str] {
 #[tokio::test]
 async fn every_command_of_the_page_works_as_it_stands_there() -> Result<()> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/your-database.md");
-    let blocks = blocks(&std::fs::read_to_string(page)?)?;
+    let blocks = blocks(&std::fs::read_to_string(page)?);
+    let ways = blocks.iter().map(Way::of).collect::<Result<Vec<_>>>()?;
     let options = PostgresOptions {
         max_slot_wal_keep_size: Some("10GB".to_owned()),
         ..PostgresOptions::default()
@@ -174,7 +156,7 @@ async fn every_command_of_the_page_works_as_it_stands_there() -> Result<()> {
     std::os::unix::fs::symlink(built.get_program(), place.bin().join("tributary"))?;
     let mut running: Vec<(String, Process)> = Vec::new();
     let mut run = 0;
-    for block in others {
+    for (block, way) in others.iter().zip(ways.iter().skip(1)) {
         // A section's programs are ended before the next one begins, as a reader ends them.
         while let Some(at) = running.iter().position(|(title, _)| *title != block.title) {
             let (_, mut process) = running.swap_remove(at);
@@ -183,7 +165,7 @@ async fn every_command_of_the_page_works_as_it_stands_there() -> Result<()> {
             ensure!(status.success(), "{status}: {}", process.output()?);
         }
         let told = |text: &str| expected(block).iter().all(|words| text.contains(words));
-        match block.way {
+        match way {
             Way::Background => {
                 let command = place.shell(&format!("exec {}", block.text));
                 let process = Process::spawn(&block.text, command)?;

@@ -18,6 +18,8 @@ mod mirror_names;
 mod mirror_others;
 mod mirror_tables;
 mod oracle;
+#[path = "../house/blocks.rs"]
+mod page;
 mod reader_lines;
 mod readers;
 mod ready;

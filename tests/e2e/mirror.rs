@@ -39,6 +39,14 @@ pub fn mirror(servers: &Servers, database: &str, lake: &Path, more: &[&str]) -> 
     Ok(command)
 }
 
+/// Ended by SIGTERM, with success.
+pub async fn ends_well(running: &mut Process) -> Result<()> {
+    running.terminate()?;
+    let status = running.wait(PATIENCE).await?;
+    ensure!(status.success(), "{status}: {}", running.output()?);
+    Ok(())
+}
+
 /// Run to its end.
 pub async fn ended(command: Command) -> Result<(Output, String)> {
     let output = tokio::process::Command::from(command)
@@ -101,9 +109,7 @@ async fn a_mirror_equals_its_database_whatever_becomes_of_it() -> Result<()> {
         output.status.code() == Some(2) && said.contains("another mirror runs"),
         "{said}"
     );
-    stopped.terminate()?;
-    let status = stopped.wait(PATIENCE).await?;
-    ensure!(status.success(), "{status}: {}", stopped.output()?);
+    ends_well(&mut stopped).await?;
     load.finish().await?;
 
     let (output, said) = ended(mirror(&servers, "mirrored", &lake, &["--once"])?).await?;

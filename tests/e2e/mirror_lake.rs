@@ -158,12 +158,8 @@ async fn a_full_disk_ends_a_mirror_that_ends_by_itself_and_no_other() -> Result<
     running.wait(PATIENCE).await?;
 
     // There is room again.
-    let (output, said) = ended(command_once(&servers, &lake)?).await?;
+    let (output, said) = ended(mirror(&servers, "full", &lake, &["--once"])?).await?;
     ensure!(output.status.success(), "{said}");
     ensure!(ask(&lake, "select count(*) from public.t").await? == ["20000"]);
     Ok(())
-}
-
-fn command_once(servers: &Servers, lake: &Path) -> Result<Command> {
-    mirror(servers, "full", lake, &["--once"])
 }

@@ -10,7 +10,7 @@ use stack::{Process, until};
 use tempfile::TempDir;
 
 use crate::{
-    mirror::{PATIENCE, ended, mirror, rows_in_the_lake},
+    mirror::{PATIENCE, ended, ends_well, mirror, rows_in_the_lake},
     mirror_tables::ask,
     servers::{Servers, shared},
     truth::first_column,
@@ -92,12 +92,7 @@ async fn a_table_that_may_not_be_read_stops_no_other() -> Result<()> {
         .batch_execute("delete from secret where id = 1")
         .await?;
     answers(&lake, of_secret, &["2", "3"], &running).await?;
-    running.terminate()?;
-    ensure!(
-        running.wait(PATIENCE).await?.success(),
-        "{}",
-        running.output()?
-    );
+    ends_well(&mut running).await?;
     Ok(())
 }
 
@@ -123,12 +118,7 @@ async fn a_renamed_table_is_copied_under_its_new_name() -> Result<()> {
         .await?;
     let of_two = "select id from public.two order by id";
     answers(&lake, of_two, &["2", "3", "4"], &running).await?;
-    running.terminate()?;
-    ensure!(
-        running.wait(PATIENCE).await?.success(),
-        "{}",
-        running.output()?
-    );
+    ends_well(&mut running).await?;
     // While nobody reads, into another schema, and two that swap their names.
     client
         .batch_execute(
@@ -186,12 +176,7 @@ async fn rows_that_a_partition_brings_along_are_copied() -> Result<()> {
         .batch_execute("alter table p attach partition p2 for values from (20) to (30); delete from p where id = 2")
         .await?;
     answers(&lake, of_p, &["1", "11", "21", "22"], &running).await?;
-    running.terminate()?;
-    ensure!(
-        running.wait(PATIENCE).await?.success(),
-        "{}",
-        running.output()?
-    );
+    ends_well(&mut running).await?;
     client
         .batch_execute("create table p3 (id int primary key); insert into p3 values (31)")
         .await?;

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 
 use crate::{
-    mirror::{PATIENCE, ended, mirror, rows_in_the_lake},
+    mirror::{PATIENCE, ended, ends_well, mirror, rows_in_the_lake},
     servers::{Servers, shared},
     truth::first_column,
 };
@@ -228,9 +228,7 @@ async fn tables_that_come_later_are_copied_while_the_mirror_runs() -> Result<()>
         .await?;
     // Left out for a while, changed, and included again.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    running.terminate()?;
-    let status = running.wait(PATIENCE).await?;
-    ensure!(status.success(), "{status}: {}", running.output()?);
+    ends_well(&mut running).await?;
     let without = [
         "--once",
         "--exclude",

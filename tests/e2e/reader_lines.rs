@@ -4,14 +4,17 @@ use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::verdict;
+use crate::{
+    page::{Block, blocks},
+    verdict,
+};
 
 const ENDPOINT: &str = "127.0.0.1:9000";
 const LAKE: &str = "://lake/";
 
-/// The page's blocks, each with the title that it stands under.
+/// The page's blocks, and where its servers are.
 pub struct Page {
-    blocks: Vec<(String, String)>,
+    blocks: Vec<Block>,
     /// `host:port` of the S3 server, and `://bucket/`.
     server: (String, String),
 }
@@ -20,20 +23,8 @@ impl Page {
     pub fn read(endpoint: &str, bucket: &str) -> Result<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/readers.md");
         let page = std::fs::read_to_string(path)?;
-        let mut blocks = Vec::new();
-        let mut title = String::new();
-        let mut lines = page.lines();
-        while let Some(line) = lines.next() {
-            if let Some(text) = line.strip_prefix("## ") {
-                title = text.to_owned();
-            }
-            if line.starts_with("```") {
-                let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-                blocks.push((title.clone(), text.join("\n")));
-            }
-        }
         Ok(Self {
-            blocks,
+            blocks: blocks(&page),
             server: (
                 endpoint.trim_start_matches("http://").to_owned(),
                 format!("://{bucket}/"),
@@ -41,16 +32,22 @@ impl Page {
         })
     }
 
-    /// The block under a title, with the S3 server of this test.
+    /// The block under a title, with the S3 server of this test, as Python.
     pub fn block(&self, title: &str) -> Result<String> {
-        let block = self.blocks.iter().find(|(of, _)| of == title);
-        let (_, text) = block.with_context(|| format!("no block under `{title}`"))?;
+        let block = self.blocks.iter().find(|block| block.title == title);
+        let Block { text, kind, .. } =
+            block.with_context(|| format!("no block under `{title}`"))?;
         ensure!(
             text.contains(ENDPOINT) && text.contains(LAKE),
             "{title}: {text}"
         );
         let (endpoint, lake) = &self.server;
-        Ok(text.replace(ENDPOINT, endpoint).replace(LAKE, lake))
+        let text = text.replace(ENDPOINT, endpoint).replace(LAKE, lake);
+        Ok(if kind == "sql" {
+            by_duckdb(&text)
+        } else {
+            text
+        })
     }
 
     /// The same with a lake in a folder.
@@ -91,7 +88,7 @@ impl Page {
 }
 
 /// Runs a block for DuckDB, statement by statement, and prints the last answer.
-pub fn by_duckdb(sql: &str) -> String {
+fn by_duckdb(sql: &str) -> String {
     format!(
         "import lake_reader\nconnection = lake_reader.duckdb_connection()\n\
          for statement in '''{sql}'''.split(';'):\n\

@@ -17,7 +17,7 @@ use tokio_postgres::Client;
 
 use crate::{
     mirror::ended,
-    reader_lines::{Page, by_duckdb, python},
+    reader_lines::{Page, python},
     servers::{Servers, shared},
     spark::Spark,
     spark_beside,
@@ -243,12 +243,7 @@ impl Scene {
         let lake = Path::new(&self.disk.root);
         for title in ["DuckDB", "Polars", "deltalake"] {
             for block in [page.block(title)?, page.of_folder(title, lake)?] {
-                let text = if title == "DuckDB" {
-                    by_duckdb(&block)
-                } else {
-                    block
-                };
-                let printed = python(&text).await?;
+                let printed = python(&block).await?;
                 ensure!(printed.contains(count), "{title}: no {count} in {printed}");
             }
         }

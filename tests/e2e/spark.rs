@@ -94,8 +94,7 @@ impl Spark {
 
     /// Writes all rows of a Delta table to a folder of Parquet files.
     pub async fn copy(&mut self, url: &str, to: &Path) -> Result<()> {
-        let url = url.replace("s3://", "s3a://");
-        self.ask(&json!({ "read": url, "to": to })).await?;
+        self.ask(&json!({ "read": address(url), "to": to })).await?;
         Ok(())
     }
 
@@ -124,6 +123,11 @@ impl Spark {
             return Ok(answer["ok"].take());
         }
     }
+}
+
+/// The address of a table of S3 as Spark has it.
+pub fn address(url: &str) -> String {
+    url.replace("s3://", "s3a://")
 }
 
 fn text(value: &Value) -> Result<String> {

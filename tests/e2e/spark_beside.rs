@@ -7,8 +7,9 @@ use serde_json::Value;
 use stack::{Process, until};
 
 use crate::{
+    mirror::ends_well,
     readers::{Place, Scene},
-    spark::Spark,
+    spark::{Spark, address},
     truth::first_column,
     verdict,
     workload::Load,
@@ -69,8 +70,7 @@ impl Attempts {
     /// Each kind of commit went through at least once.
     fn ensure(&self) -> Result<()> {
         eprintln!("Spark, let through and refused: {:?}", self.0);
-        let never = self.0.iter().find(|(_, (through, _))| *through == 0);
-        ensure!(never.is_none(), "never let through: {never:?}");
+        ensure!(self.all_went_through(), "some never let through");
         Ok(())
     }
 }
@@ -82,10 +82,7 @@ async fn write(
     spark: &mut Spark,
     attempts: &mut Attempts,
 ) -> Result<u64> {
-    let url = |table: &str, part: &str| {
-        let url = format!("{}/{part}", place.table(table));
-        url.replace("s3://", "s3a://")
-    };
+    let url = |table: &str, part: &str| address(&format!("{}/{part}", place.table(table)));
     for (kind, table, part) in [
         ("OPTIMIZE of the log", NAME, "changes"),
         ("OPTIMIZE of the rows", NAME, "current"),
@@ -130,7 +127,7 @@ async fn nothing_is_lost(
     spark: &mut Spark,
     (events, appended): (u64, u64),
 ) -> Result<()> {
-    let url = |part: &str| format!("{}/{part}", place.table(NAME)).replace("s3://", "s3a://");
+    let url = |part: &str| address(&format!("{}/{part}", place.table(NAME)));
     let counts = spark
         .sql(&format!(
             "select count_if(_partition <=> -7), count_if(not _partition <=> -7), \
@@ -212,9 +209,7 @@ pub async fn on_disk(scene: &Scene, spark: &mut Spark) -> Result<()> {
     );
     events += round(scene).await?;
     load.finish().await?;
-    running.terminate()?;
-    let status = running.wait(PATIENCE).await?;
-    ensure!(status.success(), "{status}: {}", running.output()?);
+    ends_well(&mut running).await?;
     place.catch_up().await?;
     nothing_is_lost(scene, place, spark, (events, appended)).await?;
     let verdict = scene.compare(place, "duckdb").await?;
@@ -229,7 +224,7 @@ pub async fn on_s3(scene: &Scene, spark: &mut Spark) -> Result<()> {
     let there = spark
         .sql(&format!(
             "select count(*) from delta.`{}/changes`",
-            place.table(NAME).replace("s3://", "s3a://")
+            address(&place.table(NAME))
         ))
         .await?;
     let mut events = there[0][0].as_u64().context("a count")?;
